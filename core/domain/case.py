@@ -1,0 +1,32 @@
+"""A case: something for a person, opened once per cause and closed with a reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from core.domain.customer import CustomerId
+
+
+class CaseKind(StrEnum):
+    MISMATCH = "mismatch"  # Money that did not equal the price.
+    SUSPENSE = "suspense"  # Money that is nobody's yet.
+    FOREIGN = "foreign"  # A payment of another shop or mode was reported to us.
+    REFUND = "refund"  # A refund at the provider that our books do not know.
+    AUTHORIZED = "authorized"  # Money held at the provider that nobody captured.
+    UNCONFIRMED = "unconfirmed"  # A notice says paid; the provider, asked for a day, does not.
+    POISON = "poison"  # A job that failed too often.
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`cause` is unique: the same thing noticed twice is one case. Facts hold ids, never names."""
+
+    id: str
+    kind: CaseKind
+    cause: str
+    opened_at: datetime
+    facts: Mapping[str, str]
+    customer_id: CustomerId | None = None
+    closed_at: datetime | None = None
+    reason: str | None = None

@@ -1,0 +1,80 @@
+"""Who pays: our id, the identities others know the customer by, language and time zone."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NewType
+
+from core.domain.errors import Invalid, NotFound
+
+CustomerId = NewType("CustomerId", str)
+
+TELEGRAM_ID_MAX: Final = 2**52 - 1
+_EXTERNAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
+_TELEGRAM = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
+_OURS = re.compile(r"cus_[a-z0-9]{8,40}", re.ASCII)
+
+
+class IdentityKind(StrEnum):
+    TELEGRAM = "telegram"
+    EXTERNAL = "external"
+
+
+@dataclass(eq=False)
+class IdentityNotReadable(Invalid):
+    """A customer is named telegram:123, external:abc or by our own id cus_…."""
+
+    ref: str
+
+
+@dataclass(eq=False)
+class CustomerNotFound(NotFound):
+    """No such customer."""
+
+    ref: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Identity:
+    """What somebody else calls a customer. At most one customer has it, for ever."""
+
+    kind: IdentityKind
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.value}"
+
+
+def identity(ref: str) -> Identity:
+    """Read `telegram:123` (1..2^52-1, no leading zeros) or `external:abc` (128 plain characters)."""
+    kind, _, value = ref.partition(":")
+    if kind == IdentityKind.TELEGRAM and _TELEGRAM.fullmatch(value):
+        if int(value) <= TELEGRAM_ID_MAX:
+            return Identity(IdentityKind.TELEGRAM, value)
+    elif kind == IdentityKind.EXTERNAL and _EXTERNAL.fullmatch(value):
+        return Identity(IdentityKind.EXTERNAL, value)
+    raise IdentityNotReadable(ref[:64])
+
+
+def customer_ref(ref: str) -> Identity | CustomerId:
+    """Read a reference: an identity, or our own id."""
+    if _OURS.fullmatch(ref):
+        return CustomerId(ref)
+    return identity(ref)
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """
+    The only row that holds what names a person. `receipt_contact` is an e-mail address or a
+    telephone number (digits, country code first) for the fiscal receipt; stored encrypted.
+    """
+
+    id: CustomerId
+    identities: tuple[Identity, ...]
+    language: str
+    zone: str
+    created_at: datetime
+    receipt_contact: str | None = None
+    version: int = 0

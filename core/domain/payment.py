@@ -1,0 +1,124 @@
+"""What a gateway tells us: facts it confirmed when asked, and notices it sent by itself."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+from core.domain.money import Money
+from core.domain.plan import GatewayName
+
+PaymentId = NewType("PaymentId", str)
+"""The provider's own id of a payment; unique within its gateway."""
+
+
+class PaymentStatus(StrEnum):
+    PENDING = "pending"
+    AUTHORIZED = "authorized"  # Held at the provider, not captured: not ours yet.
+    PAID = "paid"
+    CANCELED = "canceled"
+    UNKNOWN = "unknown"  # A word we do not know. Never paid.
+
+
+class Foreign(StrEnum):
+    """Why a payment is none of our business."""
+
+    OTHER_SHOP = "other_shop"
+    OTHER_MODE = "other_mode"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCheckout:
+    """What the gateway answered: where the customer pays, and until when (None: it did not say)."""
+
+    payment_id: PaymentId
+    confirmation_url: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFacts:
+    """
+    What the provider said about one payment when we asked it.
+
+    `paid` is what the payer was charged, exact, only when the status is PAID. `charge_id` is what
+    the money is booked under: one charge, one entry, for ever. `purchase_id` and `checkout_id`
+    are our own ids as the provider gives them back; None where it knows none. `opened` is where
+    a pending payment can still be paid.
+    """
+
+    gateway: GatewayName
+    payment_id: PaymentId
+    charge_id: str
+    status: PaymentStatus
+    paid: Money | None = None
+    checkout_id: str | None = None
+    purchase_id: str | None = None
+    foreign: Foreign | None = None
+    opened: OpenedCheckout | None = None
+
+    def __post_init__(self) -> None:
+        assert (self.status is PaymentStatus.PAID) == (self.paid is not None)
+
+
+class NoticeKind(StrEnum):
+    PAYMENT = "payment"  # Something about a payment: ask for it.
+    REFUND = "refund"
+    OTHER = "other"  # Authentic, and nothing that Billhook acts on.
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """
+    A proven webhook, translated. It says what to ask about, never what to book.
+
+    `dedupe_key` tells repeats of one notice; `claims_paid` is whether it says the money is there;
+    `body` is the JSON as received, with everything personal replaced.
+    """
+
+    gateway: GatewayName
+    kind: NoticeKind
+    event: str
+    dedupe_key: str
+    payment_id: PaymentId | None
+    claims_paid: bool
+    body: str
+
+
+class InboxStatus(StrEnum):
+    STORED = "stored"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class InboxItem:
+    """A notice made durable before it was answered. `result` says in one word what came of it."""
+
+    id: str
+    notice: Notice
+    received_at: datetime
+    copies: int = 1
+    attempts: int = 0
+    status: InboxStatus = InboxStatus.STORED
+    handled_at: datetime | None = None
+    result: str | None = None
+    version: int = 0
+
+    def received_again(self) -> "InboxItem":
+        return replace(self, copies=self.copies + 1)
+
+    def tried(self) -> "InboxItem":
+        return replace(self, attempts=self.attempts + 1)
+
+    def done(self, result: str, *, at: datetime) -> "InboxItem":
+        return replace(
+            self,
+            attempts=self.attempts + 1,
+            status=InboxStatus.DONE,
+            handled_at=at,
+            result=result,
+        )
+
+    def failed(self, result: str, *, at: datetime) -> "InboxItem":
+        return replace(self, status=InboxStatus.FAILED, handled_at=at, result=result)

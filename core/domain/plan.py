@@ -1,0 +1,158 @@
+"""What is sold: the catalog and its immutable plan versions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NewType
+
+from core.domain.errors import NotFound, Refused
+from core.domain.money import Money
+from core.domain.period import Anchor, Period, Window, WindowKind, local_window
+
+PlanCode = NewType("PlanCode", str)
+PlanVersionId = NewType("PlanVersionId", str)
+Feature = NewType("Feature", str)
+GatewayName = NewType("GatewayName", str)
+
+
+@dataclass(eq=False)
+class PlanNotFound(NotFound):
+    """The catalog has no such plan."""
+
+    plan: str
+
+
+@dataclass(eq=False)
+class PlanNotForSale(Refused):
+    """This plan cannot be bought: it has no price, or none in that currency at that gateway."""
+
+    plan: str
+
+
+@dataclass(eq=False)
+class FeatureNotFound(NotFound):
+    """The catalog counts no such feature."""
+
+    feature: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaRule:
+    """At most `limit` units in each window. None: unlimited (still counted)."""
+
+    limit: int | None
+    per: WindowKind
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRule:
+    """What a fiscal receipt (54-FZ) says of the plan; the codes are the tax law's own."""
+
+    vat_code: int
+    payment_subject: str
+    payment_mode: str
+    tax_system_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTerms:
+    """
+    Everything that a plan version promises. Two versions with equal terms are one version.
+
+    `prices` has one amount per currency, `gateways` lists which may take it (empty: every one
+    that is switched on). `period` is None for a plan that is never sold, only given.
+    """
+
+    code: PlanCode
+    titles: Mapping[str, str]
+    prices: tuple[Money, ...]
+    period: Period | None
+    quotas: Mapping[Feature, QuotaRule]
+    grants: tuple[str, ...] = ()
+    gateways: tuple[GatewayName, ...] = ()
+    receipt: ReceiptRule | None = None
+
+    def title(self, language: str) -> str:
+        return self.titles.get(language) or next(iter(self.titles.values()))
+
+    def price_in(self, currencies: frozenset[str]) -> Money | None:
+        """The first listed price in one of these currencies."""
+        return next((price for price in self.prices if price.currency.code in currencies), None)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanVersion:
+    """Terms as they were agreed on. Never edited: a change in the catalog makes a new version."""
+
+    id: PlanVersionId
+    number: int
+    terms: PlanTerms
+    created_at: datetime
+
+    @property
+    def code(self) -> PlanCode:
+        return self.terms.code
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """
+    The plans on offer now, in the order of the file. `revision` counts applied changes.
+    `features` names every feature that any plan on offer counts.
+    """
+
+    revision: int
+    zone: str
+    default_plan: PlanCode
+    plans: Mapping[PlanCode, PlanVersion]
+
+    @property
+    def default(self) -> PlanVersion:
+        return self.plans[self.default_plan]
+
+    def plan(self, code: str) -> PlanVersion:
+        found = self.plans.get(PlanCode(code))
+        if found is None:
+            raise PlanNotFound(code[:64])
+        return found
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        return tuple(
+            dict.fromkeys(name for plan in self.plans.values() for name in plan.terms.quotas)
+        )
+
+    def rule_elsewhere(self, feature: Feature) -> QuotaRule:
+        """The rule of a plan that does not name the feature: nothing, in the window of others."""
+        for plan in self.plans.values():
+            rule = plan.terms.quotas.get(feature)
+            if rule is not None:
+                return QuotaRule(limit=0, per=rule.per)
+        raise FeatureNotFound(feature[:64])
+
+    @property
+    def currencies(self) -> tuple[str, ...]:
+        return tuple(
+            dict.fromkeys(
+                price.currency.code for plan in self.plans.values() for price in plan.terms.prices
+            )
+        )
+
+
+def quota_window(
+    rule: QuotaRule, *, at: datetime, zone: str, began: Anchor | None, period: Period | None
+) -> Window:
+    """
+    The window that holds `at`: the customer's local day or month, or the step of the paid period
+    counted from its anchor. A plan without a paid period has no steps; its month stands in.
+    """
+    if rule.per is not WindowKind.PERIOD or began is None or period is None:
+        kind = WindowKind.MONTH if rule.per is WindowKind.PERIOD else rule.per
+        return local_window(at, kind, zone)
+    step = 0
+    while began.after((step + 1) * period.count, period.unit) <= at:
+        step += 1
+    return Window(
+        began.after(step * period.count, period.unit),
+        began.after((step + 1) * period.count, period.unit),
+    )

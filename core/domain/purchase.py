@@ -1,0 +1,132 @@
+"""A purchase: one price agreed once; what arrives for it, and what becomes of it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, NewType
+
+from core.domain.customer import CustomerId
+from core.domain.errors import Conflict, NotFound
+from core.domain.money import Money
+from core.domain.period import Period
+from core.domain.plan import PlanVersion
+
+PurchaseId = NewType("PurchaseId", str)
+
+PURCHASE_LIFE: Final = timedelta(hours=24)
+
+
+class PurchaseStatus(StrEnum):
+    PENDING = "pending"
+    PAID = "paid"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    REFUNDED = "refunded"
+
+
+MOVES: Final = {
+    PurchaseStatus.PENDING: frozenset(
+        {
+            PurchaseStatus.PAID,
+            PurchaseStatus.CANCELED,
+            PurchaseStatus.EXPIRED,
+            PurchaseStatus.FAILED,
+        }
+    ),
+    # The money of somebody who paid a minute late is as good as any.
+    PurchaseStatus.EXPIRED: frozenset({PurchaseStatus.PAID}),
+    PurchaseStatus.PAID: frozenset({PurchaseStatus.REFUNDED}),
+    PurchaseStatus.CANCELED: frozenset[PurchaseStatus](),
+    PurchaseStatus.FAILED: frozenset[PurchaseStatus](),
+    PurchaseStatus.REFUNDED: frozenset[PurchaseStatus](),
+}
+
+
+@dataclass(eq=False)
+class PurchaseNotFound(NotFound):
+    """No such purchase."""
+
+    purchase_id: str
+
+
+@dataclass(eq=False)
+class PurchaseNotPending(Conflict):
+    """The purchase has ended already; start a new one."""
+
+    purchase_id: str
+    purchase_status: str
+
+
+class Meeting(StrEnum):
+    """What came of money that arrived for a purchase."""
+
+    SETTLED = "settled"
+    AFTER_END = "after_end"  # Canceled or failed: the money stays in the wallet.
+    SECOND = "second"  # Paid already: the money stays in the wallet.
+    MISMATCH = "mismatch"  # Less, more or another currency: the wallet, and a case.
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What the customer is to be told about money that did not pay the purchase."""
+
+    code: Meeting
+    received: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """
+    The snapshot (`plan`, `amount`) is what was agreed; nothing that happens to the catalog
+    afterwards changes it. `remark` is the latest thing the customer should know about it.
+    """
+
+    id: PurchaseId
+    customer_id: CustomerId
+    plan: PlanVersion
+    amount: Money
+    created_at: datetime
+    expires_at: datetime
+    status: PurchaseStatus = PurchaseStatus.PENDING
+    ended_at: datetime | None = None
+    remark: Remark | None = None
+    version: int = 0
+
+    @property
+    def due_at(self) -> datetime | None:
+        return self.expires_at if self.is_pending else None
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status is PurchaseStatus.PENDING
+
+    @property
+    def period(self) -> Period:
+        """The period agreed on; a plan without one is never sold."""
+        assert self.plan.terms.period is not None
+        return self.plan.terms.period
+
+    def meet(self, received: Money, *, at: datetime) -> tuple["Purchase", Meeting]:
+        """What a charge does to this purchase. Only the exact price settles it, and only once."""
+        if received != self.amount:
+            meeting = Meeting.MISMATCH
+        elif PurchaseStatus.PAID in MOVES[self.status]:
+            return self._moved(PurchaseStatus.PAID, at=at), Meeting.SETTLED
+        elif self.status in {PurchaseStatus.PAID, PurchaseStatus.REFUNDED}:
+            meeting = Meeting.SECOND
+        else:
+            meeting = Meeting.AFTER_END
+        return replace(self, remark=Remark(meeting, received)), meeting
+
+    def canceled(self, *, at: datetime) -> "Purchase":
+        return self._moved(PurchaseStatus.CANCELED, at=at)
+
+    def expired(self, *, at: datetime) -> "Purchase":
+        """Call this only after every gateway with a checkout of this purchase was asked."""
+        return self._moved(PurchaseStatus.EXPIRED, at=at)
+
+    def _moved(self, status: PurchaseStatus, *, at: datetime) -> "Purchase":
+        if status not in MOVES[self.status]:
+            raise PurchaseNotPending(self.id, self.status)
+        return replace(self, status=status, ended_at=at)

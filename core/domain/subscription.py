@@ -1,0 +1,181 @@
+"""A customer's one subscription: what is paid for, until when, and what follows."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NewType
+
+from core.domain.customer import Customer, CustomerId
+from core.domain.money import Money
+from core.domain.period import Anchor, Period
+from core.domain.plan import Catalog, Feature, PlanVersion, quota_window
+from core.domain.usage_quota import UsageKey, UsageQuota
+
+SubscriptionId = NewType("SubscriptionId", str)
+
+
+class SubscriptionStatus(StrEnum):
+    TRIALING = "trialing"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    EXPIRED = "expired"
+
+
+class Activation(StrEnum):
+    """Whether access outside Billhook has been made equal to what is due."""
+
+    NONE = "none"
+    PENDING = "pending"
+    ACTIVE = "active"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PaidPeriod:
+    """
+    An unbroken stretch on one plan version. `paid` is all the money that paid for `start..end`,
+    in one currency; `count` is how many period units lie between the anchor and the end.
+    """
+
+    plan: PlanVersion
+    start: datetime
+    end: datetime
+    anchor: Anchor
+    count: int
+    paid: Money
+
+    def rest(self, at: datetime) -> Money:
+        """What of `paid` is for the time after `at`, by time, rounded down."""
+        whole = (self.end - self.start) // timedelta(seconds=1)
+        left = (self.end - max(at, self.start)) // timedelta(seconds=1)
+        return self.paid.share(min(max(left, 0), whole), whole)
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """
+    What a purchase does to a subscription: the subscription after it, and the rest of a former
+    plan that goes back to the wallet (zero: nothing is left of it, or the plan is the same).
+    """
+
+    subscription: "Subscription"
+    end: datetime
+    returned: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """
+    One per customer, for ever. Without a paid period the customer is on the catalog's default
+    plan, active, with no end. Read it through `at(now)`: an ended period is over whether or not
+    somebody has written that down yet.
+    """
+
+    id: SubscriptionId
+    customer_id: CustomerId
+    period: PaidPeriod | None = None
+    status: SubscriptionStatus = SubscriptionStatus.ACTIVE
+    auto_renew: bool = False
+    cancel_at_period_end: bool = False
+    activation: Activation = Activation.NONE
+    version: int = 0
+
+    @property
+    def due_at(self) -> datetime | None:
+        return None if self.period is None else self.period.end
+
+    def at(self, now: datetime) -> "Subscription":
+        if self.period is None or now < self.period.end:
+            return self
+        return replace(
+            self,
+            period=None,
+            status=SubscriptionStatus.ACTIVE,
+            auto_renew=False,
+            cancel_at_period_end=False,
+            activation=Activation.NONE,
+        )
+
+    def extended_by(
+        self, plan: PlanVersion, period: Period, paid: Money, *, zone: str, at: datetime
+    ) -> Extension:
+        """
+        The same plan in the same currency extends from the current end. Anything else begins now,
+        and what is left of the former period returns to the wallet. After an end it begins now.
+        """
+        running = self.at(at).period
+        if (
+            running is not None
+            and running.plan.code == plan.code
+            and running.paid.currency == paid.currency
+        ):
+            return self._prolonged(running, plan, period, paid)
+        anchor = Anchor(at, zone)
+        end = anchor.after(period.count, period.unit)
+        fresh = PaidPeriod(plan, at, end, anchor, period.count, paid)
+        rest = None if running is None else running.rest(at)
+        returned = rest if rest is not None and rest.is_positive else None
+        return Extension(self._on(fresh), end, returned)
+
+    def _prolonged(
+        self, running: PaidPeriod, plan: PlanVersion, period: Period, paid: Money
+    ) -> Extension:
+        had = running.plan.terms.period
+        if had is not None and had.unit is period.unit:
+            anchor, count = running.anchor, running.count + period.count
+        else:  # The unit was changed in a new version: the chain starts anew where the old ends.
+            anchor, count = Anchor(running.end, running.anchor.zone), period.count
+        end = anchor.after(count, period.unit)
+        longer = PaidPeriod(plan, running.start, end, anchor, count, running.paid + paid)
+        return Extension(self._on(longer), end, None)
+
+    def _on(self, period: PaidPeriod) -> "Subscription":
+        return replace(
+            self,
+            period=period,
+            status=SubscriptionStatus.ACTIVE,
+            cancel_at_period_end=False,
+            activation=Activation.PENDING if period.plan.terms.grants else Activation.NONE,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A customer as the rules see one: who, on what, under which catalog."""
+
+    customer: Customer
+    subscription: Subscription
+    catalog: Catalog
+
+    def plan(self, now: datetime) -> PlanVersion:
+        period = self.subscription.at(now).period
+        return self.catalog.default if period is None else period.plan
+
+    def quota(self, feature: Feature, now: datetime) -> UsageQuota:
+        """
+        The quota before anything is counted against it. A feature that the catalog counts but the
+        customer's plan does not name has a limit of zero.
+
+        Raises:
+            FeatureNotFound: no plan of the catalog, nor the customer's own, counts it.
+        """
+        plan = self.plan(now)
+        rule = plan.terms.quotas.get(feature)
+        if rule is None:
+            rule = self.catalog.rule_elsewhere(feature)
+        period = self.subscription.at(now).period
+        window = quota_window(
+            rule,
+            at=now,
+            zone=self.customer.zone,
+            began=None if period is None else period.anchor,
+            period=None if period is None else plan.terms.period,
+        )
+        key = UsageKey(self.customer.id, feature, window.start)
+        return UsageQuota(key, window.end, rule.limit, used=0)
+
+    def quotas(self, now: datetime) -> tuple[UsageQuota, ...]:
+        """One quota for each feature that the catalog or the customer's own plan counts."""
+        own = self.plan(now).terms.quotas
+        names = dict.fromkeys((*own, *self.catalog.features))
+        return tuple(self.quota(feature, now) for feature in names)

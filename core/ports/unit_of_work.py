@@ -1,0 +1,417 @@
+"""The store: what a writing use case and a reader may ask of it, and what it promises."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from core.domain.case import Case
+from core.domain.cause import Cause, Claim
+from core.domain.checkout import Checkout, CheckoutId
+from core.domain.credentials import ApiKey, Session, SessionId
+from core.domain.customer import Customer, CustomerId, Identity
+from core.domain.errors import Conflict, Unavailable
+from core.domain.event import ClaimedJob, Event, Job
+from core.domain.ledger import Account, Entry, EntryId, Line
+from core.domain.money import Currency, Money
+from core.domain.payment import InboxItem, PaymentId
+from core.domain.plan import Catalog, GatewayName, PlanVersionId
+from core.domain.purchase import Purchase, PurchaseId
+from core.domain.subscription import Standing, Subscription
+from core.domain.usage_quota import UsageKey, UsageQuota, UsageReceipt
+
+Now = Callable[[], datetime]
+"""The present, aware and in UTC."""
+
+NewId = Callable[[str], str]
+"""A fresh id with this prefix: `new_id("pur")` is `pur_…`."""
+
+Consequences = Callable[[Event], Sequence[Job]]
+"""What must follow from an event; `record` enqueues it in the same unit."""
+
+unit_is_open: Final[ContextVar[bool]] = ContextVar("unit_is_open", default=False)
+"""True in a task while it has a unit of work open. Whoever calls out asserts that it is not."""
+
+
+@dataclass(eq=False)
+class IdentityTaken(Conflict):
+    """Another customer has this identity."""
+
+    identity: str
+
+
+@dataclass(eq=False)
+class SavedMeanwhile(Unavailable):
+    """Somebody else saved the same thing first; nothing was written. Repeat the request."""
+
+    id: str
+    retry_after_seconds: int = 1
+
+
+@dataclass(eq=False)
+class CatalogMissing(Unavailable):
+    """No catalog has been applied yet: run `billhook catalog apply`."""
+
+
+@dataclass(eq=False)
+class HeldElsewhere(Unavailable):
+    """Another process holds this exclusive right."""
+
+    name: str
+
+
+class CustomersRead(Protocol):
+    async def find(self, ref: Identity | CustomerId) -> Customer | None: ...
+
+    async def get(self, ref: Identity | CustomerId) -> Customer:
+        """
+        Raises:
+            CustomerNotFound
+        """
+        ...
+
+
+class Customers(CustomersRead, Protocol):
+    async def lock(self, customer_id: CustomerId) -> Customer:
+        """
+        The one lock of a unit: holds the customer's row until the unit ends (FOR NO KEY UPDATE),
+        so that everything read afterwards is decided by one unit at a time.
+
+        Raises:
+            CustomerNotFound
+        """
+        ...
+
+    async def add(self, customer: Customer) -> None:
+        """
+        Raises:
+            IdentityTaken: also when a unit at the same time commits it first.
+        """
+        ...
+
+    async def save(self, customer: Customer) -> None: ...
+
+
+class SubscriptionsRead(Protocol):
+    async def get(self, customer_id: CustomerId) -> Subscription: ...
+
+    async def standings(
+        self, customer_ids: Collection[CustomerId]
+    ) -> Mapping[CustomerId, Standing]:
+        """Each customer with subscription and the catalog in force, at one price. Unknown: left out."""
+        ...
+
+
+class Subscriptions(SubscriptionsRead, Protocol):
+    async def add(self, subscription: Subscription) -> None: ...
+
+    async def save(self, subscription: Subscription) -> None: ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[CustomerId]:
+        """
+        Up to `limit` whose `due_at` is not after `now`, the oldest first, those locked by others
+        passed over. Their `due_at` moves to `until` (a lease), without a new version.
+        """
+        ...
+
+
+class PurchasesRead(Protocol):
+    async def get(self, purchase_id: PurchaseId) -> Purchase:
+        """
+        Raises:
+            PurchaseNotFound
+        """
+        ...
+
+    async def find(self, purchase_id: PurchaseId) -> Purchase | None: ...
+
+    async def find_pending(
+        self, customer_id: CustomerId, plan: PlanVersionId, amount: Money
+    ) -> Purchase | None:
+        """The open purchase of the same thing at the same price; there is at most one."""
+        ...
+
+    async def page(
+        self, customer_id: CustomerId, *, limit: int, after: PurchaseId | None = None
+    ) -> list[Purchase]:
+        """The newest first (by `created_at`, then id); `after`: older than that one."""
+        ...
+
+
+class Purchases(PurchasesRead, Protocol):
+    async def add(self, purchase: Purchase) -> None: ...
+
+    async def save(self, purchase: Purchase) -> None: ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[PurchaseId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+
+class CheckoutsRead(Protocol):
+    async def get(self, checkout_id: CheckoutId) -> Checkout:
+        """
+        Raises:
+            CheckoutNotFound
+        """
+        ...
+
+    async def find(self, checkout_id: CheckoutId) -> Checkout | None: ...
+
+    async def find_by_payment(
+        self, gateway: GatewayName, payment_id: PaymentId
+    ) -> Checkout | None: ...
+
+    async def of_purchases(self, purchase_ids: Collection[PurchaseId]) -> list[Checkout]:
+        """All checkouts of these purchases, in the order they were asked (then by id)."""
+        ...
+
+
+class Checkouts(CheckoutsRead, Protocol):
+    async def add(self, checkout: Checkout) -> None: ...
+
+    async def save(self, checkout: Checkout) -> None: ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[CheckoutId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+
+class LedgerRead(Protocol):
+    async def find(self, entry_id: EntryId) -> Entry | None: ...
+
+    async def balances(self, customer_id: CustomerId) -> Mapping[tuple[Account, Currency], Money]:
+        """The natural balance of every account the customer ever had a posting in."""
+        ...
+
+    async def total(self, account: Account, currency: Currency) -> Money:
+        """The sum of all postings to an account of the system (credits positive)."""
+        ...
+
+    async def lines(
+        self, account: Account, currency: Currency, *, limit: int, before_seq: int | None = None
+    ) -> list[Line]:
+        """A customer account's statement, the newest first."""
+        ...
+
+
+class Ledger(LedgerRead, Protocol):
+    async def post(self, entry: Entry) -> None:
+        """
+        Append. Posting the same entry again changes nothing. Balance rows are locked in the order
+        of their keys; a line's time is never before the line before it.
+
+        Raises:
+            EntryContradicts: this id stands for something else.
+            BalanceTooLow: an account of a customer would be below zero.
+        """
+        ...
+
+
+class UsageRead(Protocol):
+    async def used(self, keys: Collection[UsageKey]) -> Mapping[UsageKey, int]:
+        """Units used, for the keys that were ever used."""
+        ...
+
+
+class Usage(UsageRead, Protocol):
+    async def lock(self, keys: Collection[UsageKey]) -> Mapping[UsageKey, int]:
+        """The counters, made where missing, locked in the order of their keys until the unit ends."""
+        ...
+
+    async def receipts(
+        self, requests: Collection[tuple[CustomerId, str]]
+    ) -> Mapping[tuple[CustomerId, str], UsageReceipt]: ...
+
+    async def save(self, quotas: Sequence[UsageQuota]) -> None:
+        """Write `used` of counters that this unit locked."""
+        ...
+
+    async def add_receipts(self, receipts: Sequence[UsageReceipt]) -> None:
+        """
+        Raises:
+            SavedMeanwhile: one of the request ids was answered by another unit.
+        """
+        ...
+
+    async def forget_receipts(self, now: datetime, *, limit: int) -> int:
+        """Drop up to `limit` receipts that expired; how many were dropped."""
+        ...
+
+
+class Claims(Protocol):
+    async def take(self, claim: Claim) -> Claim:
+        """
+        Write the claim, or return the one that this cause already has, locked until the unit
+        ends. Of two units at once the second waits for the first.
+        """
+        ...
+
+    async def find(self, cause: Cause) -> Claim | None:
+        """By scope and key."""
+        ...
+
+    async def save(self, claim: Claim) -> None: ...
+
+
+class InboxRead(Protocol):
+    async def find(self, item_id: str) -> InboxItem | None: ...
+
+
+class Inbox(InboxRead, Protocol):
+    async def take(self, item: InboxItem) -> InboxItem:
+        """Store it, or return the one with the same (gateway, dedupe key), locked as `Claims.take`."""
+        ...
+
+    async def save(self, item: InboxItem) -> None: ...
+
+
+class JobsRead(Protocol):
+    async def waiting(self) -> int: ...
+
+    async def parked(self, *, limit: int) -> list[tuple[ClaimedJob, str]]:
+        """Jobs that were given up on, the newest first, each with its last error."""
+        ...
+
+
+class Jobs(JobsRead, Protocol):
+    async def enqueue(self, job: Job) -> None:
+        """Of two waiting jobs with the same name and `dedupe` one is kept; never an error."""
+        ...
+
+    async def claim(self, now: datetime, *, limit: int) -> list[ClaimedJob]:
+        """Take jobs that are due, the oldest first. They are nobody else's until they end."""
+        ...
+
+    async def done(self, job: ClaimedJob) -> None: ...
+
+    async def retry(self, job: ClaimedJob, *, at: datetime, error: str) -> None: ...
+
+    async def park(self, job: ClaimedJob, *, error: str) -> None:
+        """Give up on it: kept, shown, and not tried again by itself."""
+        ...
+
+    async def release(self) -> int:
+        """Whatever a dead worker had taken waits again. Only for who holds the pump alone."""
+        ...
+
+
+class CredentialsRead(Protocol):
+    async def find_session(self, session_id: SessionId) -> Session | None: ...
+
+    async def find_key(self, key_hash: str) -> ApiKey | None: ...
+
+    async def list_keys(self) -> list[ApiKey]: ...
+
+
+class Credentials(CredentialsRead, Protocol):
+    async def add_session(self, session: Session) -> None: ...
+
+    async def save_session(self, session: Session) -> None: ...
+
+    async def put_key(self, key: ApiKey) -> None:
+        """Add it, or replace the one of the same name."""
+        ...
+
+
+class CatalogsRead(Protocol):
+    async def current(self) -> Catalog:
+        """
+        Raises:
+            CatalogMissing
+        """
+        ...
+
+
+class Catalogs(CatalogsRead, Protocol):
+    async def apply(self, catalog: Catalog) -> None:
+        """
+        Make it the one in force; its new plan versions are kept for ever.
+
+        Raises:
+            SavedMeanwhile: its revision is not the one after the current.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOverview:
+    """All that a customer's own page shows, read in one go."""
+
+    standing: Standing
+    used: Mapping[UsageKey, int]
+    balances: Mapping[tuple[Account, Currency], Money]
+
+
+class View(Protocol):
+    """Reading without locks. Every statement sees what was committed when it began."""
+
+    customers: CustomersRead
+    subscriptions: SubscriptionsRead
+    purchases: PurchasesRead
+    checkouts: CheckoutsRead
+    ledger: LedgerRead
+    usage: UsageRead
+    catalogs: CatalogsRead
+    credentials: CredentialsRead
+    inbox: InboxRead
+    jobs: JobsRead
+
+    async def overview(self, customer_id: CustomerId) -> AccountOverview:
+        """One round trip. `used` has at least the newest counter of each feature."""
+        ...
+
+    async def open_cases(self, *, limit: int) -> list[Case]: ...
+
+    async def history(self, subject: str) -> list[Event]:
+        """The events about it, the oldest first."""
+        ...
+
+
+class UnitOfWork(Protocol):
+    """
+    All or nothing. Without `commit()` nothing happened; an error forgets everything. Saving is
+    compare-and-set on `version` (which the store counts up): SavedMeanwhile is raised where the
+    entity was saved since it was read. Any method may raise StoreBusy.
+    """
+
+    customers: Customers
+    subscriptions: Subscriptions
+    purchases: Purchases
+    checkouts: Checkouts
+    ledger: Ledger
+    usage: Usage
+    catalogs: Catalogs
+    credentials: Credentials
+    claims: Claims
+    inbox: Inbox
+    jobs: Jobs
+
+    async def open_case(self, case: Case) -> None:
+        """Once per cause; a repeat changes nothing."""
+        ...
+
+    async def record(self, event: Event) -> None:
+        """Keep the history and enqueue what follows from it."""
+        ...
+
+    async def commit(self) -> None: ...
+
+
+class Store(Protocol):
+    def write(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        """A fresh unit. Sets `unit_is_open` for the task."""
+        ...
+
+    def read(self) -> AbstractAsyncContextManager[View]: ...
+
+    def exclusive(self, name: str) -> AbstractAsyncContextManager[None]:
+        """
+        Hold a right that only one process may have; ends with the process, however it dies.
+
+        Raises:
+            HeldElsewhere
+        """
+        ...

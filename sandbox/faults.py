@@ -1,0 +1,40 @@
+"""Faults that a double is told to show: so many of the next things that match go wrong."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+FAULT_MODES: Final = (
+    "down",  # the API answers 500 or 503 and does nothing
+    "slow",  # the API answers late
+    "timeout_after_acting",  # the API acts, and its answer is lost
+    "duplicate",  # a webhook is sent twice
+    "reorder",  # a webhook is overtaken by the next one
+    "drop",  # a webhook is never sent
+    "amount",  # the payer pays one minor unit less
+    "decline",  # the payer's bank refuses
+)
+
+
+class NoSuchFault(Exception):
+    """The mode is unknown, or its count is not a whole number from zero."""
+
+
+@dataclass(slots=True)
+class Faults:
+    left: dict[str, int] = field(default_factory=dict)
+    """How many of each mode are still to come; a mode at zero is absent."""
+
+    def plan(self, mode: str, count: int) -> None:
+        """Replaces what was planned of this mode; zero calls it off. Raises: NoSuchFault."""
+        if mode not in FAULT_MODES or count < 0:
+            raise NoSuchFault(f"{mode} x {count}: the modes are {', '.join(FAULT_MODES)}")
+        self.left[mode] = count
+        if count == 0:
+            del self.left[mode]
+
+    def take(self, mode: str) -> bool:
+        """Whether the thing at hand goes wrong in this way; uses one up."""
+        left = self.left.get(mode, 0)
+        if left:
+            self.plan(mode, left - 1)
+        return left > 0
