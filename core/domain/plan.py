@@ -46,12 +46,16 @@ class QuotaRule:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptRule:
-    """What a fiscal receipt (54-FZ) says of the plan; the codes are the tax law's own."""
+    """
+    What a fiscal receipt (54-FZ) says of the plan; the codes are the tax law's own.
+    `fallback_contact` is the operator's address, for customers who left none.
+    """
 
     vat_code: int
     payment_subject: str
     payment_mode: str
     tax_system_code: int | None = None
+    fallback_contact: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

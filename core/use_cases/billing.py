@@ -1,0 +1,64 @@
+"""Billing: all that the system can do, by name."""
+
+from dataclasses import dataclass
+
+from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
+from core.use_cases.checkouts import AddCheckout, WatchCheckout
+from core.use_cases.customers import (
+    CheckSession,
+    CloseSession,
+    FindCustomer,
+    OpenSession,
+    RegisterCustomer,
+    ShowAccount,
+)
+from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
+from core.use_cases.purchases import (
+    CancelPurchase,
+    ExpirePurchase,
+    PreviewPurchase,
+    ShowPurchases,
+    StartPurchase,
+)
+from core.use_cases.quotas import ConsumeQuota
+from core.use_cases.settling import SettlePayment
+from core.use_cases.subscriptions import EndPeriod
+from core.use_cases.sweeps import Sweep
+from core.use_cases.webhooks import TakeInWebhook
+
+
+@dataclass(frozen=True, slots=True)
+class Billing:
+    """The table of contents. Each field is one use case; driving adapters know only this."""
+
+    # Customers
+    register_customer: RegisterCustomer
+    find_customer: FindCustomer
+    show_account: ShowAccount
+    open_session: OpenSession
+    check_session: CheckSession
+    close_session: CloseSession
+    # Usage
+    consume_quota: ConsumeQuota
+    # Purchases
+    preview_purchase: PreviewPurchase
+    start_purchase: StartPurchase
+    add_checkout: AddCheckout
+    cancel_purchase: CancelPurchase
+    show_purchases: ShowPurchases
+    # Money coming in
+    take_in_webhook: TakeInWebhook
+    settle_payment: SettlePayment
+    # Time passing
+    sweep: Sweep
+    watch_checkout: WatchCheckout
+    expire_purchase: ExpirePurchase
+    end_period: EndPeriod
+    # The operator's own
+    diff_catalog: DiffCatalog
+    apply_catalog: ApplyCatalog
+    show_catalog: ShowCatalog
+    put_key: PutKey
+    list_keys: ListKeys
+    revoke_key: RevokeKey
+    check_key: CheckKey

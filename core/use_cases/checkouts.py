@@ -1,0 +1,310 @@
+"""Checkouts: open a way to pay, open another, and watch the silent ones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from core.domain.cause import Cause, Claim, claim
+from core.domain.checkout import Checkout, CheckoutId, CheckoutStatus, Receipt
+from core.domain.customer import CustomerId
+from core.domain.errors import Refused
+from core.domain.money import Money
+from core.domain.payment import PaymentFacts
+from core.domain.plan import PlanNotForSale, PlanVersion
+from core.domain.purchase import (
+    Purchase,
+    PurchaseId,
+    PurchaseNotFound,
+    PurchaseNotPending,
+    PurchaseStatus,
+)
+from core.domain.subscription import Standing
+from core.ports.payment_gateway import (
+    CheckoutDeclined,
+    Gateways,
+    GatewayUnavailable,
+    PaymentGateway,
+)
+from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
+from core.use_cases.customers import standing_of
+from core.use_cases.settling import book
+
+OPENING_LEASE: Final = timedelta(seconds=30)
+"""After this long without an answer the watcher takes an opening up again."""
+
+KEY_MARGIN: Final = timedelta(hours=1)
+"""A key is not used again in the last hour of the provider's memory."""
+
+LOOKS_BEFORE_LAPSE: Final = 3
+"""A provider may not know a payment for moments after opening it; then it never had it."""
+
+
+@dataclass(eq=False)
+class ReceiptContactMissing(Refused):
+    """The law asks for a receipt: give an e-mail address or a telephone number first."""
+
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A purchase and its latest attempt to be paid; None where none was made yet."""
+
+    purchase: Purchase
+    checkout: Checkout | None
+
+
+class Opening:
+    """
+    The steps that every opening of a checkout takes: freeze the request in a unit, ask the
+    gateway outside any unit, write down what it said. Each may be repeated by anyone.
+    """
+
+    def __init__(self, store: Store, gateways: Gateways, now: Now, new_id: NewId) -> None:
+        self._store = store
+        self._gateways = gateways
+        self._now = now
+        self._new_id = new_id
+
+    async def checkout_for(
+        self,
+        uow: UnitOfWork,
+        purchase: Purchase,
+        standing: Standing,
+        *,
+        gateway: str | None,
+        return_url: str,
+    ) -> Checkout:
+        """
+        The checkout to carry on with: one that can still be paid or asked for, at that gateway
+        (None: at any), else a new one.
+        """
+        now = self._now()
+        for known in reversed(await uow.checkouts.of_purchases([purchase.id])):
+            if gateway is not None and known.gateway != gateway:
+                continue
+            if known.can_be_paid_at(now) or self._may_ask_again(known):
+                return known
+        chosen, _ = offer(purchase.plan, self._gateways, gateway, amount=purchase.amount)
+        checkout = Checkout(
+            id=CheckoutId(self._new_id("chk")),
+            purchase_id=purchase.id,
+            customer_id=purchase.customer_id,
+            gateway=chosen.name,
+            amount=purchase.amount,
+            description=purchase.plan.terms.title(standing.customer.language)[:128],
+            return_url=return_url,
+            language=standing.customer.language,
+            receipt=_receipt(purchase.plan, standing),
+            asked_at=now,
+            due_at=now + OPENING_LEASE,
+        )
+        await uow.checkouts.add(checkout)
+        return checkout
+
+    async def carry_on(self, checkout: Checkout, cause: Cause | None) -> Started:
+        """
+        Ask the gateway if nobody has an answer yet, write it down, and answer the cause.
+
+        Raises:
+            CheckoutDeclined, GatewayUnavailable: written down too.
+        """
+        opened = checkout.opened
+        if opened is None:
+            try:
+                opened = await self._gateways.get(checkout.gateway).open_checkout(checkout)
+            except CheckoutDeclined:
+                await self._write(checkout, lambda present: present.becomes_declined(), cause)
+                raise
+            except GatewayUnavailable:
+                now = self._now()
+                await self._write(checkout, lambda one: one.becomes_unknown(at=now), cause)
+                raise
+        async with self._store.write() as uow:
+            now = self._now()
+            await uow.customers.lock(checkout.customer_id)
+            present = await uow.checkouts.get(checkout.id)
+            open_ = present.becomes_open(opened, at=now) if present.is_unopened else present
+            if open_ != present:
+                await uow.checkouts.save(open_)
+            purchase = await uow.purchases.get(checkout.purchase_id)
+            taken = None if cause is None else await uow.claims.find(cause)
+            if taken is not None and taken.answer is None:
+                await uow.claims.save(taken.answered(f"{purchase.status} {checkout.id}"))
+            await uow.commit()
+        return Started(purchase, open_)
+
+    def _may_ask_again(self, checkout: Checkout) -> bool:
+        memory = self._gateways.get(checkout.gateway).abilities.key_memory
+        return checkout.is_unopened and self._now() < checkout.asked_at + memory - KEY_MARGIN
+
+    async def _write(
+        self, checkout: Checkout, become: Callable[[Checkout], Checkout], cause: Cause | None
+    ) -> None:
+        """No address: note why, and let the caller repeat at once."""
+        async with self._store.write() as uow:
+            await uow.customers.lock(checkout.customer_id)
+            present = await uow.checkouts.get(checkout.id)
+            if present.is_unopened:
+                await uow.checkouts.save(become(present))
+            taken = None if cause is None else await uow.claims.find(cause)
+            if taken is not None and taken.answer is None:
+                await uow.claims.save(taken.let_go(at=self._now()))
+            await uow.commit()
+
+    async def watch(self, checkout: Checkout, purchase: Purchase) -> None:
+        """
+        See to a checkout that has been silent: open it if nobody has its address and the same
+        key is still safe, otherwise ask the gateway what became of it.
+        """
+        if purchase.is_pending and self._may_ask_again(checkout):
+            await self.carry_on(checkout, cause=None)
+            return
+        facts = await ask(self._gateways.get(checkout.gateway), checkout)
+        if facts is not None:
+            await book(self._store, facts, self._now)
+            return
+        async with self._store.write() as uow:
+            now = self._now()
+            await uow.customers.lock(checkout.customer_id)
+            present = await uow.checkouts.get(checkout.id)
+            if present.is_settling:
+                gone = present.is_unopened or present.looked >= LOOKS_BEFORE_LAPSE
+                await uow.checkouts.save(present.lapses() if gone else present.looked_at(at=now))
+                await uow.commit()
+
+
+class AddCheckout:
+    """Another way to pay a purchase that is still open: one more checkout, the same price."""
+
+    def __init__(self, store: Store, gateways: Gateways, now: Now, new_id: NewId) -> None:
+        self._store = store
+        self._now = now
+        self._new_id = new_id
+        self._opening = Opening(store, gateways, now, new_id)
+
+    async def __call__(
+        self,
+        customer_id: CustomerId,
+        purchase_id: PurchaseId,
+        *,
+        return_url: str,
+        cause: Cause,
+        gateway: str | None = None,
+    ) -> Started:
+        """
+        Raises:
+            PurchaseNotFound: also when it is somebody else's.
+            PurchaseNotPending, and all that StartPurchase raises of the gateway and the claim.
+        """
+        async with self._store.write() as uow:
+            now = self._now()
+            await uow.customers.lock(customer_id)
+            purchase = await owned(uow, customer_id, purchase_id)
+            fresh = claim(cause, self._new_id("chk"), at=now)
+            taken = await uow.claims.take(fresh)
+            if taken.subject != fresh.subject:
+                taken = taken.taken_again(cause, at=now)
+                if taken.answer is not None:
+                    return await as_answered(uow, taken)
+            if not purchase.is_pending:
+                raise PurchaseNotPending(purchase.id, purchase.status)
+            checkout = await self._opening.checkout_for(
+                uow,
+                purchase,
+                await standing_of(uow, customer_id),
+                gateway=gateway,
+                return_url=return_url,
+            )
+            await uow.claims.save(replace(taken, subject=checkout.id))
+            await uow.commit()
+        return await self._opening.carry_on(checkout, cause)
+
+
+class WatchCheckout:
+    """
+    Look after one checkout: finish an opening that died, find a payment whose webhook was lost.
+    What the gateway refuses or does not answer is written down; the next look is planned by it.
+    """
+
+    def __init__(self, store: Store, gateways: Gateways, now: Now, new_id: NewId) -> None:
+        self._store = store
+        self._opening = Opening(store, gateways, now, new_id)
+
+    async def __call__(self, checkout_id: CheckoutId) -> None:
+        """
+        Raises:
+            GatewayUnavailable: try again later.
+        """
+        async with self._store.read() as view:
+            checkout = await view.checkouts.get(checkout_id)
+            purchase = await view.purchases.get(checkout.purchase_id)
+        if not checkout.is_settling:
+            return
+        try:
+            await self._opening.watch(checkout, purchase)
+        except CheckoutDeclined:
+            return  # Written down; the customer sees it and may pay another way.
+
+
+async def ask(gateway: PaymentGateway, checkout: Checkout) -> PaymentFacts | None:
+    """What the gateway says of this checkout now, by whichever id it has."""
+    if checkout.payment_id is not None:
+        return await gateway.find_payment(checkout.payment_id)
+    return await gateway.find_checkout(checkout)
+
+
+async def owned(
+    uow: UnitOfWork | View, customer_id: CustomerId, purchase_id: PurchaseId
+) -> Purchase:
+    """
+    Raises:
+        PurchaseNotFound: unknown and somebody else's look alike.
+    """
+    purchase = await uow.purchases.get(purchase_id)
+    if purchase.customer_id != customer_id:
+        raise PurchaseNotFound(purchase_id)
+    return purchase
+
+
+async def as_answered(uow: UnitOfWork, taken: Claim) -> Started:
+    """The answer that was given to this cause, as it was, whatever happened since."""
+    assert taken.answer is not None
+    status, _, checkout_id = taken.answer.partition(" ")
+    checkout = await uow.checkouts.get(CheckoutId(checkout_id))
+    purchase = await uow.purchases.get(checkout.purchase_id)
+    if status == PurchaseStatus.PENDING:
+        purchase = replace(purchase, status=PurchaseStatus.PENDING, ended_at=None, remark=None)
+        checkout = replace(checkout, status=CheckoutStatus.OPEN)
+    return Started(purchase, checkout)
+
+
+def offer(
+    plan: PlanVersion, gateways: Gateways, gateway: str | None, *, amount: Money | None = None
+) -> tuple[PaymentGateway, Money]:
+    """
+    Which gateway would take which price: the one asked for, else the first in the operator's
+    order that the plan allows and that takes the amount. `amount`: the price is agreed already.
+
+    Raises:
+        GatewayNotFound, PlanNotForSale
+    """
+    candidates = list(gateways) if gateway is None else [gateways.get(gateway)]
+    for one in candidates:
+        if plan.terms.gateways and one.name not in plan.terms.gateways:
+            continue
+        for price in (amount,) if amount is not None else plan.terms.prices:
+            if one.abilities.takes(price):
+                return one, price
+    raise PlanNotForSale(plan.code)
+
+
+def _receipt(plan: PlanVersion, standing: Standing) -> Receipt | None:
+    rule = plan.terms.receipt
+    if rule is None:
+        return None
+    contact = standing.customer.receipt_contact or rule.fallback_contact
+    if contact is None:
+        raise ReceiptContactMissing(plan.code)
+    return Receipt(contact, plan.terms.title("ru")[:128], rule)

@@ -1,0 +1,217 @@
+"""Customers: register on first contact, sign in, show the account."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from core.domain.credentials import SESSION_LIFE, NotSignedIn, Session, SessionId
+from core.domain.customer import Customer, CustomerId, CustomerNotFound, Identity
+from core.domain.event import Event
+from core.domain.money import Money
+from core.domain.subscription import Standing, Subscription, SubscriptionId
+from core.domain.usage_quota import UsageQuota
+from core.ports.unit_of_work import (
+    AccountOverview,
+    IdentityTaken,
+    NewId,
+    Now,
+    Store,
+    UnitOfWork,
+)
+
+
+class RegisterCustomer:
+    """
+    Make sure that this identity has a customer, with a subscription on the default plan.
+
+    Its cause is the identity itself: repeats and races end with the one customer. What is given
+    and differs is written down; what is None stays as it is.
+    """
+
+    def __init__(self, store: Store, now: Now, new_id: NewId) -> None:
+        self._store = store
+        self._now = now
+        self._new_id = new_id
+
+    async def __call__(
+        self,
+        identity: Identity,
+        *,
+        language: str | None = None,
+        receipt_contact: str | None = None,
+        zone: str | None = None,
+    ) -> Customer:
+        """`zone` counts only at the first contact; the catalog's zone stands in for None."""
+        async with self._store.read() as view:
+            known = await view.customers.find(identity)
+        if known is None:
+            try:
+                return await self._add(identity, language, receipt_contact, zone)
+            except IdentityTaken:  # Somebody registered the same identity at the same moment.
+                async with self._store.read() as view:
+                    known = await view.customers.get(identity)
+        return await self._update(known, language, receipt_contact)
+
+    async def _add(
+        self, identity: Identity, language: str | None, contact: str | None, zone: str | None
+    ) -> Customer:
+        async with self._store.write() as uow:
+            catalog = await uow.catalogs.current()
+            customer = Customer(
+                id=CustomerId(self._new_id("cus")),
+                identities=(identity,),
+                language=language or "en",
+                zone=zone or catalog.zone,
+                created_at=self._now(),
+                receipt_contact=contact,
+            )
+            await uow.customers.add(customer)
+            await uow.subscriptions.add(
+                Subscription(SubscriptionId(self._new_id("sub")), customer.id)
+            )
+            await uow.record(
+                Event("customer.registered", customer.id, customer.created_at, customer.id)
+            )
+            await uow.commit()
+        return customer
+
+    async def _update(self, known: Customer, language: str | None, contact: str | None) -> Customer:
+        wanted = _with(known, language, contact)
+        if wanted == known:
+            return known
+        async with self._store.write() as uow:
+            customer = _with(await uow.customers.lock(known.id), language, contact)
+            await uow.customers.save(customer)
+            await uow.commit()
+        return customer
+
+
+def _with(customer: Customer, language: str | None, contact: str | None) -> Customer:
+    return replace(
+        customer,
+        language=language or customer.language,
+        receipt_contact=contact or customer.receipt_contact,
+    )
+
+
+class FindCustomer:
+    """The customer of an identity or id."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def __call__(self, ref: Identity | CustomerId) -> Customer:
+        """
+        Raises:
+            CustomerNotFound
+        """
+        async with self._store.read() as view:
+            return await view.customers.get(ref)
+
+
+class OpenSession:
+    """Sign a customer in whose identity somebody trusted has proven. Each call is a new session."""
+
+    def __init__(self, store: Store, now: Now, new_id: NewId) -> None:
+        self._store = store
+        self._now = now
+        self._new_id = new_id
+
+    async def __call__(self, customer_id: CustomerId, *, may_pay: bool) -> Session:
+        at = self._now()
+        session = Session(
+            SessionId(self._new_id("ses")), customer_id, at, at + SESSION_LIFE, may_pay
+        )
+        async with self._store.write() as uow:
+            await uow.credentials.add_session(session)
+            await uow.commit()
+        return session
+
+
+class CheckSession:
+    """The session behind an access token, as long as it lives."""
+
+    def __init__(self, store: Store, now: Now) -> None:
+        self._store = store
+        self._now = now
+
+    async def __call__(self, session_id: SessionId) -> Session:
+        """
+        Raises:
+            NotSignedIn: unknown, ended or revoked.
+        """
+        async with self._store.read() as view:
+            session = await view.credentials.find_session(session_id)
+        if session is None or not session.is_live(self._now()):
+            raise NotSignedIn
+        return session
+
+
+class CloseSession:
+    """Sign out: no token of this session is good any more. Repeats change nothing."""
+
+    def __init__(self, store: Store, now: Now) -> None:
+        self._store = store
+        self._now = now
+
+    async def __call__(self, session: Session) -> None:
+        async with self._store.write() as uow:
+            await uow.credentials.save_session(session.revoked(at=self._now()))
+            await uow.commit()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A customer's own page: the standing and what was used and owned at this moment."""
+
+    standing: Standing
+    quotas: tuple[UsageQuota, ...]
+    cash: tuple[Money, ...]
+    bonus: tuple[Money, ...]
+    held: tuple[Money, ...]
+    at: datetime
+
+
+class ShowAccount:
+    """Everything that `/me/` shows, from one read."""
+
+    def __init__(self, store: Store, now: Now) -> None:
+        self._store = store
+        self._now = now
+
+    async def __call__(self, customer_id: CustomerId) -> Account:
+        """
+        Raises:
+            CustomerNotFound
+        """
+        async with self._store.read() as view:
+            overview = await view.overview(customer_id)
+        at = self._now()
+        quotas = tuple(
+            replace(quota, used=overview.used.get(quota.key, 0))
+            for quota in overview.standing.quotas(at)
+        )
+        cash, bonus, held = (_balances(overview, kind) for kind in ("cash", "bonus", "hold"))
+        return Account(overview.standing, quotas, cash, bonus, held, at)
+
+
+def _balances(overview: AccountOverview, kind: str) -> tuple[Money, ...]:
+    """One amount for each currency of the catalog, zeros too, then any other that is not zero."""
+    account = f"{kind}:{overview.standing.customer.id}"
+    amounts = dict.fromkeys(overview.standing.catalog.currencies, 0)
+    for (name, unit), balance in overview.balances.items():
+        if name == account and (balance.is_positive or unit.code in amounts):
+            amounts[unit.code] = balance.amount_minor
+    return tuple(Money.of(amount, code) for code, amount in amounts.items())
+
+
+async def standing_of(uow: UnitOfWork, customer_id: CustomerId) -> Standing:
+    """
+    The standing of one customer, read after the lock.
+
+    Raises:
+        CustomerNotFound
+    """
+    standings = await uow.subscriptions.standings([customer_id])
+    if customer_id not in standings:
+        raise CustomerNotFound(customer_id)
+    return standings[customer_id]

@@ -1,0 +1,360 @@
+"""Settling: ask the gateway about a payment, and make what it confirms so in our books."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from core.domain import ledger
+from core.domain.case import Case, CaseKind
+from core.domain.checkout import Checkout, CheckoutId
+from core.domain.customer import CustomerId
+from core.domain.errors import Unavailable
+from core.domain.event import Event
+from core.domain.ledger import Entry, EntryContradicts, EntryId
+from core.domain.money import Money
+from core.domain.payment import InboxItem, InboxStatus, PaymentFacts, PaymentId, PaymentStatus
+from core.domain.plan import GatewayName
+from core.domain.purchase import Meeting, Purchase, PurchaseId
+from core.ports.payment_gateway import Gateways, GatewayUnavailable
+from core.ports.unit_of_work import Now, Store, UnitOfWork, View
+from core.use_cases.customers import standing_of
+
+PATIENCE: Final = timedelta(hours=24)
+"""How long a notice may claim more than the provider confirms before a person must look."""
+
+
+@dataclass(eq=False)
+class NotYetConfirmed(Unavailable):
+    """The notice says paid, the provider does not say so yet; ask again later."""
+
+    payment_id: str
+
+
+class Settlement(StrEnum):
+    """What asking about a payment came to."""
+
+    SETTLED = "settled"
+    LEFT_IN_WALLET = "left_in_wallet"
+    MISMATCH = "mismatch"
+    SUSPENSE = "suspense"
+    REPEATED = "repeated"
+    NOT_PAID = "not_paid"
+    NOT_FOUND = "not_found"
+    FOREIGN = "foreign"
+
+
+_OF_MEETING: Final = {
+    Meeting.SETTLED: Settlement.SETTLED,
+    Meeting.SECOND: Settlement.LEFT_IN_WALLET,
+    Meeting.AFTER_END: Settlement.LEFT_IN_WALLET,
+    Meeting.MISMATCH: Settlement.MISMATCH,
+}
+
+
+class SettlePayment:
+    """
+    Ask the gateway what became of a payment and book exactly that, exactly once.
+
+    Money always arrives in the customer's wallet (or in suspense); the purchase is paid from it
+    only if what arrived equals its snapshot. The charge, the purchase, the subscription, the
+    checkout and the notice that made us ask change in one unit. Repeating changes nothing.
+    """
+
+    def __init__(self, store: Store, gateways: Gateways, now: Now) -> None:
+        self._store = store
+        self._gateways = gateways
+        self._now = now
+
+    async def __call__(
+        self, gateway: GatewayName, payment_id: PaymentId, *, inbox_id: str | None = None
+    ) -> Settlement:
+        """
+        `inbox_id`: the stored notice that made us ask, marked done with the result.
+
+        Raises:
+            GatewayUnavailable: nothing was learned; ask again.
+            NotYetConfirmed: the notice claims more than the gateway says; ask again.
+        """
+        item = await self._item(inbox_id)
+        if item is not None and item.status is not InboxStatus.STORED:
+            return Settlement.REPEATED
+        try:
+            facts = await self._gateways.get(gateway).find_payment(payment_id)
+        except GatewayUnavailable:
+            await self._note_attempt(item)
+            raise
+        if item is not None and item.notice.claims_paid and _is_less_than_paid(facts):
+            return await self._doubt(item)
+        if facts is None:
+            async with self._store.write() as uow:
+                await _close(uow, item, Settlement.NOT_FOUND, at=self._now())
+                await uow.commit()
+            return Settlement.NOT_FOUND
+        return await book(self._store, facts, self._now, item)
+
+    async def _item(self, inbox_id: str | None) -> InboxItem | None:
+        if inbox_id is None:
+            return None
+        async with self._store.read() as view:
+            return await view.inbox.find(inbox_id)
+
+    async def _note_attempt(self, item: InboxItem | None) -> None:
+        if item is None:
+            return
+        async with self._store.write() as uow:
+            present = await uow.inbox.find(item.id)
+            if present is not None:
+                await uow.inbox.save(present.tried())
+            await uow.commit()
+
+    async def _doubt(self, item: InboxItem) -> Settlement:
+        """A claim that the gateway does not confirm: patience for a day, then a person."""
+        now = self._now()
+        if now < item.received_at + PATIENCE:
+            await self._note_attempt(item)
+            raise NotYetConfirmed(item.notice.payment_id or "")
+        async with self._store.write() as uow:
+            facts = {"gateway": item.notice.gateway, "payment_id": item.notice.payment_id or ""}
+            await uow.open_case(
+                Case(f"case {item.id}", CaseKind.UNCONFIRMED, f"notice {item.id}", now, facts)
+            )
+            present = await uow.inbox.find(item.id)
+            if present is not None:
+                await uow.inbox.save(present.failed("unconfirmed", at=now))
+            await uow.commit()
+        return Settlement.NOT_PAID
+
+
+async def book(
+    store: Store, facts: PaymentFacts, now: Now, item: InboxItem | None = None
+) -> Settlement:
+    """
+    Make these facts, asked from the gateway just now, so in our books, in one unit.
+
+    `item`: the stored notice that made us ask, marked done with the result.
+    """
+    async with store.read() as view:
+        checkout = await _checkout_of(view, facts)
+        purchase_id = None if checkout is None else checkout.purchase_id
+        if purchase_id is None and facts.purchase_id is not None:
+            purchase_id = PurchaseId(facts.purchase_id)
+        purchase = None if purchase_id is None else await view.purchases.find(purchase_id)
+    async with store.write() as uow:
+        at = now()
+        if facts.foreign is not None:
+            settlement = await _foreign(uow, facts, at=at)
+        elif purchase is None:
+            settlement = await _ownerless(uow, facts, at=at)
+        else:
+            await uow.customers.lock(purchase.customer_id)
+            settlement = await _owned(
+                uow, facts, purchase.id, None if checkout is None else checkout.id, at=at
+            )
+        await _close(uow, item, settlement, at=at)
+        await uow.commit()
+    return settlement
+
+
+async def _close(
+    uow: UnitOfWork, item: InboxItem | None, settlement: Settlement, *, at: datetime
+) -> None:
+    """Mark the notice handled. Read anew: copies of it may have been counted meanwhile."""
+    present = None if item is None else await uow.inbox.find(item.id)
+    if present is not None and present.status is InboxStatus.STORED:
+        await uow.inbox.save(present.done(settlement, at=at))
+
+
+def _is_less_than_paid(facts: PaymentFacts | None) -> bool:
+    if facts is None:
+        return True
+    return facts.foreign is None and facts.status in {
+        PaymentStatus.PENDING,
+        PaymentStatus.AUTHORIZED,
+        PaymentStatus.UNKNOWN,
+    }
+
+
+async def _checkout_of(view: View, facts: PaymentFacts) -> Checkout | None:
+    """By the stored payment id; by our asked-back id only where that payment is unknown to us."""
+    known = await view.checkouts.find_by_payment(facts.gateway, facts.payment_id)
+    if known is not None or facts.checkout_id is None:
+        return known
+    named = await view.checkouts.find(CheckoutId(facts.checkout_id))
+    return named if named is not None and named.gateway == facts.gateway else None
+
+
+def _about(facts: PaymentFacts) -> str:
+    return f"{facts.gateway} {facts.payment_id}"
+
+
+async def _foreign(uow: UnitOfWork, facts: PaymentFacts, *, at: datetime) -> Settlement:
+    """Another shop's payment, or a test one in live mode: nothing is booked, somebody is told."""
+    assert facts.foreign is not None
+    told = {
+        "gateway": facts.gateway,
+        "payment_id": facts.payment_id,
+        "reason": facts.foreign.value,
+    }
+    await uow.open_case(
+        Case(
+            f"case foreign {_about(facts)}", CaseKind.FOREIGN, f"foreign {_about(facts)}", at, told
+        )
+    )
+    await uow.record(Event("payment.foreign", _about(facts), at, facts=told))
+    return Settlement.FOREIGN
+
+
+async def _ownerless(uow: UnitOfWork, facts: PaymentFacts, *, at: datetime) -> Settlement:
+    """Nobody we know: what was paid waits in suspense for a person."""
+    if facts.paid is None:
+        return Settlement.NOT_PAID
+    entry = ledger.transfer(
+        _charge_id(facts),
+        "charge",
+        facts.paid,
+        debit=ledger.clearing(facts.gateway),
+        credit=ledger.suspense(facts.gateway),
+        at=at,
+    )
+    if await _is_booked(uow, entry):
+        return Settlement.REPEATED
+    await uow.ledger.post(entry)
+    told = _told(facts, facts.paid)
+    await uow.open_case(Case(f"case {entry.id}", CaseKind.SUSPENSE, entry.id, at, told))
+    await uow.record(Event("payment.in_suspense", _about(facts), at, facts=told))
+    return Settlement.SUSPENSE
+
+
+async def _owned(
+    uow: UnitOfWork,
+    facts: PaymentFacts,
+    purchase_id: PurchaseId,
+    checkout_id: CheckoutId | None,
+    *,
+    at: datetime,
+) -> Settlement:
+    """The customer's row is locked; everything that is decided on is read now."""
+    checkout = None if checkout_id is None else await uow.checkouts.get(checkout_id)
+    if checkout is not None and checkout.payment_id in {None, facts.payment_id}:
+        told = checkout.told(facts, at=at)
+        if told != checkout:
+            await uow.checkouts.save(told)
+    if facts.paid is None:
+        if facts.status is PaymentStatus.AUTHORIZED:
+            await _held_at_provider(uow, facts, at=at)
+        return Settlement.NOT_PAID
+    purchase = await uow.purchases.get(purchase_id)
+    charge = ledger.transfer(
+        _charge_id(facts),
+        "charge",
+        facts.paid,
+        debit=ledger.clearing(facts.gateway),
+        credit=ledger.cash(purchase.customer_id),
+        at=at,
+        purchase_id=purchase.id,
+    )
+    if await _is_booked(uow, charge):
+        return Settlement.REPEATED
+    await uow.ledger.post(charge)
+    purchase, meeting = purchase.meet(facts.paid, at=at)
+    await uow.purchases.save(purchase)
+    if meeting is Meeting.SETTLED:
+        await _grant(uow, purchase, at=at)
+    else:
+        await _leave_in_wallet(uow, purchase, facts, meeting, at=at)
+    return _OF_MEETING[meeting]
+
+
+async def _grant(uow: UnitOfWork, purchase: Purchase, *, at: datetime) -> None:
+    """The purchase is paid from the wallet, and what was bought is given, in the same unit."""
+    customer = purchase.customer_id
+    await uow.ledger.post(
+        ledger.transfer(
+            f"purchase {purchase.id}",
+            "purchase",
+            purchase.amount,
+            debit=ledger.cash(customer),
+            credit=ledger.revenue(purchase.plan.code),
+            at=at,
+            purchase_id=purchase.id,
+        )
+    )
+    standing = await standing_of(uow, customer)
+    former = standing.plan(at)
+    extension = standing.subscription.extended_by(
+        purchase.plan, purchase.period, purchase.amount, zone=standing.customer.zone, at=at
+    )
+    await uow.subscriptions.save(extension.subscription)
+    if extension.returned is not None:
+        await uow.ledger.post(
+            ledger.transfer(
+                f"rest {purchase.id}",
+                "rest_of_former_plan",
+                extension.returned,
+                debit=ledger.revenue(former.code),
+                credit=ledger.cash(customer),
+                at=at,
+                purchase_id=purchase.id,
+            )
+        )
+    await uow.record(
+        Event(
+            "purchase.paid",
+            purchase.id,
+            at,
+            customer,
+            {
+                "plan": purchase.plan.code,
+                "amount_minor": purchase.amount.amount_minor,
+                "currency": purchase.amount.currency.code,
+                "period_end": extension.end.isoformat(),
+            },
+        )
+    )
+
+
+async def _leave_in_wallet(
+    uow: UnitOfWork, purchase: Purchase, facts: PaymentFacts, meeting: Meeting, *, at: datetime
+) -> None:
+    """The customer keeps the money and is told why; a mismatch is for a person too."""
+    assert facts.paid is not None
+    customer: CustomerId = purchase.customer_id
+    told = {**_told(facts, facts.paid), "purchase_id": purchase.id, "why": meeting.value}
+    if meeting is Meeting.MISMATCH:
+        cause = _charge_id(facts)
+        await uow.open_case(Case(f"case {cause}", CaseKind.MISMATCH, cause, at, told, customer))
+    await uow.record(Event("payment.left_in_wallet", purchase.id, at, customer, told))
+
+
+async def _held_at_provider(uow: UnitOfWork, facts: PaymentFacts, *, at: datetime) -> None:
+    # We always ask for capture at once, so a held payment means a setting at the provider.
+    told = {"gateway": facts.gateway, "payment_id": facts.payment_id}
+    cause = f"authorized {_about(facts)}"
+    await uow.open_case(Case(f"case {cause}", CaseKind.AUTHORIZED, cause, at, told))
+
+
+async def _is_booked(uow: UnitOfWork, charge: Entry) -> bool:
+    """
+    Whether this charge is in the books, wherever its money went since.
+
+    Raises:
+        EntryContradicts: the provider names another sum under the same charge id.
+    """
+    known = await uow.ledger.find(charge.id)
+    if known is not None and known.postings[0] != charge.postings[0]:
+        raise EntryContradicts(charge.id)
+    return known is not None
+
+
+def _charge_id(facts: PaymentFacts) -> EntryId:
+    return EntryId(f"charge {facts.gateway} {facts.charge_id}")
+
+
+def _told(facts: PaymentFacts, paid: Money) -> dict[str, str]:
+    return {
+        "gateway": facts.gateway,
+        "payment_id": facts.payment_id,
+        "amount_minor": str(paid.amount_minor),
+        "currency": paid.currency.code,
+    }

@@ -1,0 +1,46 @@
+"""Sweeps: find what time has made due, and hand it out as jobs."""
+
+from datetime import timedelta
+from typing import Final
+
+from core.domain.event import Job
+from core.ports.unit_of_work import Now, Store
+from core.use_cases.consequences import END_PERIOD, EXPIRE_PURCHASE, WATCH_CHECKOUT
+
+BATCH: Final = 200
+LEASE: Final = timedelta(minutes=2)
+"""A job that died leaves its subject due again after this long."""
+
+
+class Sweep:
+    """
+    One bounded round: up to BATCH of each kind that is due becomes a job and is leased, in one
+    unit. Cost follows what is due, not what exists. Returns how many were found.
+    """
+
+    def __init__(self, store: Store, now: Now) -> None:
+        self._store = store
+        self._now = now
+
+    async def __call__(self) -> int:
+        async with self._store.write() as uow:
+            now = self._now()
+            until = now + LEASE
+            found = [
+                Job(WATCH_CHECKOUT, {"checkout_id": one}, now, dedupe=one)
+                for one in await uow.checkouts.take_due(now, until=until, limit=BATCH)
+            ]
+            found += [
+                Job(EXPIRE_PURCHASE, {"purchase_id": one}, now, dedupe=one)
+                for one in await uow.purchases.take_due(now, until=until, limit=BATCH)
+            ]
+            found += [
+                Job(END_PERIOD, {"customer_id": one}, now, dedupe=one)
+                for one in await uow.subscriptions.take_due(now, until=until, limit=BATCH)
+            ]
+            for job in found:
+                await uow.jobs.enqueue(job)
+            forgotten = await uow.usage.forget_receipts(now, limit=BATCH)
+            if found or forgotten:
+                await uow.commit()
+        return len(found)

@@ -1,0 +1,52 @@
+"""Webhooks: prove, store, and only then answer; the question to the gateway follows in a job."""
+
+from core.domain.case import Case, CaseKind
+from core.domain.event import Event
+from core.domain.payment import InboxItem, InboxStatus, NoticeKind
+from core.ports.payment_gateway import Gateways, Webhook
+from core.ports.unit_of_work import NewId, Now, Store
+
+
+class TakeInWebhook:
+    """
+    Make a proven notice durable, and have the gateway asked about it.
+
+    The inbox deduplicates storage, never effect: a repeat of a notice that is settled is only
+    counted, a repeat of one that is not has the gateway asked again.
+    """
+
+    def __init__(self, store: Store, gateways: Gateways, now: Now, new_id: NewId) -> None:
+        self._store = store
+        self._gateways = gateways
+        self._now = now
+        self._new_id = new_id
+
+    async def __call__(self, gateway: str, webhook: Webhook) -> InboxItem:
+        """
+        Returns once it is stored: only then may the sender hear 200.
+
+        Raises:
+            GatewayNotFound
+            SenderNotListed, WebhookNotTrusted, WebhookNotReadable: nothing was stored.
+        """
+        notice = self._gateways.get(gateway).read_webhook(webhook)
+        now = self._now()
+        fresh = InboxItem(self._new_id("inb"), notice, received_at=now)
+        async with self._store.write() as uow:
+            item = await uow.inbox.take(fresh)
+            if item.id != fresh.id:
+                item = item.received_again()
+            elif notice.kind is not NoticeKind.PAYMENT:
+                item = item.done(notice.kind.value, at=now)
+            if item != fresh:
+                await uow.inbox.save(item)
+            if notice.kind is NoticeKind.REFUND:
+                # Until refunds are a use case of their own, a person compares the books.
+                facts = {"gateway": notice.gateway, "payment_id": notice.payment_id or ""}
+                cause = f"refund {notice.gateway} {notice.dedupe_key}"
+                await uow.open_case(Case(f"case {cause}", CaseKind.REFUND, cause, now, facts))
+            if item.status is InboxStatus.STORED and notice.payment_id is not None:
+                told = {"gateway": notice.gateway, "payment_id": notice.payment_id}
+                await uow.record(Event("notice.taken", item.id, now, facts=told))
+            await uow.commit()
+        return item
