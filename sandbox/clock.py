@@ -11,7 +11,7 @@ OFFSET_MAX: Final = timedelta(days=366 * 100)
 """Far enough for any rehearsal, and near enough for every date to stay printable."""
 
 
-class ClockCannotMove(Exception):
+class ClockCannotMove(ValueError):
     """Time goes forward only, and not further than a century."""
 
 

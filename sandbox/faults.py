@@ -15,7 +15,7 @@ FAULT_MODES: Final = (
 )
 
 
-class NoSuchFault(Exception):
+class NoSuchFault(ValueError):
     """The mode is unknown, or its count is not a whole number from zero."""
 
 

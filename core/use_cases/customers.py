@@ -39,27 +39,31 @@ class RegisterCustomer:
         language: str | None = None,
         receipt_contact: str | None = None,
         zone: str | None = None,
+        first_language: str = "en",
     ) -> Customer:
-        """`zone` counts only at the first contact; the catalog's zone stands in for None."""
+        """
+        `zone` and `first_language` count only at the first contact; the catalog's zone stands in
+        for None.
+        """
         async with self._store.read() as view:
             known = await view.customers.find(identity)
         if known is None:
             try:
-                return await self._add(identity, language, receipt_contact, zone)
+                return await self._add(identity, language or first_language, receipt_contact, zone)
             except IdentityTaken:  # Somebody registered the same identity at the same moment.
                 async with self._store.read() as view:
                     known = await view.customers.get(identity)
         return await self._update(known, language, receipt_contact)
 
     async def _add(
-        self, identity: Identity, language: str | None, contact: str | None, zone: str | None
+        self, identity: Identity, language: str, contact: str | None, zone: str | None
     ) -> Customer:
         async with self._store.write() as uow:
             catalog = await uow.catalogs.current()
             customer = Customer(
                 id=CustomerId(self._new_id("cus")),
                 identities=(identity,),
-                language=language or "en",
+                language=language,
                 zone=zone or catalog.zone,
                 created_at=self._now(),
                 receipt_contact=contact,

@@ -36,6 +36,7 @@ class Preview:
     gateway: str
     ends_at: datetime
     returned: Money | None
+    language: str
 
 
 class PreviewPurchase:
@@ -68,6 +69,7 @@ class PreviewPurchase:
             chosen.name,
             extension.end,
             extension.returned,
+            standing.customer.language,
         )
 
 

@@ -1,0 +1,88 @@
+"""The web application: all routes, one table of errors, one front door."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from adapters.http.customer_routes import API_KEY, SESSION, customer_operations
+from adapters.http.edge import Edge
+from adapters.http.operations import Operation, document_routes, routes
+from adapters.http.problems import ANSWERS_TO_ERRORS, FrontDoor, problem_page
+from adapters.http.public_routes import public_operations
+
+TITLE: Final = "Billhook"
+VERSION: Final = "0.1.0"
+SECURITY_SCHEMES: Final[Mapping[str, object]] = {
+    SESSION: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    API_KEY: {"type": "http", "scheme": "bearer", "bearerFormat": "bh_…"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`not_ready`: why this process should get no traffic; `status`: what an operator looks at."""
+
+    not_ready: Callable[[], Awaitable[Sequence[str]]]
+    status: Callable[[], Awaitable[Mapping[str, object]]]
+
+
+def operations() -> list[Operation]:
+    """Everything under `/api/v1/billing`, in the order that the documentation tells it."""
+    return [*public_operations(), *customer_operations()]
+
+
+def web_app(
+    opened: Callable[[], AbstractAsyncContextManager[tuple[Edge, Health]]],
+    *,
+    new_request_id: Callable[[], str],
+    hosts: Sequence[str] = (),
+    more: Sequence[BaseRoute] = (),
+    show_docs: bool = True,
+) -> ASGIApp:
+    """`opened` is entered for as long as the server runs; `more` are routes of other rooms."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[Mapping[str, object]]:
+        async with opened() as (edge, health):
+            yield {"edge": edge, "health": health}
+
+    declared = operations()
+    documents = document_routes(
+        declared, title=TITLE, version=VERSION, security_schemes=SECURITY_SCHEMES
+    )
+    app = Starlette(
+        routes=[
+            *routes(declared),
+            Route("/health/live", _live),
+            Route("/health/ready", _ready),
+            Route("/health/status", _status),
+            Route("/problems/{code}", problem_page),
+            *(documents if show_docs else ()),
+            *more,
+        ],
+        exception_handlers=ANSWERS_TO_ERRORS,  # type: ignore[arg-type]
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return FrontDoor(app, new_request_id=new_request_id, hosts=hosts)
+
+
+async def _live(_: Request) -> Response:
+    return JSONResponse({"status": "live"})
+
+
+async def _ready(request: Request) -> Response:
+    reasons = list(await request.state.health.not_ready())
+    told = {"status": "not ready" if reasons else "ready", "reasons": reasons}
+    return JSONResponse(told, 503 if reasons else 200)
+
+
+async def _status(request: Request) -> Response:
+    return JSONResponse(await request.state.health.status())

@@ -1,0 +1,337 @@
+"""JSON bodies: what clients send and what they are told."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated
+
+from babel.core import Locale, UnknownLocaleError
+from babel.numbers import format_currency, format_decimal
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
+
+from adapters.http.operations import Closed
+from core.domain.checkout import CheckoutStatus
+from core.domain.credentials import Session
+from core.domain.money import Money
+from core.domain.plan import PlanVersion
+from core.domain.purchase import Purchase, PurchaseStatus
+from core.domain.usage_quota import UNITS_MAX, QuotaDecision, UsageQuota
+from core.use_cases.checkouts import Started
+from core.use_cases.customers import Account
+from core.use_cases.purchases import Preview
+
+
+def _integral(value: object) -> object:
+    """JSON Schema calls 2.0 an integer, pydantic's strict mode does not."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# What clients send.
+
+PlanCodeText = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]
+GatewayText = Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
+ContactText = Annotated[
+    str,
+    Field(
+        max_length=254,
+        pattern=r"^([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}|[0-9]{10,15})$",
+        description="an e-mail address, or a telephone number in digits with its country code",
+    ),
+]
+ReturnUrl = Annotated[str, Field(min_length=1, max_length=2048)]
+
+
+class PurchaseRequest(Closed):
+    plan: PlanCodeText
+    gateway: GatewayText | None = None
+    preview_id: Annotated[str, Field(pattern=r"^pre_[0-9a-f]{32}$")] | None = None
+    return_url: ReturnUrl | None = None
+
+
+class PreviewRequest(Closed):
+    plan: PlanCodeText
+    gateway: GatewayText | None = None
+
+
+class CheckoutRequest(Closed):
+    gateway: GatewayText | None = None
+    return_url: ReturnUrl | None = None
+
+
+class CustomerRequest(Closed):
+    language: Language | None = None
+    zone: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    receipt_contact: ContactText | None = None
+
+
+class ConsumeRequest(Closed):
+    amount: Annotated[int, Field(ge=1, le=UNITS_MAX), BeforeValidator(_integral)] = 1
+    request_id: Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
+
+
+class TelegramSignIn(Closed):
+    init_data: Annotated[str, Field(min_length=1, max_length=8192)]
+
+
+# What clients are told.
+
+
+class MoneyBody(BaseModel):
+    amount_minor: int
+    currency: str
+    display: str
+
+
+class QuotaRuleBody(BaseModel):
+    limit: int | None
+    per: str
+
+
+class PeriodBody(BaseModel):
+    count: int
+    unit: str
+
+
+class PlanBody(BaseModel):
+    code: str
+    title: str
+    prices: list[MoneyBody]
+    period: PeriodBody | None
+    quotas: dict[str, QuotaRuleBody]
+    is_default: bool
+
+
+class PlansBody(BaseModel):
+    items: list[PlanBody]
+
+
+class TokenBody(BaseModel):
+    access_token: str
+    token_type: str
+    expires_in: int
+
+
+class CustomerBody(BaseModel):
+    id: str
+    identities: list[str]
+    language: str
+    zone: str
+    created_at: AwareDatetime
+
+
+class SubscriptionBody(BaseModel):
+    plan: str
+    title: str
+    status: str
+    current_period_end: AwareDatetime | None
+    cancel_at_period_end: bool
+    auto_renew: bool
+    activation: str
+
+
+class UsageBody(BaseModel):
+    used: int
+    limit: int | None
+    remaining: int | None
+    resets_at: AwareDatetime
+
+
+class DecisionBody(UsageBody):
+    allowed: bool
+
+
+class WalletBody(BaseModel):
+    balances: list[MoneyBody]
+    bonus: list[MoneyBody]
+    held: list[MoneyBody]
+    withdrawable: list[MoneyBody]
+
+
+class MeBody(BaseModel):
+    customer: CustomerBody
+    subscription: SubscriptionBody
+    usage: dict[str, UsageBody]
+    wallet: WalletBody
+
+
+class ItemBody(BaseModel):
+    plan: str
+    title: str
+
+
+class RemarkBody(BaseModel):
+    """Why money that arrived did not pay the purchase; it is in the wallet."""
+
+    code: str
+    received: MoneyBody
+    missing: MoneyBody | None
+
+
+class PurchaseBody(BaseModel):
+    id: str
+    status: str
+    item: ItemBody
+    amount: MoneyBody
+    gateway: str | None
+    payment_id: str | None
+    confirmation_url: str | None
+    created_at: AwareDatetime
+    expires_at: AwareDatetime
+    remark: RemarkBody | None
+
+
+class PurchasesBody(BaseModel):
+    items: list[PurchaseBody]
+    next_cursor: str | None
+
+
+class PreviewBody(BaseModel):
+    preview_id: str
+    plan: str
+    title: str
+    amount: MoneyBody
+    gateway: str
+    period_end: AwareDatetime
+    returned_to_wallet: MoneyBody | None
+
+
+def body_from_money(money: Money, language: str) -> MoneyBody:
+    return MoneyBody(
+        amount_minor=money.amount_minor,
+        currency=money.currency.code,
+        display=display(money, language),
+    )
+
+
+def display(money: Money, language: str) -> str:
+    """As people of that language write it: `299,00 ₽`. For reading, never for reckoning."""
+    try:
+        locale = Locale.parse(language)
+    except (UnknownLocaleError, ValueError):
+        locale = Locale("en")
+    number = Decimal(money.amount_minor).scaleb(-money.currency.exponent)
+    if money.currency.code in {"XTR", "USDT", "TON"}:  # No coins of a state: CLDR lacks them.
+        digits = "0" * money.currency.exponent
+        pattern = f"#,##0.{digits}" if money.currency.exponent <= 2 else "#,##0.00#######"
+        return f"{format_decimal(number, pattern.rstrip('.'), locale)} {money.currency.code}"
+    return format_currency(number, money.currency.code, locale=locale)
+
+
+def body_from_plan(plan: PlanVersion, language: str, *, is_default: bool) -> PlanBody:
+    terms = plan.terms
+    period = terms.period
+    return PlanBody(
+        code=terms.code,
+        title=terms.title(language),
+        prices=[body_from_money(price, language) for price in terms.prices],
+        period=None if period is None else PeriodBody(count=period.count, unit=period.unit),
+        quotas={
+            name: QuotaRuleBody(limit=rule.limit, per=rule.per)
+            for name, rule in terms.quotas.items()
+        },
+        is_default=is_default,
+    )
+
+
+def body_from_session(session: Session, token: str, *, at: datetime) -> TokenBody:
+    seconds = int((session.access_until(at) - at).total_seconds())
+    return TokenBody(access_token=token, token_type="Bearer", expires_in=seconds)  # noqa: S106
+
+
+def body_from_account(account: Account) -> MeBody:
+    standing, language = account.standing, account.standing.customer.language
+    customer = standing.customer
+    subscription = standing.subscription.at(account.at)
+    plan = standing.plan(account.at)
+    cash = [body_from_money(one, language) for one in account.cash]
+    return MeBody(
+        customer=CustomerBody(
+            id=customer.id,
+            identities=[str(one) for one in customer.identities],
+            language=customer.language,
+            zone=customer.zone,
+            created_at=customer.created_at,
+        ),
+        subscription=SubscriptionBody(
+            plan=plan.code,
+            title=plan.terms.title(language),
+            status=subscription.status,
+            current_period_end=None if subscription.period is None else subscription.period.end,
+            cancel_at_period_end=subscription.cancel_at_period_end,
+            auto_renew=subscription.auto_renew,
+            activation=subscription.activation,
+        ),
+        usage={quota.key.feature: body_from_quota(quota) for quota in account.quotas},
+        wallet=WalletBody(
+            balances=cash,
+            bonus=[body_from_money(one, language) for one in account.bonus],
+            held=[body_from_money(one, language) for one in account.held],
+            withdrawable=cash,
+        ),
+    )
+
+
+def body_from_quota(quota: UsageQuota) -> UsageBody:
+    told = quota.decision(allowed=True)
+    return UsageBody(
+        used=told.used, limit=told.limit, remaining=told.remaining, resets_at=told.resets_at
+    )
+
+
+def body_from_decision(decision: QuotaDecision) -> DecisionBody:
+    return DecisionBody(
+        allowed=decision.allowed,
+        used=decision.used,
+        limit=decision.limit,
+        remaining=decision.remaining,
+        resets_at=decision.resets_at,
+    )
+
+
+def body_from_started(started: Started) -> PurchaseBody:
+    purchase, checkout = started.purchase, started.checkout
+    language = "en" if checkout is None else checkout.language
+    url = None
+    if checkout is not None and checkout.opened is not None and purchase.is_pending:
+        url = checkout.opened.confirmation_url if checkout.status is CheckoutStatus.OPEN else None
+    return PurchaseBody(
+        id=purchase.id,
+        status=purchase.status,
+        item=ItemBody(plan=purchase.plan.code, title=purchase.plan.terms.title(language)),
+        amount=body_from_money(purchase.amount, language),
+        gateway=None if checkout is None else checkout.gateway,
+        payment_id=None if checkout is None else checkout.payment_id,
+        confirmation_url=url or None,
+        created_at=purchase.created_at,
+        expires_at=purchase.expires_at,
+        remark=_body_from_remark(purchase, language),
+    )
+
+
+def _body_from_remark(purchase: Purchase, language: str) -> RemarkBody | None:
+    remark = purchase.remark
+    if remark is None:
+        return None
+    missing = None
+    if (
+        purchase.status is PurchaseStatus.PENDING
+        and remark.received.currency == purchase.amount.currency
+        and remark.received < purchase.amount
+    ):
+        missing = body_from_money(purchase.amount - remark.received, language)
+    return RemarkBody(
+        code=remark.code, received=body_from_money(remark.received, language), missing=missing
+    )
+
+
+def body_from_preview(preview: Preview) -> PreviewBody:
+    returned, language = preview.returned, preview.language
+    return PreviewBody(
+        preview_id=preview.id,
+        plan=preview.plan.code,
+        title=preview.plan.terms.title(language),
+        amount=body_from_money(preview.amount, language),
+        gateway=preview.gateway,
+        period_end=preview.ends_at,
+        returned_to_wallet=None if returned is None else body_from_money(returned, language),
+    )

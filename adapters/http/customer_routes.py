@@ -1,0 +1,287 @@
+"""What a customer may do: by a session for oneself, or through the business's API key."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+
+from adapters.http.bodies import (
+    CheckoutRequest,
+    ConsumeRequest,
+    DecisionBody,
+    MeBody,
+    PreviewBody,
+    PreviewRequest,
+    PurchaseBody,
+    PurchaseRequest,
+    PurchasesBody,
+    body_from_account,
+    body_from_decision,
+    body_from_preview,
+    body_from_started,
+)
+from adapters.http.edge import Call, key_call, session_call
+from adapters.http.init_data import InitDataNotTrusted, InitDataTooOld
+from adapters.http.operations import Answer, Closed, Operation
+from adapters.http.return_urls import ReturnUrlNotListed
+from core.domain.cause import KeyUsedOtherwise, StillRunning, StoreBusy
+from core.domain.credentials import NotSignedIn, Scope, ScopeMissing, SignInTooOldForMoney
+from core.domain.customer import CustomerNotFound, IdentityNotReadable
+from core.domain.errors import BillingError
+from core.domain.plan import Feature, FeatureNotFound, PlanNotForSale, PlanNotFound
+from core.domain.purchase import PurchaseId, PurchaseNotFound, PurchaseNotPending
+from core.domain.usage_quota import RequestIdUsedOtherwise
+from core.ports.payment_gateway import CheckoutDeclined, GatewayNotFound, GatewayUnavailable
+from core.use_cases.checkouts import ReceiptContactMissing
+from core.use_cases.purchases import PreviewOutdated
+from core.use_cases.quotas import Ask, TooManyAsks
+
+ROOT: Final = "/api/v1/billing"
+SESSION: Final = "session"
+API_KEY: Final = "api_key"
+
+_Ref = Annotated[
+    str, Field(min_length=1, max_length=160, description="telegram:…, external:… or cus_…")
+]
+_PurchaseRef = Annotated[str, Field(pattern=r"^pur_[a-z0-9]{8,40}$")]
+_FeatureRef = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+
+class CustomerPath(BaseModel):
+    ref: _Ref
+
+
+class PurchasePath(BaseModel):
+    purchase_id: _PurchaseRef
+
+
+class CustomerPurchasePath(CustomerPath, PurchasePath):
+    pass
+
+
+class FeaturePath(CustomerPath):
+    feature: _FeatureRef
+
+
+class IdempotencyHeader(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+
+    key: str = Field(alias="Idempotency-Key", pattern=r"^[!-~]{1,255}$")
+
+
+class PageQuery(Closed):
+    limit: int = Field(20, ge=1, le=100)
+    cursor: _PurchaseRef | None = None
+
+
+async def show_me(call: Call) -> MeBody:
+    return body_from_account(await call.billing.show_account(call.customer_id))
+
+
+async def preview_purchase(call: Call, body: PreviewRequest) -> PreviewBody:
+    return body_from_preview(
+        await call.billing.preview_purchase(call.customer_id, body.plan, gateway=body.gateway)
+    )
+
+
+async def start_purchase(
+    call: Call, body: PurchaseRequest, headers: IdempotencyHeader
+) -> PurchaseBody:
+    call.require_fresh_sign_in()
+    return_url = call.edge.return_urls.checked(body.return_url)
+    started = await call.billing.start_purchase(
+        call.customer_id,
+        body.plan,
+        gateway=body.gateway,
+        preview_id=body.preview_id,
+        return_url=return_url,
+        cause=call.cause("start_purchase", headers.key, body.model_dump()),
+    )
+    return body_from_started(started)
+
+
+async def list_purchases(call: Call, query: PageQuery) -> PurchasesBody:
+    after = None if query.cursor is None else PurchaseId(query.cursor)
+    found = await call.billing.show_purchases.page(
+        call.customer_id, limit=query.limit + 1, after=after
+    )
+    items = [body_from_started(one) for one in found[: query.limit]]
+    has_more = len(found) > query.limit
+    return PurchasesBody(items=items, next_cursor=items[-1].id if has_more else None)
+
+
+async def show_purchase(call: Call, params: PurchasePath) -> PurchaseBody:
+    return body_from_started(
+        await call.billing.show_purchases.one(call.customer_id, PurchaseId(params.purchase_id))
+    )
+
+
+async def add_checkout(
+    call: Call, params: PurchasePath, body: CheckoutRequest, headers: IdempotencyHeader
+) -> PurchaseBody:
+    call.require_fresh_sign_in()
+    started = await call.billing.add_checkout(
+        call.customer_id,
+        PurchaseId(params.purchase_id),
+        gateway=body.gateway,
+        return_url=call.edge.return_urls.checked(body.return_url),
+        cause=call.cause("add_checkout", headers.key, params.purchase_id, body.model_dump()),
+    )
+    return body_from_started(started)
+
+
+async def cancel_purchase(call: Call, params: PurchasePath) -> PurchaseBody:
+    return body_from_started(
+        await call.billing.cancel_purchase(call.customer_id, PurchaseId(params.purchase_id))
+    )
+
+
+async def consume_quota(call: Call, params: FeaturePath, body: ConsumeRequest) -> DecisionBody:
+    ask = Ask(call.customer_id, Feature(params.feature), body.amount, body.request_id)
+    return body_from_decision(await call.billing.consume_quota(ask))
+
+
+_OF_THE_CLAIM: Final = (KeyUsedOtherwise, StillRunning)
+_OF_THE_OFFER: Final = (PlanNotFound, PlanNotForSale, GatewayNotFound)
+_OF_THE_GATEWAY: Final = (CheckoutDeclined, GatewayUnavailable, ReceiptContactMissing)
+
+Endpoint = Callable[..., Awaitable[Answer]]
+
+
+def _for_both(
+    method: str,
+    path: str,
+    endpoint: Endpoint,
+    summary: str,
+    response: type[BaseModel],
+    *,
+    key_path: str | None = None,
+    scope: Scope = Scope.PURCHASES,
+    status: int = 200,
+    params: type[BaseModel] | None = None,
+    errors: tuple[type[BillingError], ...] = (),
+    **models: type[BaseModel],
+) -> list[Operation]:
+    """The same operation for a customer's session, and under `/customers/{ref}/` for a key."""
+    own = Operation(
+        method=method,
+        path=ROOT + path,
+        endpoint=_with_session(endpoint, reading=method == "GET"),
+        summary=summary,
+        responses={status: response},
+        tags=("customer",),
+        params=params,
+        security=(SESSION,),
+        errors=(
+            *errors,
+            NotSignedIn,
+            InitDataNotTrusted,
+            InitDataTooOld,
+            SignInTooOldForMoney,
+            StoreBusy,
+        ),
+        **models,
+    )
+    hosted = _hosted(
+        method,
+        f"/customers/{{ref}}{path if key_path is None else key_path}",
+        endpoint,
+        summary,
+        response,
+        scope=scope,
+        status=status,
+        params=CustomerPath if params is None else CustomerPurchasePath,
+        errors=errors,
+        **models,
+    )
+    return [own, hosted]
+
+
+def _hosted(
+    method: str,
+    path: str,
+    endpoint: Endpoint,
+    summary: str,
+    response: type[BaseModel],
+    *,
+    scope: Scope,
+    params: type[BaseModel],
+    status: int = 200,
+    errors: tuple[type[BillingError], ...] = (),
+    **models: type[BaseModel],
+) -> Operation:
+    return Operation(
+        method=method,
+        path=ROOT + path,
+        endpoint=_with_key(endpoint, scope, passes_params=set(params.model_fields) != {"ref"}),
+        summary=f"{summary} (for the customer named)",
+        responses={status: response},
+        tags=("host",),
+        params=params,
+        security=(API_KEY,),
+        errors=(
+            *errors,
+            NotSignedIn,
+            ScopeMissing,
+            IdentityNotReadable,
+            CustomerNotFound,
+            StoreBusy,
+        ),
+        **models,
+    )
+
+
+def _with_session(endpoint: Endpoint, *, reading: bool) -> Endpoint:
+    async def called(request: Request, **given: Any) -> Answer:
+        return await endpoint(await session_call(request, reading=reading), **given)
+
+    called.__name__ = endpoint.__name__
+    return called
+
+
+def _with_key(endpoint: Endpoint, scope: Scope, *, passes_params: bool) -> Endpoint:
+    async def called(request: Request, params: Any, **given: Any) -> Answer:
+        call = await key_call(request, params.ref, scope)
+        if passes_params:
+            given["params"] = params
+        return await endpoint(call, **given)
+
+    called.__name__ = f"{endpoint.__name__}_for_customer"
+    return called
+
+
+def customer_operations() -> list[Operation]:
+    """Every call that concerns one customer."""
+    started: Mapping[str, Any] = {
+        "status": 201,
+        "headers": IdempotencyHeader,
+        "errors": (*_OF_THE_CLAIM, *_OF_THE_OFFER, *_OF_THE_GATEWAY, ReturnUrlNotListed),
+    }
+    return [
+        *_for_both("GET", "/me/", show_me, "Who I am, what I have, what I used", MeBody,
+                   key_path="/", scope=Scope.CUSTOMERS),
+        *_for_both("POST", "/purchases/preview/", preview_purchase,
+                   "What a purchase would cost and do", PreviewBody,
+                   body=PreviewRequest, errors=_OF_THE_OFFER),
+        *_for_both("POST", "/purchases/", start_purchase,
+                   "Buy a plan: agree on the price and get an address to pay at", PurchaseBody,
+                   body=PurchaseRequest,
+                   **{**started, "errors": (*started["errors"], PreviewOutdated)}),
+        *_for_both("GET", "/purchases/", list_purchases, "Purchases, the newest first",
+                   PurchasesBody, query=PageQuery, errors=(PurchaseNotFound,)),
+        *_for_both("GET", "/purchases/{purchase_id}/", show_purchase, "One purchase", PurchaseBody,
+                   params=PurchasePath, errors=(PurchaseNotFound,)),
+        *_for_both("POST", "/purchases/{purchase_id}/checkouts/", add_checkout,
+                   "Another way to pay an open purchase", PurchaseBody, params=PurchasePath,
+                   body=CheckoutRequest,
+                   **{**started,
+                      "errors": (*started["errors"], PurchaseNotFound, PurchaseNotPending)}),
+        *_for_both("POST", "/purchases/{purchase_id}/cancel/", cancel_purchase,
+                   "Give up an open purchase", PurchaseBody, params=PurchasePath,
+                   errors=(PurchaseNotFound, PurchaseNotPending)),
+        _hosted("POST", "/customers/{ref}/usage/{feature}/consume/", consume_quota,
+                "Use a feature, if the quota allows it", DecisionBody, scope=Scope.USAGE,
+                params=FeaturePath, body=ConsumeRequest,
+                errors=(FeatureNotFound, RequestIdUsedOtherwise, TooManyAsks)),
+    ]  # fmt: skip

@@ -1,0 +1,120 @@
+"""The container: all the wiring, in one place. Plain constructors; nothing is opened here."""
+
+from datetime import UTC, datetime
+
+from dependency_injector import containers, providers
+from uuid_utils.compat import uuid7
+
+from core.ports.payment_gateway import Gateways
+from core.use_cases.billing import Billing
+from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
+from core.use_cases.checkouts import AddCheckout, WatchCheckout
+from core.use_cases.customers import (
+    CheckSession,
+    CloseSession,
+    FindCustomer,
+    OpenSession,
+    RegisterCustomer,
+    ShowAccount,
+)
+from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
+from core.use_cases.purchases import (
+    CancelPurchase,
+    ExpirePurchase,
+    PreviewPurchase,
+    ShowPurchases,
+    StartPurchase,
+)
+from core.use_cases.quotas import ConsumeQuota
+from core.use_cases.settling import SettlePayment
+from core.use_cases.subscriptions import EndPeriod
+from core.use_cases.sweeps import Sweep
+from core.use_cases.webhooks import TakeInWebhook
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_id(prefix: str) -> str:
+    """Ordered by time, so that new rows lie together; 74 random bits, so that none is guessed."""
+    return f"{prefix}_{uuid7().hex}"
+
+
+class Container(containers.DeclarativeContainer):
+    """Give it a store and the gateways; `billing()` is everything that the system can do."""
+
+    store = providers.Dependency()
+    gateways = providers.Dependency(instance_of=Gateways)
+    now = providers.Object(utc_now)
+    new_id = providers.Object(new_id)
+
+    register_customer = providers.Factory(RegisterCustomer, store=store, now=now, new_id=new_id)
+    find_customer = providers.Factory(FindCustomer, store=store)
+    show_account = providers.Factory(ShowAccount, store=store, now=now)
+    open_session = providers.Factory(OpenSession, store=store, now=now, new_id=new_id)
+    check_session = providers.Factory(CheckSession, store=store, now=now)
+    close_session = providers.Factory(CloseSession, store=store, now=now)
+
+    consume_quota = providers.Singleton(ConsumeQuota, store=store, now=now)  # It groups asks.
+
+    preview_purchase = providers.Factory(
+        PreviewPurchase, store=store, gateways=gateways, now=now
+    )
+    start_purchase = providers.Factory(
+        StartPurchase, store=store, gateways=gateways, now=now, new_id=new_id
+    )
+    add_checkout = providers.Factory(
+        AddCheckout, store=store, gateways=gateways, now=now, new_id=new_id
+    )
+    cancel_purchase = providers.Factory(CancelPurchase, store=store, now=now)
+    show_purchases = providers.Factory(ShowPurchases, store=store)
+
+    take_in_webhook = providers.Factory(
+        TakeInWebhook, store=store, gateways=gateways, now=now, new_id=new_id
+    )
+    settle_payment = providers.Factory(SettlePayment, store=store, gateways=gateways, now=now)
+
+    sweep = providers.Factory(Sweep, store=store, now=now)
+    watch_checkout = providers.Factory(
+        WatchCheckout, store=store, gateways=gateways, now=now, new_id=new_id
+    )
+    expire_purchase = providers.Factory(ExpirePurchase, store=store, gateways=gateways, now=now)
+    end_period = providers.Factory(EndPeriod, store=store, now=now)
+
+    diff_catalog = providers.Factory(DiffCatalog, store=store)
+    apply_catalog = providers.Factory(ApplyCatalog, store=store, now=now, new_id=new_id)
+    show_catalog = providers.Factory(ShowCatalog, store=store)
+    put_key = providers.Factory(PutKey, store=store, now=now)
+    list_keys = providers.Factory(ListKeys, store=store)
+    revoke_key = providers.Factory(RevokeKey, store=store, now=now)
+    check_key = providers.Factory(CheckKey, store=store)
+
+    billing = providers.Factory(
+        Billing,
+        register_customer=register_customer,
+        find_customer=find_customer,
+        show_account=show_account,
+        open_session=open_session,
+        check_session=check_session,
+        close_session=close_session,
+        consume_quota=consume_quota,
+        preview_purchase=preview_purchase,
+        start_purchase=start_purchase,
+        add_checkout=add_checkout,
+        cancel_purchase=cancel_purchase,
+        show_purchases=show_purchases,
+        take_in_webhook=take_in_webhook,
+        settle_payment=settle_payment,
+        sweep=sweep,
+        watch_checkout=watch_checkout,
+        expire_purchase=expire_purchase,
+        end_period=end_period,
+        diff_catalog=diff_catalog,
+        apply_catalog=apply_catalog,
+        show_catalog=show_catalog,
+        put_key=put_key,
+        list_keys=list_keys,
+        revoke_key=revoke_key,
+        check_key=check_key,
+    )

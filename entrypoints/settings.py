@@ -1,0 +1,232 @@
+"""Settings: `BILLHOOK_*` environment variables, checked together, all problems at once."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from cryptography.fernet import Fernet
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from adapters.http.client_address import TrustedProxies
+from adapters.http.return_urls import ReturnUrls
+
+PREFIX: Final = "BILLHOOK_"
+KNOWN_GATEWAYS: Final = ("yookassa",)
+
+# Good enough for a machine that nobody else reaches; a production start refuses them.
+DEVELOPMENT_SIGNING_KEY: Final = "development-signing-key-not-for-production"
+DEVELOPMENT_DATA_KEY: Final = "ZGV2ZWxvcG1lbnQtZGF0YS1rZXktbm90LWZvci1wcm8="
+DEVELOPMENT_BOT_TOKEN: Final = "100500:development-bot-token"  # noqa: S105
+
+
+class SettingsNotUsable(Exception):
+    """The settings cannot be used; `problems` names each with what to do."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _listed(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+
+
+class Settings(BaseSettings):
+    """One field per variable; the variable is `BILLHOOK_` and the field's name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    env: Literal["development", "staging", "production"] = "development"
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    public_url: str | None = None
+    data_dir: Path = Path(".data")
+    database_url: SecretStr | None = None
+    catalog: Path = Path("catalogs/fitness.toml")
+    gateways: Listed = ("yookassa",)
+
+    yookassa_mode: Literal["test", "live"] = "test"
+    yookassa_shop_id_test: str | None = None
+    yookassa_secret_key_test: SecretStr | None = None
+    yookassa_shop_id_live: str | None = None
+    yookassa_secret_key_live: SecretStr | None = None
+    yookassa_api_url: str | None = None
+    yookassa_networks: Listed = ()
+
+    telegram_token: SecretStr | None = None
+    signing_key: SecretStr | None = None
+    data_key: SecretStr | None = None
+    dev_api_key: SecretStr | None = None
+
+    trusted_proxies: Listed = ()
+    return_origins: Listed = ()
+    return_url: str | None = None
+    allowed_hosts: Listed = ()
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        TrustedProxies.parsed(value)
+        return value
+
+    @field_validator("gateways")
+    @classmethod
+    def _gateways_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in KNOWN_GATEWAYS]
+        if unknown:
+            raise ValueError(f"no such gateway: {', '.join(unknown)} (known: {KNOWN_GATEWAYS})")
+        return value
+
+    @field_validator("data_key")
+    @classmethod
+    def _data_key_is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        for key in [] if value is None else value.get_secret_value().split(","):
+            try:
+                Fernet(key.strip())
+            except ValueError:
+                raise ValueError(
+                    "not a key: make one with `billhook keys data` (several, newest first,"
+                    " are separated by commas)"
+                ) from None
+        return value
+
+    @model_validator(mode="after")
+    def _complete_for_its_environment(self) -> Self:
+        problems = [*self._secret_problems(), *self._sandbox_problems()]
+        if self.yookassa_mode == "live" and self.env != "production":
+            problems.append("YOOKASSA_MODE=live is for BILLHOOK_ENV=production alone")
+        try:
+            ReturnUrls(self.return_origins_or_own, self.return_url_or_own)
+        except ValueError as error:
+            problems.append(f"RETURN_ORIGINS, RETURN_URL: {error}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _secret_problems(self) -> list[str]:
+        if self.is_development:
+            return []
+        needed = {
+            "DATABASE_URL": self.database_url,
+            "SIGNING_KEY": self.signing_key,
+            "DATA_KEY": self.data_key,
+            "TELEGRAM_TOKEN": self.telegram_token,
+            "RETURN_URL": self.return_url,
+        }
+        problems = [f"{name} is needed outside development" for name, v in needed.items() if not v]
+        if self.signing_key and len(self.signing_key.get_secret_value()) < 32:
+            problems.append("SIGNING_KEY needs 32 characters at least")
+        if self.secret("signing_key") == DEVELOPMENT_SIGNING_KEY:
+            problems.append("SIGNING_KEY is the one of development")
+        if self.secret("data_key") == DEVELOPMENT_DATA_KEY:
+            problems.append("DATA_KEY is the one of development")
+        if "yookassa" in self.gateways and self.yookassa_shop is None:
+            mode = self.yookassa_mode.upper()
+            problems.append(
+                f"YOOKASSA_SHOP_ID_{mode} and YOOKASSA_SECRET_KEY_{mode} are needed,"
+                " or take yookassa out of GATEWAYS"
+            )
+        return problems
+
+    def _sandbox_problems(self) -> list[str]:
+        if self.env != "production":
+            return []
+        problems = []
+        if self.yookassa_api_url is not None:
+            problems.append("YOOKASSA_API_URL points away from YooKassa: not in production")
+        if self.dev_api_key is not None:
+            problems.append("DEV_API_KEY is for development alone: use `billhook keys create`")
+        return problems
+
+    @property
+    def is_development(self) -> bool:
+        return self.env == "development"
+
+    @property
+    def uses_sandbox(self) -> bool:
+        """Whether the doubles stand in: in development, as long as no shop is named."""
+        return self.is_development and self.yookassa_shop is None and not self.yookassa_api_url
+
+    @property
+    def yookassa_shop(self) -> tuple[str, str] | None:
+        """Shop id and secret key of the mode in force."""
+        is_live = self.yookassa_mode == "live"
+        shop = self.yookassa_shop_id_live if is_live else self.yookassa_shop_id_test
+        key = self.yookassa_secret_key_live if is_live else self.yookassa_secret_key_test
+        return (shop, key.get_secret_value()) if shop and key else None
+
+    @property
+    def base_url(self) -> str:
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def database(self) -> str:
+        """The database's address: PostgreSQL where one is named, else one file in `data_dir`."""
+        named = self.secret("database_url")
+        return named or f"sqlite:///{self.data_dir / 'billhook.db'}"
+
+    @property
+    def return_url_or_own(self) -> str:
+        return self.return_url or f"{self._own_origin}/sandbox/"
+
+    @property
+    def return_origins_or_own(self) -> tuple[str, ...]:
+        return self.return_origins or ((self._own_origin,) if self.is_development else ())
+
+    @property
+    def _own_origin(self) -> str:
+        # A server that listens everywhere is reached from this machine by its loopback address.
+        if self.public_url is None and self.host not in {"127.0.0.1", "localhost"}:
+            return f"http://127.0.0.1:{self.port}"
+        return self.base_url
+
+    def secret(self, name: str) -> str | None:
+        value: SecretStr | None = getattr(self, name)
+        return value.get_secret_value() if value else None
+
+
+def read_settings(**overrides: object) -> Settings:
+    """
+    From the environment; an override that is not None wins (the command line's).
+
+    Raises:
+        SettingsNotUsable
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise SettingsNotUsable([_said(e["loc"], e["msg"]) for e in error.errors()]) from None
+
+
+def _said(where: tuple[int | str, ...], message: str) -> str:
+    said = message.removeprefix("Value error, ")
+    if not where:
+        return "\n".join(f"{PREFIX}{part}" for part in said.split("; "))
+    return f"{PREFIX}{str(where[0]).upper()}: {said}"
+
+
+def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """`BILLHOOK_*` variables that nothing reads: typing mistakes, or retired ones."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    test_only = f"{PREFIX}TEST_"
+    return sorted(
+        name
+        for name in environ
+        if name.startswith(PREFIX) and name not in known and not name.startswith(test_only)
+    )

@@ -1,0 +1,34 @@
+"""The sandbox alone: `python -m sandbox --port 8081 --webhook-url http://127.0.0.1:8000/...`."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from sandbox.app import sandbox_app
+from sandbox.clock import SandboxClock
+
+
+def main() -> None:
+    parser = ArgumentParser(prog="sandbox", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8081)
+    parser.add_argument("--webhook-url", required=True)
+    parser.add_argument("--state-dir", type=Path, help="where payments outlive a restart")
+    asked = parser.parse_args()
+    sandbox = sandbox_app(
+        base_url=f"http://{asked.host}:{asked.port}",
+        webhook_url=asked.webhook_url,
+        clock=SandboxClock(asked.state_dir and asked.state_dir / "clock.json"),
+        state_dir=asked.state_dir,
+    )
+    app = Starlette(
+        routes=[Mount("/sandbox", sandbox.app)], lifespan=lambda _app: sandbox.running()
+    )
+    uvicorn.run(app, host=asked.host, port=asked.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""The tester's controls of a double as HTTP: JSON in, JSON out, with or without a last slash."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+Control = Callable[..., object]
+"""Takes the fields of the body, and the names in the path as keywords; returns what to tell."""
+
+
+def control(
+    path: str,
+    act: Control,
+    *,
+    method: str = "POST",
+    refusals: Mapping[type[Exception], int] | None = None,
+) -> list[BaseRoute]:
+    """`refusals` are errors of `act` and their statuses; a ValueError is 422 anyway."""
+    statuses: dict[type[Exception], int] = {ValueError: 422, **(refusals or {})}
+    kinds = tuple(statuses)
+
+    async def endpoint(request: Request) -> JSONResponse:
+        try:
+            fields = json.loads(await request.body() or "{}")
+            if not isinstance(fields, dict):
+                return JSONResponse({"error": "A JSON object is expected"}, 422)
+            told = act(fields, **request.path_params)
+        except kinds as error:
+            status = next(one for kind, one in statuses.items() if isinstance(error, kind))
+            return JSONResponse({"error": str(error), "code": type(error).__name__}, status)
+        return JSONResponse(told)
+
+    return [Route(path + end, endpoint, methods=[method]) for end in ("", "/")]
+
+
+def text_field(fields: dict[str, Any], name: str, default: str | None = None) -> str:
+    """Raises: ValueError."""
+    value = fields.get(name, default)
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be a text")  # noqa: TRY004 - a wrong value of a field.
+    return value
+
+
+def number_field(fields: dict[str, Any], name: str, default: float) -> float:
+    """Raises: ValueError."""
+    value = fields.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} must be a number")  # noqa: TRY004 - as above.
+    return value

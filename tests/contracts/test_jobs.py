@@ -1,0 +1,251 @@
+"""Jobs: enqueued with their unit or not at all, each for one worker at a time, never forgotten."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from core.domain.event import ClaimedJob, Event, Job
+from core.ports.unit_of_work import Store
+from core.use_cases.consequences import consequences
+from tests.builders import ANNA, NOON, a_case, a_job
+from tests.contracts.units import again, let_others_go_on, seen, written
+
+LATER = NOON + timedelta(hours=1)
+
+
+async def enqueue(store: Store, *jobs: Job) -> None:
+    async with store.write() as uow:
+        for job in jobs:
+            await uow.jobs.enqueue(job)
+        await uow.commit()
+
+
+async def claim(store: Store, at: datetime = LATER, limit: int = 100) -> list[ClaimedJob]:
+    return await written(store, lambda uow: uow.jobs.claim(at, limit=limit))
+
+
+async def waiting(store: Store) -> int:
+    return await seen(store, lambda view: view.jobs.waiting())
+
+
+def numbered(number: int, run_at: datetime = NOON) -> Job:
+    return a_job(payload={"number": str(number)}, run_at=run_at, dedupe=None)
+
+
+async def test_a_job_comes_back_whole_with_its_first_attempt(shop):
+    await enqueue(shop, a_job(), numbered(1))
+
+    claimed = await claim(shop)
+
+    assert [(it.job, it.attempt) for it in claimed] == [(a_job(), 1), (numbered(1), 1)]
+
+
+async def test_due_jobs_are_claimed_the_oldest_first_and_a_few_at_a_time(shop):
+    early = NOON - timedelta(minutes=1)
+    late = NOON + timedelta(microseconds=1)
+    await enqueue(shop, numbered(1, late), numbered(2), numbered(3), numbered(4, early))
+
+    batches = [await claim(shop, NOON, limit=2) for _ in range(3)]
+
+    assert [[it.job.payload["number"] for it in batch] for batch in batches] == [
+        ["4", "2"],
+        ["3"],
+        [],
+    ]
+    assert await waiting(shop) == 1
+
+
+async def test_of_two_waiting_jobs_of_the_same_kind_one_is_kept(shop):
+    await enqueue(
+        shop,
+        a_job(),
+        a_job(payload={"checkout_id": "another"}),
+        a_job("activate"),
+        a_job(dedupe="other"),
+    )
+    await enqueue(shop, a_job())
+
+    assert await waiting(shop) == 3
+    assert (await claim(shop))[0].job == a_job()
+
+
+async def test_enqueuing_at_once_keeps_one_and_is_never_an_error(shop):
+    async def enqueue_slowly() -> None:
+        async with shop.write() as uow:
+            await uow.jobs.enqueue(a_job())
+            await let_others_go_on()
+            await uow.commit()
+
+    await asyncio.gather(*(enqueue_slowly() for _ in range(5)))
+
+    assert await waiting(shop) == 1
+
+
+async def test_jobs_without_a_dedupe_key_are_all_kept(shop):
+    await enqueue(shop, *(a_job(dedupe=None) for _ in range(3)))
+
+    assert await waiting(shop) == 3
+
+
+async def test_while_a_job_runs_the_same_may_be_enqueued_again(shop):
+    await enqueue(shop, a_job())
+    await claim(shop)
+
+    await enqueue(shop, a_job())
+
+    assert await waiting(shop) == 1
+    assert len(await claim(shop)) == 1
+
+
+async def test_a_job_put_off_while_its_like_waits_leaves_one_waiting(shop):
+    await enqueue(shop, a_job())
+    (running,) = await claim(shop)
+    await enqueue(shop, a_job())
+
+    await written(shop, lambda uow: uow.jobs.retry(running, at=LATER, error="down"))
+
+    assert await waiting(shop) == 1
+    assert len(await claim(shop)) == 1
+
+
+async def test_a_done_job_is_done(shop):
+    await enqueue(shop, numbered(1), numbered(2))
+    first, _ = await claim(shop)
+
+    await written(shop, lambda uow: uow.jobs.done(first))
+
+    assert await written(shop, lambda uow: uow.jobs.release()) == 1
+    assert [it.job for it in await claim(shop)] == [numbered(2)]
+
+
+async def test_a_job_put_off_runs_again_at_its_time_and_counts_its_attempts(shop):
+    await enqueue(shop, a_job())
+    (first,) = await claim(shop)
+
+    await written(shop, lambda uow: uow.jobs.retry(first, at=LATER, error="down"))
+
+    assert await claim(shop, LATER - timedelta(microseconds=1)) == []
+    (second,) = await claim(shop, LATER)
+    assert (second.id, second.attempt) == (first.id, 2)
+    assert second.job == a_job(run_at=LATER)
+
+
+async def test_a_job_given_up_on_is_kept_shown_and_not_tried_again(shop):
+    await enqueue(shop, numbered(1), numbered(2), numbered(3))
+    first, second, _ = await claim(shop)
+
+    await written(shop, lambda uow: uow.jobs.park(first, error="first broke"))
+    await written(shop, lambda uow: uow.jobs.park(second, error="second broke"))
+
+    parked = await seen(shop, lambda view: view.jobs.parked(limit=9))
+    assert parked == [(second, "second broke"), (first, "first broke")]
+    assert await seen(shop, lambda view: view.jobs.parked(limit=1)) == parked[:1]
+    assert await written(shop, lambda uow: uow.jobs.release()) == 1
+    assert [it.job for it in await claim(shop)] == [numbered(3)]
+
+
+async def test_a_parked_job_does_not_stand_in_the_way_of_a_new_one(shop):
+    await enqueue(shop, a_job())
+    (poison,) = await claim(shop)
+    await written(shop, lambda uow: uow.jobs.park(poison, error="broke"))
+
+    await enqueue(shop, a_job())
+
+    assert await waiting(shop) == 1
+
+
+async def test_what_a_dead_worker_had_taken_waits_again(shop):
+    await enqueue(shop, numbered(1), a_job(), numbered(3, LATER))
+    taken = await claim(shop, NOON)
+    await enqueue(shop, a_job())
+
+    released = await written(shop, lambda uow: uow.jobs.release())
+
+    assert released == len(taken) == 2
+    again_claimed = await claim(shop)
+    assert [it.job for it in again_claimed if it.job.dedupe is None] == [
+        numbered(1),
+        numbered(3, LATER),
+    ]
+    assert len([it for it in again_claimed if it.job.dedupe is not None]) == 1
+    assert again_claimed[0].attempt == 2
+
+
+async def test_a_claim_that_is_not_committed_takes_nothing(shop):
+    await enqueue(shop, a_job())
+
+    async with shop.write() as uow:
+        assert len(await uow.jobs.claim(NOON, limit=9)) == 1
+
+    assert [it.attempt for it in await claim(shop)] == [1]
+
+
+async def test_no_job_is_handed_to_two_workers(shop):
+    await enqueue(shop, *(numbered(number) for number in range(20)))
+
+    async def take() -> list[ClaimedJob]:
+        async with shop.write() as uow:
+            claimed = await uow.jobs.claim(NOON, limit=3)
+            await let_others_go_on()
+            await uow.commit()
+        return claimed
+
+    taken = await asyncio.gather(*(again(take) for _ in range(5)))
+
+    ids = [it.id for batch in taken for it in batch]
+    assert len(ids) == len(set(ids))
+    assert len(ids) + len(await claim(shop)) == 20
+
+
+async def test_an_event_brings_its_consequences_with_its_commit(shop):
+    event = Event(
+        "notice.taken", "inb_1", NOON, facts={"gateway": "yookassa", "payment_id": "2d8f"}
+    )
+    due = list(consequences(event))
+    assert due, "this event is here because something follows from it"
+
+    async with shop.write() as uow:
+        await uow.record(event)
+    assert await waiting(shop) == 0
+    await written(shop, lambda uow: uow.record(event))
+
+    assert [it.job for it in await claim(shop)] == due
+
+
+async def test_history_is_of_one_subject_and_the_oldest_is_first(shop):
+    events = [
+        Event("purchase.started", "pur_1", NOON, ANNA, {"amount_minor": 29900}),
+        Event("purchase.paid", "pur_1", NOON + timedelta(minutes=1), ANNA),
+        Event("purchase.started", "pur_2", NOON, ANNA),
+    ]
+    for event in events:
+        await written(shop, lambda uow, event=event: uow.record(event))
+
+    assert await seen(shop, lambda view: view.history("pur_1")) == events[:2]
+    assert await seen(shop, lambda view: view.history("pur_404")) == []
+
+
+async def test_a_case_is_opened_once_per_cause(shop):
+    case = a_case(closed_at=None, reason=None)
+
+    async def open_it(number: int) -> None:
+        async with shop.write() as uow:
+            await uow.open_case(a_case(id=f"cas_{number}", closed_at=None, reason=None))
+            await let_others_go_on()
+            await uow.commit()
+
+    await asyncio.gather(*(again(lambda n=n: open_it(n)) for n in range(4)))
+    await written(shop, lambda uow: uow.open_case(case))
+
+    cases = await seen(shop, lambda view: view.open_cases(limit=9))
+    assert [found.cause for found in cases] == [case.cause]
+
+
+async def test_cases_are_shown_up_to_a_limit_and_closed_ones_are_not(shop):
+    await written(shop, lambda uow: uow.open_case(a_case(id="cas_0", cause="closed")))
+    for number in range(1, 4):
+        case = a_case(id=f"cas_{number}", cause=f"c{number}", closed_at=None, reason=None)
+        await written(shop, lambda uow, case=case: uow.open_case(case))
+
+    assert len(await seen(shop, lambda view: view.open_cases(limit=2))) == 2
+    cases = await seen(shop, lambda view: view.open_cases(limit=9))
+    assert sorted(case.id for case in cases) == ["cas_1", "cas_2", "cas_3"]

@@ -1,0 +1,166 @@
+"""What readers see: the customer's page in one go, catalogs old and new, credentials."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from core.domain.credentials import Session, SessionId
+from core.domain.ledger import bonus, cash, clearing, transfer
+from core.domain.plan import Catalog, PlanCode, PlanVersion, PlanVersionId
+from core.domain.usage_quota import UsageKey, UsageQuota
+from core.ports.unit_of_work import SavedMeanwhile, Store
+from tests.builders import (
+    ANNA,
+    BORIS,
+    NOON,
+    PHOTO_AI,
+    YOOKASSA,
+    a_catalog,
+    a_customer,
+    a_pending_purchase,
+    a_plan_version,
+    a_session,
+    a_subscription,
+    an_api_key,
+    another_customer,
+    rub,
+)
+from tests.contracts.units import let_others_go_on, seen, written
+
+
+async def test_the_customers_page_is_read_in_one_go(shop):
+    today = UsageKey(ANNA, PHOTO_AI, NOON)
+    yesterday = UsageKey(ANNA, PHOTO_AI, NOON - timedelta(days=1))
+    async with shop.write() as uow:
+        await uow.subscriptions.save(a_subscription())
+        await uow.usage.lock([today, yesterday])
+        await uow.usage.save(
+            [UsageQuota(today, NOON, 3, used=2), UsageQuota(yesterday, NOON, 3, used=3)]
+        )
+        for number, account in enumerate([cash(ANNA), bonus(ANNA), cash(BORIS)], start=1):
+            await uow.ledger.post(
+                transfer(
+                    f"e{number}",
+                    "charge",
+                    rub(number),
+                    debit=clearing(YOOKASSA),
+                    credit=account,
+                    at=NOON,
+                )
+            )
+        await uow.commit()
+
+    async with shop.read() as view:
+        overview = await view.overview(ANNA)
+        standings = await view.subscriptions.standings([ANNA])
+
+    assert overview.standing == standings[ANNA]
+    assert overview.standing.customer == a_customer()
+    assert overview.standing.subscription == replace(a_subscription(), version=1)
+    assert overview.standing.catalog == a_catalog()
+    assert overview.used[today] == 2
+    assert {key.customer_id for key in overview.used} == {ANNA}
+    assert overview.balances == {
+        (cash(ANNA), rub(1).currency): rub(1),
+        (bonus(ANNA), rub(1).currency): rub(2),
+    }
+
+
+async def test_the_page_of_a_fresh_customer_is_empty_and_whole(shop):
+    overview = await seen(shop, lambda view: view.overview(BORIS))
+
+    assert overview.standing.customer == another_customer()
+    assert overview.standing.subscription.period is None
+    assert (overview.used, overview.balances) == ({}, {})
+
+
+def dearer() -> Catalog:
+    """The next revision: PRO_MONTHLY costs more, the rest is as it was, FREE comes last."""
+    pro = a_plan_version(id=PlanVersionId("plv_pro_monthly_2"), number=2, prices=(rub(399),))
+    plans: Mapping[PlanCode, PlanVersion] = {
+        **{code: plan for code, plan in a_catalog().plans.items() if code == "PRO_YEARLY"},
+        pro.code: pro,
+        PlanCode("FREE"): a_catalog().default,
+    }
+    return Catalog(2, "Asia/Yekaterinburg", PlanCode("FREE"), plans)
+
+
+async def test_a_new_catalog_is_in_force_for_everybody_at_once(shop):
+    await written(shop, lambda uow: uow.catalogs.apply(dearer()))
+
+    async with shop.read() as view:
+        catalog = await view.catalogs.current()
+        standings = await view.subscriptions.standings([ANNA, BORIS])
+    assert catalog == dearer()
+    assert list(catalog.plans) == list(dearer().plans)
+    assert [standing.catalog for standing in standings.values()] == [dearer(), dearer()]
+
+
+async def test_what_was_sold_keeps_the_plan_version_that_was_agreed_on(shop):
+    await written(shop, lambda uow: uow.purchases.add(a_pending_purchase()))
+    await written(shop, lambda uow: uow.subscriptions.save(a_subscription()))
+
+    await written(shop, lambda uow: uow.catalogs.apply(dearer()))
+
+    async with shop.read() as view:
+        purchase = await view.purchases.get(a_pending_purchase().id)
+        subscription = await view.subscriptions.get(ANNA)
+    assert purchase.plan == a_plan_version()
+    assert subscription.period.plan == a_plan_version()
+
+
+@pytest.mark.parametrize("revision", [0, 1, 3])
+async def test_a_catalog_that_does_not_follow_the_one_in_force_is_refused(shop, revision):
+    with pytest.raises(SavedMeanwhile):
+        await written(shop, lambda uow: uow.catalogs.apply(a_catalog(revision=revision)))
+
+    assert await seen(shop, lambda view: view.catalogs.current()) == a_catalog()
+
+
+async def test_of_two_catalogs_applied_at_once_one_is_told_to_repeat(shop):
+    async def apply(zone: str) -> str:
+        try:
+            async with shop.write() as uow:
+                await uow.catalogs.current()
+                await let_others_go_on()
+                await uow.catalogs.apply(replace(dearer(), zone=zone))
+                await let_others_go_on()
+                await uow.commit()
+        except SavedMeanwhile:
+            return "repeat"
+        return zone
+
+    answers = await asyncio.gather(apply("Europe/Moscow"), apply("Asia/Omsk"))
+
+    catalog = await seen(shop, lambda view: view.catalogs.current())
+    assert sorted(answers) == sorted([catalog.zone, "repeat"])
+
+
+async def sessions(store: Store, *ids: str) -> list[Session | None]:
+    async with store.read() as view:
+        return [await view.credentials.find_session(SessionId(id_)) for id_ in ids]
+
+
+async def test_sessions_are_revoked_one_by_one(shop):
+    one, two = a_session(revoked_at=None), a_session(id=SessionId("ses_2"), revoked_at=None)
+    await written(shop, lambda uow: uow.credentials.add_session(one))
+    await written(shop, lambda uow: uow.credentials.add_session(two))
+
+    await written(shop, lambda uow: uow.credentials.save_session(one.revoked(at=NOON)))
+
+    assert await sessions(shop, one.id, two.id, "ses_404") == [one.revoked(at=NOON), two, None]
+
+
+async def test_a_key_replaces_the_one_of_its_name(shop):
+    key, other = an_api_key(), an_api_key(name="bot", key_hash="h2", revoked_at=None)
+    renewed = an_api_key(key_hash="h3", revoked_at=None)
+    for it in (key, other, renewed):
+        await written(shop, lambda uow, it=it: uow.credentials.put_key(it))
+
+    async with shop.read() as view:
+        assert await view.credentials.list_keys() == [renewed, other]
+        assert await view.credentials.find_key("h3") == renewed
+        assert await view.credentials.find_key(key.key_hash) is None

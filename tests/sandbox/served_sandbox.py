@@ -1,0 +1,69 @@
+"""A served sandbox with a receiver of webhooks beside it, as a host application would have."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from sandbox.app import Sandbox, sandbox_app
+from sandbox.clock import SandboxClock
+
+
+@dataclass
+class Served:
+    url: str
+    sandbox: Sandbox
+    client: httpx.Client
+    hooks: list[dict] = field(default_factory=list)
+    hook_status: int = 200
+
+    def control(self, path: str, **fields) -> httpx.Response:
+        return self.client.post(f"/sandbox/{path}", json=fields)
+
+    def until(self, claim: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 10
+        while not claim():
+            assert time.monotonic() < deadline, "it did not happen in ten seconds"
+            time.sleep(0.01)
+
+
+@contextmanager
+def serve(state_dir: Path | None = None, **settings: float) -> Iterator[Served]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    sandbox = sandbox_app(
+        base_url=url,
+        webhook_url=f"{url}/hooks",
+        clock=SandboxClock(state_dir and state_dir / "clock.json"),
+        state_dir=state_dir,
+        **settings,
+    )
+
+    async def receive(request: Request) -> Response:
+        served.hooks.append(await request.json())
+        return Response(status_code=served.hook_status)
+
+    routes = [Mount("/sandbox", sandbox.app), Route("/hooks", receive, methods=["POST"])]
+    host = Starlette(routes=routes, lifespan=lambda _app: sandbox.running())
+    server = uvicorn.Server(uvicorn.Config(host, log_level="critical", ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    with httpx.Client(base_url=url, trust_env=False, timeout=10) as client:
+        served = Served(url, sandbox, client)
+        thread.start()
+        try:
+            served.until(lambda: server.started)
+            yield served
+        finally:
+            server.should_exit = True
+            thread.join()
+            listener.close()
