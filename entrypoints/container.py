@@ -58,9 +58,7 @@ class Container(containers.DeclarativeContainer):
 
     consume_quota = providers.Singleton(ConsumeQuota, store=store, now=now)  # It groups asks.
 
-    preview_purchase = providers.Factory(
-        PreviewPurchase, store=store, gateways=gateways, now=now
-    )
+    preview_purchase = providers.Factory(PreviewPurchase, store=store, gateways=gateways, now=now)
     start_purchase = providers.Factory(
         StartPurchase, store=store, gateways=gateways, now=now, new_id=new_id
     )

@@ -151,9 +151,7 @@ def a_catalog(**fields: Any) -> Catalog:
         receipt=None,
     )
     plans = {version.code: version for version in (free, a_plan_version(), yearly)}
-    catalog = Catalog(
-        revision=1, zone="Europe/Moscow", default_plan=PlanCode("FREE"), plans=plans
-    )
+    catalog = Catalog(revision=1, zone="Europe/Moscow", default_plan=PlanCode("FREE"), plans=plans)
     return replace(catalog, **fields)
 
 

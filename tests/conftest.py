@@ -1,7 +1,5 @@
 """Fixtures that every test may ask for: an empty store of each kind, a clock, ids."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from adapters.persistence.memory import MemoryStore
@@ -21,6 +19,6 @@ def new_id() -> CountedIds:
 
 
 @pytest.fixture(params=["memory"])
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+async def store(request: pytest.FixtureRequest) -> Store:
     """Every store that claims to keep the UnitOfWork promise, empty."""
-    yield MemoryStore(consequences)
+    return MemoryStore(consequences)

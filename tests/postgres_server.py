@@ -22,6 +22,7 @@ URL_VARIABLE: Final = "BILLHOOK_TEST_POSTGRES_URL"
 
 FORGETFUL: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 SETTINGS: Final = {"max_connections": "200", "shared_buffers": "64MB", "timezone": "UTC"}
+INITDB: Final = ("--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
 START_SECONDS: Final = 60
 PR_SET_PDEATHSIG: Final = 1
 
@@ -56,8 +57,7 @@ def _started(
 ) -> "subprocess.Popen[bytes]":
     data = root / "data"
     subprocess.run(
-        [programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust"]
-        + ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"],
+        [programs / "initdb", "-D", data, "-Upostgres", *INITDB],
         check=True,
         capture_output=True,
         cwd="/",
@@ -72,7 +72,7 @@ def _started(
             stdout=log,
             stderr=log,
             cwd="/",
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             **account,
         )
     ready = [programs / "pg_isready", "-q", "-h127.0.0.1", f"-p{port}", "-Upostgres"]

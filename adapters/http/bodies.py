@@ -6,7 +6,7 @@ from typing import Annotated
 
 from babel.core import Locale, UnknownLocaleError
 from babel.numbers import format_currency, format_decimal
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from adapters.http.operations import Closed
 from core.domain.checkout import CheckoutStatus
@@ -18,12 +18,6 @@ from core.domain.usage_quota import UNITS_MAX, QuotaDecision, UsageQuota
 from core.use_cases.checkouts import Started
 from core.use_cases.customers import Account
 from core.use_cases.purchases import Preview
-
-
-def _integral(value: object) -> object:
-    """JSON Schema calls 2.0 an integer, pydantic's strict mode does not."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
 
 # What clients send.
 
@@ -65,7 +59,7 @@ class CustomerRequest(Closed):
 
 
 class ConsumeRequest(Closed):
-    amount: Annotated[int, Field(ge=1, le=UNITS_MAX), BeforeValidator(_integral)] = 1
+    amount: Annotated[int, Field(ge=1, le=UNITS_MAX)] = 1
     request_id: Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
 
 

@@ -1,5 +1,6 @@
 """An operation is declared once; routes, validation and documentation follow from it."""
 
+import asyncio
 import base64
 import hashlib
 import html
@@ -41,9 +42,12 @@ from adapters.http.problems import (
     title_of,
 )
 from adapters.http.tokens import TokenNotValid
+from core.domain.cause import StoreBusy
 from core.domain.errors import BillingError
+from core.ports.unit_of_work import SavedMeanwhile
 
 FAULTS_MAX: Final = 20
+REPEATS_AFTER_SECONDS: Final = (0.01, 0.05, 0.2)
 QUERY_FIELDS_MAX: Final = 64
 _REFS = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"{(\w+)}")
@@ -160,9 +164,24 @@ def _endpoint(methods: Mapping[str, Operation]) -> Callable[[Request], Awaitable
         # Starlette lets HEAD in wherever GET is.
         operation = methods["GET" if request.method == "HEAD" else request.method]
         given = await _validated(operation, request)
-        return _response(operation, await operation.endpoint(request, **given))
+        return _response(operation, await _answered(operation, request, given))
 
     return endpoint
+
+
+async def _answered(
+    operation: Operation, request: Request, given: Mapping[str, BaseModel]
+) -> Answer:
+    """
+    A unit that lost a race wrote nothing, and every use case may be repeated: so it is, a little
+    later each time, before the client is told to do it.
+    """
+    for pause_seconds in REPEATS_AFTER_SECONDS:
+        try:
+            return await operation.endpoint(request, **given)
+        except (SavedMeanwhile, StoreBusy):
+            await asyncio.sleep(pause_seconds)
+    return await operation.endpoint(request, **given)
 
 
 async def _validated(operation: Operation, request: Request) -> dict[str, BaseModel]:
@@ -224,7 +243,7 @@ def _from_texts(
         elif name in forms and not forms[name].fullmatch(values[0]):
             faults.append(_fault(where, name, f"must match {forms[name].pattern}"))
     if faults:
-        raise FieldsNotValid(faults[:FAULTS_MAX])
+        raise FieldsNotValid(faults)
     try:
         return model.model_validate_strings(
             {name: values[0] for name, values in texts.items()}, strict=True

@@ -18,10 +18,7 @@ LENGTH_MAX: Final = 2048
 SIGNING_KEY_LENGTH_MIN: Final = 32
 _ALGORITHM = "HS256"
 _LATEST = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
-# The last digit of a signature has two spare bits: zero, so that a token has one spelling.
-_TOKEN = re.compile(
-    r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", re.ASCII
-)
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 
 

@@ -83,7 +83,7 @@ class BalanceTooLow(PaymentWouldHelp):
     needs: Money
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Posting:
     """One line of an entry. Positive is a credit to the account, negative a debit."""
 
@@ -152,5 +152,6 @@ def transfer(
     purchase_id: str | None = None,
 ) -> Entry:
     """An entry of two lines: `amount` from one account to the other."""
+    assert amount.is_positive, "money moves from the debit to the credit"
     lines = (Posting(debit, -amount), Posting(credit, amount))
     return Entry(EntryId(id_), purpose, at, lines, purchase_id)

@@ -154,6 +154,9 @@ def quota_window(
         kind = WindowKind.MONTH if rule.per is WindowKind.PERIOD else rule.per
         return local_window(at, kind, zone)
     step = 0
+    # Before its anchor is `at` where the unit was changed: the new chain starts where the old ends.
+    while began.after(step * period.count, period.unit) > at:
+        step -= 1
     while began.after((step + 1) * period.count, period.unit) <= at:
         step += 1
     return Window(

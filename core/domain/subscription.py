@@ -55,7 +55,7 @@ class PaidPeriod:
 class Extension:
     """
     What a purchase does to a subscription: the subscription after it, and the rest of a former
-    plan that goes back to the wallet (zero: nothing is left of it, or the plan is the same).
+    plan that goes back to the wallet (None: nothing is left of it, or the plan is the same).
     """
 
     subscription: "Subscription"
@@ -103,19 +103,20 @@ class Subscription:
         The same plan in the same currency extends from the current end. Anything else begins now,
         and what is left of the former period returns to the wallet. After an end it begins now.
         """
-        running = self.at(at).period
+        present = self.at(at)
+        running = present.period
         if (
             running is not None
             and running.plan.code == plan.code
             and running.paid.currency == paid.currency
         ):
-            return self._prolonged(running, plan, period, paid)
+            return present._prolonged(running, plan, period, paid)
         anchor = Anchor(at, zone)
         end = anchor.after(period.count, period.unit)
         fresh = PaidPeriod(plan, at, end, anchor, period.count, paid)
         rest = None if running is None else running.rest(at)
         returned = rest if rest is not None and rest.is_positive else None
-        return Extension(self._on(fresh), end, returned)
+        return Extension(present._on(fresh), end, returned)
 
     def _prolonged(
         self, running: PaidPeriod, plan: PlanVersion, period: Period, paid: Money

@@ -13,7 +13,7 @@ from core.domain.customer import Identity, IdentityKind
 from core.domain.money import Money
 from core.domain.payment import InboxStatus, NoticeKind
 from core.domain.purchase import Meeting, Remark
-from core.domain.subscription import Activation
+from core.domain.subscription import Activation, SubscriptionStatus
 from core.ports.unit_of_work import Store, UnitOfWork
 from tests.builders import (
     NOON,
@@ -22,6 +22,7 @@ from tests.builders import (
     a_checkout,
     a_claim,
     a_customer,
+    a_free_subscription,
     a_notice,
     a_pending_purchase,
     a_purchase,
@@ -35,6 +36,7 @@ from tests.builders import (
 from tests.contracts.units import seen, written
 
 CUSTOMER = a_customer(id="cus_carol001", identities=(Identity(IdentityKind.TELEGRAM, "1003"),))
+SUBSCRIPTION = a_subscription(id="sub_carol001", customer_id=CUSTOMER.id)
 BARE_NOTICE = a_notice(kind=NoticeKind.OTHER, payment_id=None, claims_paid=False)
 
 
@@ -87,13 +89,14 @@ KINDS = {
         load=lambda reader, it: reader.checkouts.get(it.id),
     ),
     "subscription": Kept(
-        fresh=replace(a_subscription(), period=None, auto_renew=False, customer_id=CUSTOMER.id),
-        full=replace(a_subscription(), customer_id=CUSTOMER.id),
+        fresh=a_free_subscription(CUSTOMER.id),
+        full=SUBSCRIPTION,
         other=replace(
-            a_subscription(),
-            customer_id=CUSTOMER.id,
+            SUBSCRIPTION,
+            status=SubscriptionStatus.PAST_DUE,
             auto_renew=False,
             activation=Activation.FAILED,
+            period=replace(SUBSCRIPTION.period, count=3, paid=Money.of(897, "XTR")),
         ),
         add=lambda uow, it: uow.subscriptions.add(it),
         save=lambda uow, it: uow.subscriptions.save(it),
@@ -182,9 +185,7 @@ async def test_a_save_writes_everything_that_changed(shop, kept, before, after):
 
     await written(shop, lambda uow: kept.save(uow, new))
 
-    assert await load(shop, kept, new) == (
-        replace(new, version=1) if kept.counts_versions else new
-    )
+    assert await load(shop, kept, new) == (replace(new, version=1) if kept.counts_versions else new)
 
 
 async def test_an_open_case_comes_back_whole(shop):

@@ -29,16 +29,15 @@ from tests.builders import ANNA, BORIS, NOON, YOOKASSA, a_purchase, an_entry, ru
 from tests.contracts.units import again, let_others_go_on, seen, written
 
 RUB = rub(1).currency
+ANNAS = cash(ANNA)
 SALES = revenue(PlanCode("PRO_MONTHLY"))
 
 
-def charge(
-    id_: str, amount: Money, *, to: Account = cash(ANNA), at: datetime = NOON
-) -> Entry:
+def charge(id_: str, amount: Money, *, to: Account = ANNAS, at: datetime = NOON) -> Entry:
     return transfer(id_, "charge", amount, debit=clearing(YOOKASSA), credit=to, at=at)
 
 
-def spend(id_: str, amount: Money, *, of: Account = cash(ANNA), at: datetime = NOON) -> Entry:
+def spend(id_: str, amount: Money, *, of: Account = ANNAS, at: datetime = NOON) -> Entry:
     return transfer(id_, "purchase", amount, debit=of, credit=SALES, at=at)
 
 
@@ -53,7 +52,7 @@ async def balance(store: Store, account: Account, customer: CustomerId = ANNA) -
     return balances.get((account, RUB))
 
 
-async def statement(store: Store, account: Account = cash(ANNA), **page: int) -> list[Line]:
+async def statement(store: Store, account: Account = ANNAS, **page: int) -> list[Line]:
     page = {"limit": 100} | page
     return await seen(store, lambda view: view.ledger.lines(account, RUB, **page))
 
@@ -73,7 +72,7 @@ async def test_an_entry_counts_once_however_often_it_is_posted(shop):
         await uow.commit()
     await post(shop, charge("e1", rub(5)), charge("e1", rub(5), at=NOON + timedelta(days=400)))
 
-    assert await balance(shop, cash(ANNA)) == rub(5)
+    assert await balance(shop, ANNAS) == rub(5)
     assert len(await statement(shop)) == 1
     assert await seen(shop, lambda view: view.ledger.find("e1")) == charge("e1", rub(5))
 
@@ -88,14 +87,14 @@ async def test_an_entry_counts_once_when_ten_post_it_at_the_same_moment(shop):
 
     await asyncio.gather(*(again(post_it) for _ in range(10)))
 
-    assert await balance(shop, cash(ANNA)) == rub(5)
+    assert await balance(shop, ANNAS) == rub(5)
 
 
 async def test_the_order_of_its_postings_does_not_make_another_entry(shop):
     entry = charge("e1", rub(5))
     await post(shop, entry, replace(entry, postings=entry.postings[::-1]))
 
-    assert await balance(shop, cash(ANNA)) == rub(5)
+    assert await balance(shop, ANNAS) == rub(5)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +128,8 @@ async def test_balances_are_kept_per_account_and_currency(shop):
     )
 
     assert await seen(shop, lambda view: view.ledger.balances(ANNA)) == {
-        (cash(ANNA), RUB): rub(5),
-        (cash(ANNA), Money.of(7, "XTR").currency): Money.of(7, "XTR"),
+        (ANNAS, RUB): rub(5),
+        (ANNAS, Money.of(7, "XTR").currency): Money.of(7, "XTR"),
         (bonus(ANNA), RUB): rub(11),
     }
     assert await seen(shop, lambda view: view.ledger.total(clearing(YOOKASSA), RUB)) == rub(-29)
@@ -139,13 +138,13 @@ async def test_balances_are_kept_per_account_and_currency(shop):
 async def test_who_never_had_money_has_no_balance_and_who_spent_it_has_zero(shop):
     await post(shop, charge("e1", rub(5)), spend("e2", rub(5)))
 
-    assert await balance(shop, cash(ANNA)) == rub(0)
+    assert await balance(shop, ANNAS) == rub(0)
     assert await seen(shop, lambda view: view.ledger.balances(BORIS)) == {}
     assert await statement(shop, cash(BORIS)) == []
     assert await seen(shop, lambda view: view.ledger.total(clearing("other"), RUB)) == rub(0)
 
 
-@pytest.mark.parametrize("account", [cash(ANNA), bonus(ANNA), hold(ANNA)])
+@pytest.mark.parametrize("account", [ANNAS, bonus(ANNA), hold(ANNA)])
 async def test_a_customer_spends_to_the_last_kopeck_and_not_one_more(shop, account):
     await post(shop, charge("e1", rub(5), to=account))
 
@@ -172,12 +171,12 @@ async def test_what_a_customer_owes_grows_by_debits_and_is_not_paid_back_twice(s
 
 async def test_a_refused_entry_moves_nothing_at_all(shop):
     await post(shop, charge("e1", rub(5)))
-    lines = (Posting(bonus(BORIS), rub(9)), Posting(cash(ANNA), rub(-9)))
+    lines = (Posting(bonus(BORIS), rub(9)), Posting(ANNAS, rub(-9)))
 
     with pytest.raises(BalanceTooLow):
         await post(shop, Entry("e2", "gift", NOON, lines))
 
-    assert await balance(shop, cash(ANNA)) == rub(5)
+    assert await balance(shop, ANNAS) == rub(5)
     assert await balance(shop, bonus(BORIS), BORIS) is None
     assert await seen(shop, lambda view: view.ledger.find("e2")) is None
 
@@ -195,7 +194,7 @@ async def test_of_ten_who_spend_at_once_only_those_pass_for_whom_there_is_money(
     answers = await asyncio.gather(*(spend_ten(number) for number in range(10)))
 
     assert sum(answers) == 5
-    assert await balance(shop, cash(ANNA)) == rub(5)
+    assert await balance(shop, ANNAS) == rub(5)
 
 
 async def test_a_statement_is_numbered_and_tells_the_balance_after_each_line(shop):
@@ -217,7 +216,7 @@ async def test_a_statement_is_numbered_and_tells_the_balance_after_each_line(sho
     assert [line.seq for line in lines] == [3, 2, 1]
     assert [line.balance_after for line in lines] == [rub(12), rub(2), rub(5)]
     assert [line.posting.amount for line in lines] == [rub(10), rub(-3), rub(5)]
-    assert {line.posting.account for line in lines} == {cash(ANNA)}
+    assert {line.posting.account for line in lines} == {ANNAS}
 
 
 async def test_what_is_owed_is_told_as_a_balance_that_grows(shop):
@@ -230,9 +229,9 @@ async def test_what_is_owed_is_told_as_a_balance_that_grows(shop):
 
 async def test_two_lines_of_one_entry_to_one_account_both_count(shop):
     lines = (
-        Posting(cash(ANNA), rub(5)),
+        Posting(ANNAS, rub(5)),
         Posting(clearing(YOOKASSA), rub(-12)),
-        Posting(cash(ANNA), rub(7)),
+        Posting(ANNAS, rub(7)),
     )
     await post(shop, Entry("e1", "charge", NOON, lines))
 
@@ -282,7 +281,7 @@ async def test_transfers_both_ways_at_once_neither_stand_still_nor_lose_money(sh
 
     await asyncio.gather(*(send(number) for number in range(12)))
 
-    assert await balance(shop, cash(ANNA)) == rub(100)
+    assert await balance(shop, ANNAS) == rub(100)
     assert await balance(shop, cash(BORIS), BORIS) == rub(100)
     assert [line.seq for line in await statement(shop)] == list(range(13, 0, -1))
 
@@ -292,4 +291,4 @@ async def test_the_most_there_is_can_be_kept(shop):
     await post(shop, charge("e1", most))
 
     balances = await seen(shop, lambda view: view.ledger.balances(ANNA))
-    assert balances == {(cash(ANNA), most.currency): most}
+    assert balances == {(ANNAS, most.currency): most}

@@ -114,9 +114,7 @@ async def test_purchases_are_listed_in_pages_the_newest_first(shop):
     await add_purchases(shop, *purchases, a_purchase(id=PurchaseId("pur_9"), customer_id=BORIS))
 
     async def page(after: str | None, limit: int = 2) -> list[str]:
-        found = await seen(
-            shop, lambda view: view.purchases.page(ANNA, limit=limit, after=after)
-        )
+        found = await seen(shop, lambda view: view.purchases.page(ANNA, limit=limit, after=after))
         return [purchase.id for purchase in found]
 
     assert await page(None, limit=9) == ["pur_2", "pur_1", "pur_0", "pur_3"]
@@ -168,9 +166,7 @@ async def test_a_payment_is_found_as_soon_as_its_checkout_is_open(shop):
 
 
 async def test_the_checkouts_of_purchases_come_in_the_order_they_were_asked(shop):
-    first, second, third = (
-        a_purchase(id=PurchaseId(f"pur_{number}")) for number in range(1, 4)
-    )
+    first, second, third = (a_purchase(id=PurchaseId(f"pur_{number}")) for number in range(1, 4))
     await add_purchases(shop, first, second, third)
     for id_, purchase, at in [
         ("chk_d", first, NOON + MINUTE),
@@ -217,9 +213,7 @@ class Due:
                 customer = CustomerId(f"cus_due{number:05d}")
                 await uow.customers.add(a_customer(id=customer, identities=()))
                 period = replace(a_subscription().period, end=due)
-                await uow.subscriptions.add(
-                    replace(a_free_subscription(customer), period=period)
-                )
+                await uow.subscriptions.add(replace(a_free_subscription(customer), period=period))
 
     async def take(self, store: Store, at: datetime, limit: int = 100) -> list[int]:
         async with store.write() as uow:

@@ -53,7 +53,9 @@ class ThePowerWentOut(Exception):
 
 
 async def write_one_of_everything(uow: UnitOfWork) -> None:
-    await uow.customers.add(a_customer(id=CAROL, identities=(Identity(IdentityKind.EXTERNAL, "c"),)))
+    await uow.customers.add(
+        a_customer(id=CAROL, identities=(Identity(IdentityKind.EXTERNAL, "c"),))
+    )
     await uow.subscriptions.add(a_free_subscription(CAROL))
     await uow.purchases.add(a_pending_purchase())
     await uow.checkouts.add(an_asked_checkout())
@@ -294,7 +296,9 @@ async def test_before_the_first_catalog_there_is_none(store):
 @pytest.mark.parametrize("taken", a_customer().identities)
 async def test_an_identity_is_one_customers_for_ever(shop, taken):
     with pytest.raises(IdentityTaken):
-        await written(shop, lambda uow: uow.customers.add(a_customer(id=CAROL, identities=(taken,))))
+        await written(
+            shop, lambda uow: uow.customers.add(a_customer(id=CAROL, identities=(taken,)))
+        )
     with pytest.raises(IdentityTaken):
         await written(shop, lambda uow: uow.customers.save(another_customer(identities=(taken,))))
 

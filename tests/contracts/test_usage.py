@@ -166,8 +166,7 @@ async def test_expired_receipts_are_forgotten_a_few_at_a_time(shop):
     later = NOON + timedelta(hours=4, minutes=30)
 
     dropped = [
-        await written(shop, lambda uow: uow.usage.forget_receipts(later, limit=3))
-        for _ in range(3)
+        await written(shop, lambda uow: uow.usage.forget_receipts(later, limit=3)) for _ in range(3)
     ]
 
     asks = [(receipt.customer_id, receipt.request_id) for receipt in receipts]

@@ -123,7 +123,12 @@ def test_an_amount_comes_back_with_two_digits(floor, asked, told):
         ({"capture": "true"}, "capture"),
         ({"confirmation": {"type": "redirect"}}, "confirmation.return_url"),
         (
-            {"confirmation": {"type": "redirect", "return_url": "javascript:alert(1)"}},
+            {
+                "confirmation": {
+                    "type": "redirect",
+                    "return_url": "javascript://shop.example/%0Aalert(1)",
+                }
+            },
             "confirmation.return_url",
         ),
         ({"payment_method_data": {"type": "sbp"}}, "payment_method_data.type"),
@@ -279,7 +284,7 @@ def test_a_shop_sees_nothing_of_another_shop(floor):
     assert floor.call("GET", f"/payments/{payment['id']}", **other).status == 404
     assert floor.call("GET", f"/refunds/{refund['id']}", **other).status == 404
     assert floor.call("GET", "/payments", **other).body["items"] == []
-    body = {"payment_id": payment["id"], "amount": payment["amount"]}
+    body = {"payment_id": payment["id"], "amount": refund["amount"]}
     assert floor.call("POST", "/refunds", body=body, key="r", **other).status == 400
 
 

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, replace
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 from core.domain.cause import StoreBusy
+from core.domain.errors import BillingError
 from core.ports.unit_of_work import SavedMeanwhile
 
 Owner = Hashable
 """Whose unit it is: in a simulation the process, elsewhere None."""
+
+Pause = Callable[[], Awaitable[None]]
 
 
 class Versioned(Protocol):
@@ -26,25 +29,26 @@ Key = TypeVar("Key", bound=Hashable)
 Row = TypeVar("Row")
 Entity = TypeVar("Entity", bound=Versioned)
 
-Index = Callable[[Row], Iterable[Hashable]]
+Index = Callable[[Key, Row], Iterable[Hashable]]
 """The values under which a row is found; none where the row is not in the index."""
 
 
 class Table(Generic[Key, Row]):
     """
-    The committed rows by key. No two rows share a value of a `unique` index.
-
-    `rows` is for reading; only a commit changes it.
+    The committed rows by key; only a commit changes them. No two rows share a value of a
+    `unique` index; `taken` makes the error for whoever tries, from the key and that value.
     """
 
     def __init__(
         self,
         name: str,
         *,
-        unique: Mapping[str, Index[Row]] | None = None,
-        index: Mapping[str, Index[Row]] | None = None,
+        unique: Mapping[str, Index[Key, Row]] | None = None,
+        index: Mapping[str, Index[Key, Row]] | None = None,
+        taken: Callable[[Key, Hashable], BillingError] = lambda key, _: SavedMeanwhile(str(key)),
     ) -> None:
         self.name: Final = name
+        self.taken: Final = taken
         self.rows: Final[dict[Key, Row]] = {}
         self.unique: Final = dict(unique or {})
         self.indexes: Final = self.unique | dict(index or {})
@@ -57,19 +61,19 @@ class Table(Generic[Key, Row]):
         """Replace the row, or delete it (None)."""
         before = self.rows.pop(key, None)
         if before is not None:
-            for place in self._places(before):
+            for place in self._places(key, before):
                 found = self._found[place]
                 del found[key]
                 if not found:
                     del self._found[place]
         if row is not None:
             self.rows[key] = row
-            for place in self._places(row):
+            for place in self._places(key, row):
                 self._found.setdefault(place, {})[key] = None
 
-    def _places(self, row: Row) -> Iterator[tuple[str, Hashable]]:
+    def _places(self, key: Key, row: Row) -> Iterator[tuple[str, Hashable]]:
         for name, values in self.indexes.items():
-            for value in values(row):
+            for value in values(key, row):
                 yield name, value
 
 
@@ -87,22 +91,20 @@ class Locks:
 
     def __init__(self) -> None:
         self._holders: Final[dict[Resource, Transaction]] = {}
-        self._queues: Final[
-            dict[Resource, deque[tuple[Transaction, asyncio.Future[None]]]]
-        ] = {}
+        self._queues: Final[dict[Resource, deque[tuple[Transaction, asyncio.Future[None]]]]] = {}
 
-    def is_held_by_another(self, resource: Resource, unit: "Transaction") -> bool:
-        return self._holders.get(resource, unit) is not unit
+    def holder(self, resource: Resource) -> "Transaction | None":
+        return self._holders.get(resource)
 
     async def take(self, resource: Resource, unit: "Transaction") -> None:
         """
         Raises:
             StoreBusy: waiting would close a circle of units that wait for each other.
         """
-        if self._holders.get(resource) is unit:
-            return
-        if resource not in self._holders:
+        holder = self.holder(resource)
+        if holder is None:
             self._give(resource, unit)
+        if holder is None or holder is unit:
             return
         if self._would_wait_for_itself(resource, unit):
             raise StoreBusy
@@ -119,26 +121,29 @@ class Locks:
         self._stop_waiting(unit)
         for resource in unit.held:
             del self._holders[resource]
-            queue = self._queues.get(resource)
-            if queue:
+            queue = self._queues.get(resource, deque())
+            while queue:
                 following, turn = queue.popleft()
-                self._give(resource, following)
-                turn.set_result(None)
+                if not turn.done():  # Done: its task was canceled and has not run since.
+                    self._give(resource, following)
+                    turn.set_result(None)
+                    break
+            if not queue:
+                self._queues.pop(resource, None)
         unit.held.clear()
 
     def _give(self, resource: Resource, unit: "Transaction") -> None:
         self._holders[resource] = unit
         unit.held.append(resource)
+        unit.waits_for = None
 
     def _stop_waiting(self, unit: "Transaction") -> None:
         resource, unit.waits_for = unit.waits_for, None
-        if resource is None:
-            return
-        left = [(other, turn) for other, turn in self._queues[resource] if other is not unit]
-        if left:
-            self._queues[resource] = deque(left)
-        else:
-            del self._queues[resource]
+        queue = None if resource is None else self._queues.get(resource)
+        if queue is not None:
+            waiting = [place for place in queue if place[0] is not unit]
+            queue.clear()
+            queue.extend(waiting)
 
     def _would_wait_for_itself(self, resource: Resource, unit: "Transaction") -> bool:
         wanted: Resource | None = resource
@@ -157,13 +162,19 @@ class Transaction:
     For one task at a time. It holds its locks until `commit` or `roll_back`.
     """
 
-    def __init__(self, locks: Locks, owner: Owner = None) -> None:
+    def __init__(self, locks: Locks, pause: Pause, owner: Owner) -> None:
         self.owner: Final = owner
         self.is_open = True
         self.held: Final[list[Resource]] = []
         self.waits_for: Resource | None = None
         self.written: Final[dict[Table[Any, Any], dict[Any, Any]]] = {}
         self._locks: Final = locks
+        self._pause: Final = pause
+
+    async def called(self) -> None:
+        """Let the others run, as a database far away would: every method begins with this."""
+        await self._pause()
+        assert self.is_open, "the unit has ended"
 
     def get(self, table: Table[Key, Row], key: Key) -> Row | None:
         mine: dict[Key, Row | None] = self.written.get(table, {})
@@ -175,59 +186,72 @@ class Transaction:
         found = [(key, table.rows[key]) for key in table.keys(index, value) if key not in mine]
         values = table.indexes[index]
         own = ((key, row) for key, row in mine.items() if row is not None)
-        return found + [(key, row) for key, row in own if value in values(row)]
+        return found + [(key, row) for key, row in own if value in values(key, row)]
+
+    def all(self, table: Table[Key, Row]) -> list[tuple[Key, Row]]:
+        merged: dict[Key, Row | None] = table.rows | self.written.get(table, {})
+        return [(key, row) for key, row in merged.items() if row is not None]
 
     async def lock(self, table: Table[Key, Row], key: Key) -> Row | None:
         """The row as it is once nobody else holds it."""
         await self._locks.take(Resource(table.name, "", key), self)
         return self.get(table, key)
 
-    def is_locked_elsewhere(self, table: Table[Key, Row], key: Key) -> bool:
-        return self._locks.is_held_by_another(Resource(table.name, "", key), self)
+    def has_locked(self, table: Table[Key, Row], key: Key) -> bool:
+        return self._locks.holder(Resource(table.name, "", key)) is self
 
-    async def put(self, table: Table[Key, Row], key: Key, row: Row | None) -> bool:
+    def is_locked_elsewhere(self, table: Table[Key, Row], key: Key) -> bool:
+        return self._locks.holder(Resource(table.name, "", key)) not in {None, self}
+
+    async def lock_value(
+        self, table: Table[Key, Row], index: str, value: Hashable
+    ) -> list[tuple[Key, Row]]:
+        """Who has this value of a unique index, once every unit that may change that has ended."""
+        await self._locks.take(Resource(table.name, index, value), self)
+        return self.find(table, index, value)
+
+    async def put(self, table: Table[Key, Row], key: Key, row: Row | None) -> None:
         """
-        Write the row, or delete it (None). False, and nothing is written, where another row has
-        one of its unique values; whether it does is known once every unit that might give or
-        free such a value has ended.
+        Write the row whatever it was, or delete it (None).
+
+        Raises:
+            what `table.taken` makes: another row has one of its unique values.
         """
         before = await self.lock(table, key)
         for index, values in table.unique.items():
-            had, has = (tuple(values(it)) if it is not None else () for it in (before, row))
+            had, has = (() if it is None else tuple(values(key, it)) for it in (before, row))
             for value in dict.fromkeys((*had, *has)):
                 if value in had and value in has:
                     continue
-                await self._locks.take(Resource(table.name, index, value), self)
-                if value in has and self.find(table, index, value):
-                    return False
+                if await self.lock_value(table, index, value) and value in has:
+                    raise table.taken(key, value)
         self.written.setdefault(table, {})[key] = row
-        return True
 
     async def add(self, table: Table[Key, Row], key: Key, row: Row) -> None:
         """
+        As `put`, for a row that must be new.
+
         Raises:
-            SavedMeanwhile: its key or one of its unique values is taken.
+            SavedMeanwhile: its key is taken.
         """
-        taken = await self.lock(table, key) is not None
-        if taken or not await self.put(table, key, row):
+        if await self.lock(table, key) is not None:
             raise SavedMeanwhile(str(key))
+        await self.put(table, key, row)
 
     async def save(self, table: Table[Key, Entity], key: Key, entity: Entity) -> None:
         """
-        Compare and set.
+        As `put`, comparing and setting the version.
 
         Raises:
-            SavedMeanwhile: the version is not the present one, or a unique value is taken.
+            SavedMeanwhile: the version is not the present one.
         """
         present = await self.lock(table, key)
         if present is None or present.version != entity.version:
             raise SavedMeanwhile(str(key))
-        if not await self.put(table, key, replace(entity, version=entity.version + 1)):
-            raise SavedMeanwhile(str(key))
+        await self.put(table, key, replace(entity, version=entity.version + 1))
 
     def commit(self) -> None:
         """Everything at once: nobody runs in between."""
-        assert self.is_open, "a unit is committed once"
         for table, rows in self.written.items():
             for key, row in rows.items():
                 table.put(key, row)

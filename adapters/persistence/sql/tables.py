@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Connection,
     ForeignKeyConstraint,
     Identity,
     Index,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy import event as event_of_tables
 from sqlalchemy.sql.schema import SchemaItem
 
 from adapters.persistence.sql.column_types import Json, Moment, Whole, Words, YesNo
@@ -142,7 +144,7 @@ plan_version: Final = _table(
 
 catalog_revision: Final = _table(
     "catalog_revision",
-    _whole("revision"),
+    Column("revision", Whole(), nullable=False, autoincrement=False),
     _words("zone"),
     _words("default_plan"),
     _key("revision"),
@@ -227,7 +229,7 @@ purchase: Final = _table(
     _currency(),
     _one_of("status", PurchaseStatus),
     _check("ended", "(status = 'pending') = (ended_at IS NULL)"),
-    _check("life", "created_at < expires_at"),
+    _check("life", "created_at <= expires_at"),
     _one_of("remark_code", Meeting),
     _together("remark_whole", "remark_code", "remark_minor", "remark_currency"),
     _check("remark_minor", f"abs(remark_minor) <= {AMOUNT_MINOR_MAX}"),
@@ -311,7 +313,6 @@ posting: Final = _table(
     _check("seq", "seq >= 1"),
     _together("numbered", "seq", "balance_after_minor", "posted_at"),
 )
-seal(metadata)
 
 balance: Final = _table(
     "balance",
@@ -464,7 +465,7 @@ customer_session: Final = _table(
     _moment("revoked_at", null=True),
     _key("id"),
     _refers("customer_id", "customer.id"),
-    _check("life", "created_at < expires_at"),
+    _check("life", "created_at <= expires_at"),
 )
 
 api_key: Final = _table(
@@ -477,3 +478,8 @@ api_key: Final = _table(
     _key("name"),
     UniqueConstraint("key_hash"),
 )
+
+
+@event_of_tables.listens_for(metadata, "after_create")
+def _seal_the_books(_target: MetaData, connection: Connection, **_options: Any) -> None:
+    seal(connection)

@@ -97,9 +97,9 @@ async def test_a_flood_of_keys_takes_no_more_room_and_empties_no_other_limit() -
     assert await storage.reset() == 101
 
 
-async def test_a_window_that_ended_makes_room_for_itself() -> None:
+async def test_a_window_opened_anew_is_not_the_oldest() -> None:
     clock = Clock()
-    storage = BoundedMemory(clock, keys_max=2)
+    storage = BoundedMemory(clock, keys_max=3)
     limits = RateLimits(clock, storage)
     await passes(limits, "a", 4)
     await passes(limits, "b", 4)
@@ -107,5 +107,6 @@ async def test_a_window_that_ended_makes_room_for_itself() -> None:
     clock.at += timedelta(minutes=1)
     assert await passes(limits, "a", 4) == 3
     await limits.hit(THREE, "c")
+    await limits.hit(THREE, "d")
 
     assert await passes(limits, "a", 1) == 0

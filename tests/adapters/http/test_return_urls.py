@@ -28,6 +28,7 @@ LISTED = ReturnUrls([SHOP, "https://pay.example.org:8443/done/"], DEFAULT)
         (f"{SHOP}:443/x", f"{SHOP}/x"),
         ("https://pay.example.org:8443/done/1", "https://pay.example.org:8443/done/1"),
         (f"{SHOP}/?next=https://evil.com", f"{SHOP}/?next=https://evil.com"),
+        (f"{SHOP}/a%20%D0%B6", f"{SHOP}/a%20%D0%B6"),
         (f"{SHOP}/a@b", f"{SHOP}/a@b"),
         (f"{SHOP}/a:b;c=d", f"{SHOP}/a:b;c=d"),
         (None, DEFAULT),

@@ -1,0 +1,212 @@
+"""A gateway without money or network, for rehearsals: it does what it is told to."""
+
+import asyncio
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from core.domain.checkout import Checkout, CheckoutId, CheckoutStatus
+from core.domain.money import Money
+from core.domain.payment import (
+    Foreign,
+    Notice,
+    NoticeKind,
+    OpenedCheckout,
+    PaymentFacts,
+    PaymentId,
+    PaymentStatus,
+)
+from core.domain.plan import GatewayName
+from core.ports.payment_gateway import (
+    Abilities,
+    CheckoutDeclined,
+    GatewayUnavailable,
+    Webhook,
+    WebhookNotReadable,
+    WebhookNotTrusted,
+)
+from core.ports.unit_of_work import Now, unit_is_open
+
+PROOF: Final = "memory-webhook-secret"
+"""The header that proves a webhook."""
+OPEN_SECRET: Final = "known-to-everybody"  # noqa: S105 - it guards no money.
+KEY_MEMORY: Final = timedelta(hours=24)
+CONFIRMATION_TERM: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a key was answered. `opened` is None where the payment was declined."""
+
+    request: Checkout
+    opened: OpenedCheckout | None
+    at: datetime
+
+
+class MemoryGateway:
+    """
+    Keeps every promise of the port. A pending payment ends an hour after it was opened, as at a
+    real provider. The methods that are not the port's are the payer's, or trouble to come.
+    """
+
+    abilities = Abilities(
+        bounds={
+            code: (Money.of(1, code), Money.of(10**11, code))
+            for code in ("RUB", "PHP", "USD", "EUR", "XTR")
+        },
+        key_memory=KEY_MEMORY,
+    )
+
+    def __init__(self, name: str = "memory", *, now: Now, secret: str = OPEN_SECRET) -> None:
+        self.name = GatewayName(name)
+        self._now = now
+        self._secret = secret
+        self._answers: dict[CheckoutId, _Answer] = {}
+        self._payments: dict[PaymentId, PaymentFacts] = {}
+        self._asked: dict[PaymentId, Money] = {}
+        self._unavailable = self._lost = self._declines = 0
+
+    @property
+    def payments(self) -> Mapping[PaymentId, PaymentFacts]:
+        """All that were ever opened, as they are now, the oldest first."""
+        return {payment_id: self._present(payment_id) for payment_id in self._payments}
+
+    async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
+        await self._reach()
+        request = _request(checkout)
+        known = self._answers.get(checkout.id)
+        if known is None or self._now() >= known.at + KEY_MEMORY:
+            known = _Answer(request, self._open(checkout), self._now())
+            self._answers[checkout.id] = known
+        if known.request != request:  # One key for two requests: a mistake of ours.
+            raise GatewayUnavailable(self.name)
+        if self._lost > 0:
+            self._lost -= 1
+            raise GatewayUnavailable(self.name)
+        if known.opened is None:
+            raise CheckoutDeclined(self.name, "declined")
+        return known.opened
+
+    def read_webhook(self, webhook: Webhook) -> Notice:
+        proof = webhook.headers.get(PROOF, "").encode(errors="replace")
+        if not hmac.compare_digest(proof, self._secret.encode()):
+            raise WebhookNotTrusted
+        try:
+            told = json.loads(webhook.body)
+            event, payment_id = told["event"], told["payment_id"]
+            dedupe_key = f"{event} {payment_id}"
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise WebhookNotReadable from None
+        if not re.fullmatch(r"[a-z_.]{1,64} [0-9A-Za-z_-]{1,64}", dedupe_key):
+            raise WebhookNotReadable
+        kinds = {"payment": NoticeKind.PAYMENT, "refund": NoticeKind.REFUND}
+        return Notice(
+            gateway=self.name,
+            kind=kinds.get(event.partition(".")[0], NoticeKind.OTHER),
+            event=event,
+            dedupe_key=dedupe_key,
+            payment_id=PaymentId(payment_id),
+            claims_paid=event == "payment.succeeded",
+            body=json.dumps({"event": event, "payment_id": payment_id}),
+        )
+
+    async def find_payment(self, payment_id: PaymentId) -> PaymentFacts | None:
+        await self._reach()
+        return self._present(payment_id) if payment_id in self._payments else None
+
+    async def find_checkout(self, checkout: Checkout) -> PaymentFacts | None:
+        await self._reach()
+        found = (one for one in self.payments.values() if one.checkout_id == checkout.id)
+        return next(found, None)
+
+    # The payer.
+
+    def pay(self, payment_id: PaymentId, amount: Money | None = None) -> None:
+        """Charges `amount`, or what was asked; a payment that is paid is not charged again."""
+        facts = self._present(payment_id)
+        assert facts.status in {PaymentStatus.PENDING, PaymentStatus.PAID}, facts.status
+        if facts.status is PaymentStatus.PENDING:
+            paid = amount or self._asked[payment_id]
+            self._change(payment_id, status=PaymentStatus.PAID, paid=paid, opened=None)
+
+    def cancel(self, payment_id: PaymentId) -> None:
+        assert self._present(payment_id).paid is None
+        self._change(payment_id, status=PaymentStatus.CANCELED, opened=None)
+
+    def webhook(self, payment_id: PaymentId, event: str = "payment.succeeded") -> Webhook:
+        """What this gateway would send about the payment, with its proof."""
+        body = json.dumps({"event": event, "payment_id": payment_id}).encode()
+        return Webhook(sender=None, headers={PROOF: self._secret}, body=body)
+
+    # Trouble to come.
+
+    def unavailable(self, next_n: int = 1) -> None:
+        """The next calls do nothing and tell nothing."""
+        self._unavailable = next_n
+
+    def act_then_fail(self, next_n: int = 1) -> None:
+        """The next openings are done, and their answers lost."""
+        self._lost = next_n
+
+    def decline(self, next_n: int = 1) -> None:
+        """The next openings are refused, and refused again for the same key."""
+        self._declines = next_n
+
+    # Trouble with one payment.
+
+    def foreign(self, payment_id: PaymentId, why: Foreign) -> None:
+        self._change(payment_id, foreign=why)
+
+    def forget_metadata(self, payment_id: PaymentId) -> None:
+        """As if it had been opened by somebody else: it no longer names our ids."""
+        self._change(payment_id, checkout_id=None, purchase_id=None)
+
+    def puzzle(self, payment_id: PaymentId) -> None:
+        """From now on its status is a word that nobody knows."""
+        self._change(payment_id, status=PaymentStatus.UNKNOWN, paid=None, opened=None)
+
+    async def _reach(self) -> None:
+        assert not unit_is_open.get(), "a gateway is never called inside a unit of work"
+        await asyncio.sleep(0)  # Others run meanwhile, as during any call over a network.
+        if self._unavailable > 0:
+            self._unavailable -= 1
+            raise GatewayUnavailable(self.name)
+
+    def _open(self, checkout: Checkout) -> OpenedCheckout | None:
+        if self._declines > 0:
+            self._declines -= 1
+            return None
+        payment_id = PaymentId(f"{self.name}-{len(self._payments) + 1:08d}")
+        url = f"https://{self.name}.invalid/{payment_id}"
+        opened = OpenedCheckout(payment_id, url, self._now() + CONFIRMATION_TERM)
+        self._asked[payment_id] = checkout.amount
+        self._payments[payment_id] = PaymentFacts(
+            gateway=self.name,
+            payment_id=payment_id,
+            charge_id=payment_id,
+            status=PaymentStatus.PENDING,
+            checkout_id=checkout.id,
+            purchase_id=checkout.purchase_id,
+            opened=opened,
+        )
+        return opened
+
+    def _present(self, payment_id: PaymentId) -> PaymentFacts:
+        facts = self._payments[payment_id]
+        expires_at = None if facts.opened is None else facts.opened.expires_at
+        if expires_at is not None and expires_at <= self._now():
+            return replace(facts, status=PaymentStatus.CANCELED, opened=None)
+        return facts
+
+    def _change(self, payment_id: PaymentId, **fields: Any) -> None:
+        self._payments[payment_id] = replace(self._payments[payment_id], **fields)
+
+
+def _request(checkout: Checkout) -> Checkout:
+    """The checkout without what happened to it: all that a request is built from."""
+    asked = CheckoutStatus.ASKED
+    return replace(checkout, status=asked, opened=None, looked=0, due_at=None, version=0)

@@ -1,0 +1,139 @@
+"""The memory store's ledger and usage counters."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from adapters.persistence.memory.repositories import Repository
+from adapters.persistence.memory.tables import Balance
+from core.domain.customer import CustomerId
+from core.domain.ledger import (
+    Account,
+    BalanceTooLow,
+    Entry,
+    EntryContradicts,
+    EntryId,
+    Line,
+    Posting,
+    is_of_a_customer,
+    natural_sign,
+)
+from core.domain.money import Currency, Money
+from core.domain.usage_quota import UsageKey, UsageQuota, UsageReceipt
+
+
+class MemoryLedger(Repository):
+    async def find(self, entry_id: EntryId) -> Entry | None:
+        await self._unit.called()
+        return self._unit.get(self._tables.entries, entry_id)
+
+    async def balances(self, customer_id: CustomerId) -> Mapping[tuple[Account, Currency], Money]:
+        await self._unit.called()
+        found = self._unit.find(self._tables.balances, "customer", customer_id)
+        return {place: balance.amount for place, balance in found}
+
+    async def total(self, account: Account, currency: Currency) -> Money:
+        await self._unit.called()
+        found = self._unit.find(self._tables.postings, "account", (account, currency))
+        return Money(sum(posting.amount.amount_minor for _, posting in found), currency)
+
+    async def lines(
+        self, account: Account, currency: Currency, *, limit: int, before_seq: int | None = None
+    ) -> list[Line]:
+        await self._unit.called()
+        balance = self._unit.get(self._tables.balances, (account, currency))
+        end = 1 if balance is None else balance.seq + 1
+        if before_seq is not None:
+            end = min(end, before_seq)
+        wanted = range(end - 1, max(end - 1 - limit, 0), -1)
+        lines = (self._unit.get(self._tables.lines, (account, currency, seq)) for seq in wanted)
+        return [line for line in lines if line is not None]
+
+    async def post(self, entry: Entry) -> None:
+        await self._unit.called()
+        posted = await self._unit.lock(self._tables.entries, entry.id)
+        if posted is not None:
+            if not posted.says_the_same_as(entry):
+                raise EntryContradicts(entry.id)
+            return
+        await self._unit.put(self._tables.entries, entry.id, entry)
+        touched = {
+            (posting.account, posting.amount.currency)
+            for posting in entry.postings
+            if is_of_a_customer(posting.account)
+        }
+        for place in sorted(touched):
+            await self._unit.lock(self._tables.balances, place)
+        for number, posting in enumerate(entry.postings):
+            await self._unit.put(self._tables.postings, (entry.id, number), posting)
+            if is_of_a_customer(posting.account):
+                await self._add_line(entry, posting)
+        for account, currency in sorted(touched):
+            self._check(account, currency, entry)
+
+    async def _add_line(self, entry: Entry, posting: Posting) -> None:
+        place = (posting.account, posting.amount.currency)
+        moved = posting.amount if natural_sign(posting.account) > 0 else -posting.amount
+        before = self._unit.get(self._tables.balances, place)
+        if before is None:
+            after = Balance(moved, 1, entry.at)
+        else:
+            at = max(entry.at, before.last_at)
+            after = Balance(before.amount + moved, before.seq + 1, at)
+        line = Line(entry.id, entry.purpose, posting, after.seq, after.amount, after.last_at)
+        await self._unit.put(self._tables.balances, place, after)
+        await self._unit.put(self._tables.lines, (*place, after.seq), line)
+
+    def _check(self, account: Account, currency: Currency, entry: Entry) -> None:
+        balance = self._unit.get(self._tables.balances, (account, currency))
+        assert balance is not None
+        if balance.amount.amount_minor < 0:
+            moved = sum(
+                posting.amount.amount_minor
+                for posting in entry.postings
+                if (posting.account, posting.amount.currency) == (account, currency)
+            )
+            raise BalanceTooLow(account, Money(abs(moved), currency))
+
+
+class MemoryUsage(Repository):
+    async def used(self, keys: Collection[UsageKey]) -> Mapping[UsageKey, int]:
+        await self._unit.called()
+        counters = ((key, self._unit.get(self._tables.counters, key)) for key in keys)
+        return {key: used for key, used in counters if used is not None}
+
+    async def lock(self, keys: Collection[UsageKey]) -> Mapping[UsageKey, int]:
+        await self._unit.called()
+        for key in sorted(keys):
+            if await self._unit.lock(self._tables.counters, key) is None:
+                await self._unit.put(self._tables.counters, key, 0)
+        return await self.used(keys)
+
+    async def save(self, quotas: Sequence[UsageQuota]) -> None:
+        await self._unit.called()
+        for quota in quotas:
+            assert self._unit.has_locked(self._tables.counters, quota.key), "lock it first"
+            await self._unit.put(self._tables.counters, quota.key, quota.used)
+
+    async def receipts(
+        self, requests: Collection[tuple[CustomerId, str]]
+    ) -> Mapping[tuple[CustomerId, str], UsageReceipt]:
+        await self._unit.called()
+        found = ((request, self._unit.get(self._tables.receipts, request)) for request in requests)
+        return {request: receipt for request, receipt in found if receipt is not None}
+
+    async def add_receipts(self, receipts: Sequence[UsageReceipt]) -> None:
+        await self._unit.called()
+        for receipt in receipts:
+            request = (receipt.customer_id, receipt.request_id)
+            await self._unit.add(self._tables.receipts, request, receipt)
+
+    async def forget_receipts(self, now: datetime, *, limit: int) -> int:
+        await self._unit.called()
+        expired = [
+            request
+            for request, receipt in self._unit.all(self._tables.receipts)
+            if receipt.expires_at <= now
+        ]
+        for request in expired[:limit]:
+            await self._unit.put(self._tables.receipts, request, None)
+        return len(expired[:limit])

@@ -1,0 +1,220 @@
+"""The store in memory: every promise of the port, and none of a database's luck."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from adapters.persistence.memory.books import MemoryLedger, MemoryUsage
+from adapters.persistence.memory.repositories import (
+    MemoryCatalogs,
+    MemoryCheckouts,
+    MemoryCredentials,
+    MemoryCustomers,
+    MemoryPurchases,
+    MemorySubscriptions,
+    find_standing,
+)
+from adapters.persistence.memory.tables import Tables
+from adapters.persistence.memory.transactions import Locks, Owner, Pause, Resource, Transaction
+from adapters.persistence.memory.work import MemoryClaims, MemoryInbox, MemoryJobs
+from core.domain.case import Case
+from core.domain.customer import CustomerId, CustomerNotFound
+from core.domain.event import Event, Job
+from core.ports.unit_of_work import (
+    AccountOverview,
+    Catalogs,
+    CatalogsRead,
+    Checkouts,
+    CheckoutsRead,
+    Claims,
+    Consequences,
+    Credentials,
+    CredentialsRead,
+    Customers,
+    CustomersRead,
+    HeldElsewhere,
+    Inbox,
+    InboxRead,
+    Jobs,
+    JobsRead,
+    Ledger,
+    LedgerRead,
+    Purchases,
+    PurchasesRead,
+    Subscriptions,
+    SubscriptionsRead,
+    UnitOfWork,
+    Usage,
+    UsageRead,
+    View,
+    unit_is_open,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What one commit changed: the keys by table name, and all tables as they are since."""
+
+    changed: Mapping[str, Sequence[Hashable]]
+    tables: Tables
+
+
+Watch = Callable[[Committed], None]
+
+
+def _nothing_follows(_: Event) -> Sequence[Job]:
+    return ()
+
+
+async def _let_others_run() -> None:
+    await asyncio.sleep(0)
+
+
+class MemoryView:
+    def __init__(self, tables: Tables, unit: Transaction) -> None:
+        self._tables = tables
+        self._unit = unit
+        self.customers: CustomersRead = MemoryCustomers(tables, unit)
+        self.subscriptions: SubscriptionsRead = MemorySubscriptions(tables, unit)
+        self.purchases: PurchasesRead = MemoryPurchases(tables, unit)
+        self.checkouts: CheckoutsRead = MemoryCheckouts(tables, unit)
+        self.ledger: LedgerRead = MemoryLedger(tables, unit)
+        self.usage: UsageRead = MemoryUsage(tables, unit)
+        self.catalogs: CatalogsRead = MemoryCatalogs(tables, unit)
+        self.credentials: CredentialsRead = MemoryCredentials(tables, unit)
+        self.inbox: InboxRead = MemoryInbox(tables, unit)
+        self.jobs: JobsRead = MemoryJobs(tables, unit)
+
+    async def overview(self, customer_id: CustomerId) -> AccountOverview:
+        await self._unit.called()
+        standing = find_standing(self._tables, self._unit, customer_id)
+        if standing is None:
+            raise CustomerNotFound(customer_id)
+        used = self._unit.find(self._tables.counters, "customer", customer_id)
+        balances = self._unit.find(self._tables.balances, "customer", customer_id)
+        amounts = {place: balance.amount for place, balance in balances}
+        return AccountOverview(standing, dict(used), amounts)
+
+    async def open_cases(self, *, limit: int) -> list[Case]:
+        await self._unit.called()
+        cases = [case for _, case in self._unit.all(self._tables.cases) if case.closed_at is None]
+        return sorted(cases, key=lambda case: (case.opened_at, case.id))[:limit]
+
+    async def history(self, subject: str) -> list[Event]:
+        await self._unit.called()
+        found = self._unit.find(self._tables.events, "subject", subject)
+        return [event for _, event in sorted(found, key=lambda row: row[0])]
+
+
+class MemoryUnitOfWork:
+    def __init__(
+        self,
+        tables: Tables,
+        unit: Transaction,
+        consequences: Consequences,
+        watch: Watch | None,
+    ) -> None:
+        self._tables = tables
+        self._unit = unit
+        self._consequences = consequences
+        self._watch = watch
+        self.customers: Customers = MemoryCustomers(tables, unit)
+        self.subscriptions: Subscriptions = MemorySubscriptions(tables, unit)
+        self.purchases: Purchases = MemoryPurchases(tables, unit)
+        self.checkouts: Checkouts = MemoryCheckouts(tables, unit)
+        self.ledger: Ledger = MemoryLedger(tables, unit)
+        self.usage: Usage = MemoryUsage(tables, unit)
+        self.catalogs: Catalogs = MemoryCatalogs(tables, unit)
+        self.credentials: Credentials = MemoryCredentials(tables, unit)
+        self.claims: Claims = MemoryClaims(tables, unit)
+        self.inbox: Inbox = MemoryInbox(tables, unit)
+        self.jobs: Jobs = MemoryJobs(tables, unit)
+
+    async def open_case(self, case: Case) -> None:
+        await self._unit.called()
+        if await self._unit.lock(self._tables.cases, case.cause) is None:
+            await self._unit.put(self._tables.cases, case.cause, case)
+
+    async def record(self, event: Event) -> None:
+        await self._unit.called()
+        await self._unit.put(self._tables.events, next(self._tables.numbers), event)
+        for job in self._consequences(event):
+            await self.jobs.enqueue(job)
+
+    async def commit(self) -> None:
+        await self._unit.called()
+        self._unit.commit()
+        if self._watch is not None:
+            changed = {table.name: tuple(rows) for table, rows in self._unit.written.items()}
+            self._watch(Committed(changed, self._tables))
+
+
+class MemoryStore:
+    """
+    READ COMMITTED as PostgreSQL has it. A unit sees its own writes over what is committed at
+    each call; what it writes or locks is its own until it ends; who comes second waits in order,
+    and whoever would close a circle of waiting units is told StoreBusy.
+
+    `pause` is awaited at the beginning of every call, so that races show. `watch` is told of each
+    commit before anything else runs. `owner` says whose a unit is when it begins: `abandon`
+    takes everything from an owner that died.
+    """
+
+    def __init__(
+        self,
+        consequences: Consequences = _nothing_follows,
+        pause: Pause = _let_others_run,
+        *,
+        watch: Watch | None = None,
+        owner: Callable[[], Owner] = lambda: None,
+    ) -> None:
+        self.tables = Tables()
+        self._consequences = consequences
+        self._pause = pause
+        self._watch = watch
+        self._owner = owner
+        self._locks = Locks()
+        self._open: dict[Transaction, None] = {}
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[UnitOfWork]:
+        assert not unit_is_open.get(), "a unit within a unit would wait for itself"
+        token = unit_is_open.set(True)
+        try:
+            with self._transaction() as unit:
+                yield MemoryUnitOfWork(self.tables, unit, self._consequences, self._watch)
+        finally:
+            unit_is_open.reset(token)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[View]:
+        with self._transaction() as unit:
+            yield MemoryView(self.tables, unit)
+
+    @asynccontextmanager
+    async def exclusive(self, name: str) -> AsyncIterator[None]:
+        right = Resource("right", "", name)
+        with self._transaction() as holder:
+            if self._locks.holder(right) is not None:
+                raise HeldElsewhere(name)
+            await self._locks.take(right, holder)
+            yield
+
+    def abandon(self, owner: Owner) -> None:
+        """Roll back what a dead owner has open and free its rights, running none of its code."""
+        for unit in [unit for unit in self._open if unit.owner == owner]:
+            self._end(unit)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Transaction]:
+        unit = Transaction(self._locks, self._pause, self._owner())
+        self._open[unit] = None
+        try:
+            yield unit
+        finally:
+            self._end(unit)
+
+    def _end(self, unit: Transaction) -> None:
+        unit.roll_back()
+        self._open.pop(unit, None)

@@ -1,0 +1,124 @@
+"""What the memory store keeps: one table per kind of row, with its unique keys."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import count
+from typing import Final
+
+from adapters.persistence.memory.transactions import Table
+from core.domain.case import Case
+from core.domain.cause import Claim
+from core.domain.checkout import Checkout, CheckoutId
+from core.domain.credentials import ApiKey, Session, SessionId
+from core.domain.customer import Customer, CustomerId
+from core.domain.event import Event, Job
+from core.domain.ledger import Account, Entry, EntryId, Line, Posting
+from core.domain.money import Currency, Money
+from core.domain.payment import InboxItem
+from core.domain.plan import Catalog
+from core.domain.purchase import Purchase, PurchaseId
+from core.domain.subscription import Subscription
+from core.domain.usage_quota import UsageKey, UsageReceipt
+from core.ports.unit_of_work import IdentityTaken
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What a customer account holds, after its line number `seq`, posted at `last_at`."""
+
+    amount: Money
+    seq: int
+    last_at: datetime
+
+
+class JobStatus(StrEnum):
+    WAITING = "waiting"
+    TAKEN = "taken"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptJob:
+    """A job in the queue. `attempts` counts how often it was taken, `error` is the last one."""
+
+    job: Job
+    status: JobStatus = JobStatus.WAITING
+    attempts: int = 0
+    error: str = ""
+
+
+def _pending(_: PurchaseId, purchase: Purchase) -> Iterator[tuple[str, str, Money]]:
+    if purchase.is_pending:
+        yield purchase.customer_id, purchase.plan.id, purchase.amount
+
+
+def _payment(_: CheckoutId, checkout: Checkout) -> Iterator[tuple[str, str]]:
+    if checkout.payment_id is not None:
+        yield checkout.gateway, checkout.payment_id
+
+
+def _waiting(_: int, kept: KeptJob) -> Iterator[tuple[str, str]]:
+    if kept.status is JobStatus.WAITING and kept.job.dedupe is not None:
+        yield kept.job.name, kept.job.dedupe
+
+
+class Tables:
+    """
+    All tables. `due` holds when a purchase, a checkout or a subscription is to be looked at, by
+    the name of its table and its id: a lease moves it without touching the entity.
+    """
+
+    def __init__(self) -> None:
+        self.catalogs: Final = Table[str, Catalog]("catalog")
+        self.customers: Final = Table[CustomerId, Customer](
+            "customer",
+            unique={"identity": lambda _, it: it.identities},
+            taken=lambda _, identity: IdentityTaken(str(identity)),
+        )
+        self.subscriptions: Final = Table[CustomerId, Subscription](
+            "subscription", unique={"id": lambda _, it: [it.id]}
+        )
+        self.purchases: Final = Table[PurchaseId, Purchase](
+            "purchase",
+            unique={"pending": _pending},
+            index={"customer": lambda _, it: [it.customer_id]},
+        )
+        self.checkouts: Final = Table[CheckoutId, Checkout](
+            "checkout",
+            unique={"payment": _payment},
+            index={"purchase": lambda _, it: [it.purchase_id]},
+        )
+        self.due: Final = Table[tuple[str, str], datetime](
+            "due", index={"table": lambda key, _: [key[0]]}
+        )
+        self.entries: Final = Table[EntryId, Entry]("entry")
+        self.postings: Final = Table[tuple[EntryId, int], Posting](
+            "posting", index={"account": lambda _, it: [(it.account, it.amount.currency)]}
+        )
+        self.lines: Final = Table[tuple[Account, Currency, int], Line]("line")
+        self.balances: Final = Table[tuple[Account, Currency], Balance](
+            "balance", index={"customer": lambda key, _: [key[0].partition(":")[2]]}
+        )
+        self.counters: Final = Table[UsageKey, int](
+            "counter", index={"customer": lambda key, _: [key.customer_id]}
+        )
+        self.receipts: Final = Table[tuple[CustomerId, str], UsageReceipt]("receipt")
+        self.claims: Final = Table[tuple[str, str], Claim]("claim")
+        self.inbox: Final = Table[str, InboxItem](
+            "inbox",
+            unique={"notice": lambda _, it: [(it.notice.gateway, it.notice.dedupe_key)]},
+        )
+        self.sessions: Final = Table[SessionId, Session]("session")
+        self.keys: Final = Table[str, ApiKey](
+            "api_key", unique={"hash": lambda _, it: [it.key_hash]}
+        )
+        self.cases: Final = Table[str, Case]("case")
+        self.events: Final = Table[int, Event](
+            "event", index={"subject": lambda _, it: [it.subject]}
+        )
+        self.jobs: Final = Table[int, KeptJob](
+            "job", unique={"dedupe": _waiting}, index={"status": lambda _, it: [it.status]}
+        )
+        self.numbers: Final = count(1)

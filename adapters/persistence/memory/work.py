@@ -1,0 +1,119 @@
+"""The memory store's claims, inbox and jobs: what came in and what is to be done."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from adapters.persistence.memory.repositories import Repository
+from adapters.persistence.memory.tables import JobStatus, KeptJob
+from core.domain.cause import Cause, Claim
+from core.domain.event import ClaimedJob, Job
+from core.domain.payment import InboxItem
+
+
+class MemoryClaims(Repository):
+    async def take(self, claim: Claim) -> Claim:
+        await self._unit.called()
+        place = (claim.cause.scope, claim.cause.key)
+        taken = await self._unit.lock(self._tables.claims, place)
+        if taken is None:
+            await self._unit.put(self._tables.claims, place, claim)
+        return taken or claim
+
+    async def find(self, cause: Cause) -> Claim | None:
+        await self._unit.called()
+        return self._unit.get(self._tables.claims, (cause.scope, cause.key))
+
+    async def save(self, claim: Claim) -> None:
+        await self._unit.called()
+        place = (claim.cause.scope, claim.cause.key)
+        await self._unit.save(self._tables.claims, place, claim)
+
+
+class MemoryInbox(Repository):
+    async def find(self, item_id: str) -> InboxItem | None:
+        await self._unit.called()
+        return self._unit.get(self._tables.inbox, item_id)
+
+    async def take(self, item: InboxItem) -> InboxItem:
+        await self._unit.called()
+        same = (item.notice.gateway, item.notice.dedupe_key)
+        for id_, _ in await self._unit.lock_value(self._tables.inbox, "notice", same):
+            stored = await self._unit.lock(self._tables.inbox, id_)
+            assert stored is not None, "inbox items are never deleted"
+            return stored
+        await self._unit.add(self._tables.inbox, item.id, item)
+        return item
+
+    async def save(self, item: InboxItem) -> None:
+        await self._unit.called()
+        await self._unit.save(self._tables.inbox, item.id, item)
+
+
+class MemoryJobs(Repository):
+    async def waiting(self) -> int:
+        await self._unit.called()
+        return len(self._unit.find(self._tables.jobs, "status", JobStatus.WAITING))
+
+    async def parked(self, *, limit: int) -> list[tuple[ClaimedJob, str]]:
+        await self._unit.called()
+        found = self._unit.find(self._tables.jobs, "status", JobStatus.PARKED)
+        newest = sorted(found, key=lambda row: row[0], reverse=True)
+        return [(ClaimedJob(id_, it.job, it.attempts), it.error) for id_, it in newest[:limit]]
+
+    async def enqueue(self, job: Job) -> None:
+        await self._unit.called()
+        await self._wait(next(self._tables.numbers), KeptJob(job))
+
+    async def claim(self, now: datetime, *, limit: int) -> list[ClaimedJob]:
+        await self._unit.called()
+        jobs = self._tables.jobs
+        waiting = self._unit.find(jobs, "status", JobStatus.WAITING)
+        claimed: list[ClaimedJob] = []
+        for id_, kept in sorted(waiting, key=lambda row: (row[1].job.run_at, row[0])):
+            if kept.job.run_at > now or len(claimed) == limit:
+                break
+            if not self._unit.is_locked_elsewhere(jobs, id_):
+                taken = replace(kept, status=JobStatus.TAKEN, attempts=kept.attempts + 1)
+                await self._unit.put(jobs, id_, taken)
+                claimed.append(ClaimedJob(id_, kept.job, taken.attempts))
+        return claimed
+
+    async def done(self, job: ClaimedJob) -> None:
+        await self._unit.called()
+        await self._unit.put(self._tables.jobs, job.id, None)
+
+    async def retry(self, job: ClaimedJob, *, at: datetime, error: str) -> None:
+        await self._unit.called()
+        later = replace(job.job, run_at=at)
+        await self._wait(job.id, KeptJob(later, attempts=job.attempt, error=error))
+
+    async def park(self, job: ClaimedJob, *, error: str) -> None:
+        await self._unit.called()
+        kept = KeptJob(job.job, JobStatus.PARKED, job.attempt, error)
+        await self._unit.put(self._tables.jobs, job.id, kept)
+
+    async def release(self) -> int:
+        await self._unit.called()
+        taken = self._unit.find(self._tables.jobs, "status", JobStatus.TAKEN)
+        for id_, kept in taken:
+            await self._wait(id_, replace(kept, status=JobStatus.WAITING))
+        return len(taken)
+
+    async def _wait(self, id_: int, kept: KeptJob) -> None:
+        """
+        Make it wait, unless its like waits already. That one is locked and so claimed only after
+        this unit's end: whoever runs it sees what made this one necessary.
+        """
+        jobs, job = self._tables.jobs, kept.job
+        if job.dedupe is not None:
+            same = (job.name, job.dedupe)
+            for other, _ in await self._unit.lock_value(jobs, "dedupe", same):
+                alike = await self._unit.lock(jobs, other)
+                assert alike is not None, "whoever ends a waiting job holds its dedupe key"
+                sooner = min(alike.job.run_at, job.run_at)
+                await self._unit.put(
+                    jobs, other, replace(alike, job=replace(alike.job, run_at=sooner))
+                )
+                await self._unit.put(jobs, id_, None)
+                return
+        await self._unit.put(jobs, id_, kept)

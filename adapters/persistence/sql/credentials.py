@@ -1,0 +1,87 @@
+"""Sessions and API keys as rows."""
+
+from typing import Any
+
+from sqlalchemy import RowMapping, select, update
+
+from adapters.persistence.sql.statements import Statements
+from adapters.persistence.sql.tables import api_key as keys
+from adapters.persistence.sql.tables import customer_session as sessions
+from core.domain.credentials import ApiKey, Scope, Session, SessionId
+
+
+class SqlCredentials:
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def find_session(self, session_id: SessionId) -> Session | None:
+        row = await self._statements.first(select(sessions).where(sessions.c.id == session_id))
+        return None if row is None else session_from_row(row)
+
+    async def find_key(self, key_hash: str) -> ApiKey | None:
+        row = await self._statements.first(select(keys).where(keys.c.key_hash == key_hash))
+        return None if row is None else api_key_from_row(row)
+
+    async def list_keys(self) -> list[ApiKey]:
+        rows = await self._statements.all(select(keys).order_by(keys.c.name))
+        return [api_key_from_row(row) for row in rows]
+
+    async def add_session(self, session: Session) -> None:
+        insert = self._statements.insert(sessions)
+        await self._statements.run(insert, [row_from_session(session)], subject=session.id)
+
+    async def save_session(self, session: Session) -> None:
+        await self._statements.run(
+            update(sessions).where(sessions.c.id == session.id).values(row_from_session(session))
+        )
+
+    async def put_key(self, key: ApiKey) -> None:
+        row = row_from_api_key(key)
+        upsert = self._statements.insert(keys).values(row)
+        await self._statements.run(
+            upsert.on_conflict_do_update(index_elements=["name"], set_=row), subject=key.name
+        )
+
+
+def session_from_row(row: RowMapping) -> Session:
+    c = sessions.c
+    return Session(
+        id=row[c.id],
+        customer_id=row[c.customer_id],
+        created_at=row[c.created_at],
+        expires_at=row[c.expires_at],
+        may_pay=row[c.may_pay],
+        revoked_at=row[c.revoked_at],
+    )
+
+
+def row_from_session(session: Session) -> dict[str, Any]:
+    return {
+        "id": session.id,
+        "customer_id": session.customer_id,
+        "created_at": session.created_at,
+        "expires_at": session.expires_at,
+        "may_pay": session.may_pay,
+        "revoked_at": session.revoked_at,
+    }
+
+
+def api_key_from_row(row: RowMapping) -> ApiKey:
+    c = keys.c
+    return ApiKey(
+        name=row[c.name],
+        key_hash=row[c.key_hash],
+        scopes=frozenset(Scope(scope) for scope in row[c.scopes]),
+        created_at=row[c.created_at],
+        revoked_at=row[c.revoked_at],
+    )
+
+
+def row_from_api_key(key: ApiKey) -> dict[str, Any]:
+    return {
+        "name": key.name,
+        "key_hash": key.key_hash,
+        "scopes": sorted(key.scopes),
+        "created_at": key.created_at,
+        "revoked_at": key.revoked_at,
+    }

@@ -1,0 +1,86 @@
+"""Notices as rows, stored before they are answered."""
+
+from typing import Any
+
+from sqlalchemy import RowMapping, select
+
+from adapters.persistence.sql.statements import Statements
+from adapters.persistence.sql.tables import inbox
+from core.domain.payment import InboxItem, InboxStatus, Notice, NoticeKind
+
+
+class SqlInbox:
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def find(self, item_id: str) -> InboxItem | None:
+        row = await self._statements.first(select(inbox).where(inbox.c.id == item_id))
+        return None if row is None else inbox_item_from_row(row)
+
+    async def take(self, item: InboxItem) -> InboxItem:
+        added = await self._statements.run(
+            self._statements.insert(inbox).on_conflict_do_nothing(
+                index_elements=["gateway", "dedupe_key"]
+            ),
+            [row_from_inbox_item(item)],
+            subject=item.id,
+        )
+        if added.rowcount == 1:
+            return item
+        row = await self._statements.first(
+            select(inbox)
+            .where(
+                inbox.c.gateway == item.notice.gateway,
+                inbox.c.dedupe_key == item.notice.dedupe_key,
+            )
+            .with_for_update()
+        )
+        assert row is not None, "a notice is never deleted"
+        return inbox_item_from_row(row)
+
+    async def save(self, item: InboxItem) -> None:
+        await self._statements.save(inbox, row_from_inbox_item(item))
+
+
+def inbox_item_from_row(row: RowMapping) -> InboxItem:
+    c = inbox.c
+    return InboxItem(
+        id=row[c.id],
+        notice=Notice(
+            gateway=row[c.gateway],
+            kind=NoticeKind(row[c.kind]),
+            event=row[c.event],
+            dedupe_key=row[c.dedupe_key],
+            payment_id=row[c.payment_id],
+            claims_paid=row[c.claims_paid],
+            body=row[c.body],
+        ),
+        received_at=row[c.received_at],
+        copies=row[c.copies],
+        attempts=row[c.attempts],
+        status=InboxStatus(row[c.status]),
+        handled_at=row[c.handled_at],
+        result=row[c.result],
+        version=row[c.version],
+    )
+
+
+def row_from_inbox_item(item: InboxItem) -> dict[str, Any]:
+    notice = item.notice
+    return {
+        "id": item.id,
+        "gateway": notice.gateway,
+        "kind": notice.kind,
+        "event": notice.event,
+        "dedupe_key": notice.dedupe_key,
+        "payment_id": notice.payment_id,
+        "claims_paid": notice.claims_paid,
+        "body": notice.body,
+        "received_at": item.received_at,
+        "copies": item.copies,
+        "attempts": item.attempts,
+        "status": item.status,
+        "handled_at": item.handled_at,
+        "result": item.result,
+        "version": item.version,
+    }

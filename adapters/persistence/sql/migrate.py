@@ -1,0 +1,40 @@
+"""Bring a database to the revision that this code is written for."""
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, create_engine, text
+
+from adapters.persistence.sql.store import HEAD, database_address, set_up_sqlite
+
+_FOLDER: Final = Path(__file__).parent / "migrations"
+_LOCK: Final = 4_611_686_018_427_387_001
+"""Any number that nobody else locks."""
+
+
+def migrate(url: str, revision: str = "head") -> str:
+    """
+    Upgrade to a revision, in one transaction; the revision reached. Repeats change nothing, and
+    of two processes at once the second waits and finds the work done.
+    """
+    address = database_address(url, driver="pysqlite")
+    engine = create_engine(address, hide_parameters=True)
+    if address.get_backend_name() == "sqlite":
+        set_up_sqlite(engine, writes=True)
+    try:
+        with engine.begin() as connection:
+            if address.get_backend_name() == "postgresql":
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            command.upgrade(alembic_config(connection), revision)
+    finally:
+        engine.dispose()
+    return HEAD if revision == "head" else revision
+
+
+def alembic_config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,124 @@
+"""Purchases as rows."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, and_, or_, select
+
+from adapters.persistence.sql.catalogs import SqlCatalogs
+from adapters.persistence.sql.due import take_due
+from adapters.persistence.sql.statements import Statements
+from adapters.persistence.sql.tables import purchase as purchases
+from core.domain.customer import CustomerId
+from core.domain.money import Money
+from core.domain.plan import PlanVersion, PlanVersionId
+from core.domain.purchase import (
+    Meeting,
+    Purchase,
+    PurchaseId,
+    PurchaseNotFound,
+    PurchaseStatus,
+    Remark,
+)
+
+
+class SqlPurchases:
+    def __init__(self, statements: Statements, catalogs: SqlCatalogs) -> None:
+        self._statements = statements
+        self._catalogs = catalogs
+
+    async def get(self, purchase_id: PurchaseId) -> Purchase:
+        found = await self.find(purchase_id)
+        if found is None:
+            raise PurchaseNotFound(purchase_id)
+        return found
+
+    async def find(self, purchase_id: PurchaseId) -> Purchase | None:
+        return await self._one(purchases.c.id == purchase_id)
+
+    async def find_pending(
+        self, customer_id: CustomerId, plan: PlanVersionId, amount: Money
+    ) -> Purchase | None:
+        c = purchases.c
+        return await self._one(
+            c.customer_id == customer_id,
+            c.plan_version_id == plan,
+            c.amount_minor == amount.amount_minor,
+            c.currency == amount.currency.code,
+            c.status == PurchaseStatus.PENDING,
+        )
+
+    async def page(
+        self, customer_id: CustomerId, *, limit: int, after: PurchaseId | None = None
+    ) -> list[Purchase]:
+        c = purchases.c
+        wanted = select(purchases).where(c.customer_id == customer_id)
+        if after is not None:
+            last = purchases.alias()
+            older = or_(
+                c.created_at < last.c.created_at,
+                and_(c.created_at == last.c.created_at, c.id < last.c.id),
+            )
+            wanted = wanted.join(last, last.c.id == after).where(older)
+        newest_first = wanted.order_by(c.created_at.desc(), c.id.desc())
+        return await self._from(await self._statements.all(newest_first.limit(limit)))
+
+    async def add(self, purchase: Purchase) -> None:
+        insert = self._statements.insert(purchases)
+        await self._statements.run(insert, [row_from_purchase(purchase)], subject=purchase.id)
+
+    async def save(self, purchase: Purchase) -> None:
+        await self._statements.save(purchases, row_from_purchase(purchase))
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[PurchaseId]:
+        rows = await take_due(self._statements, purchases, now, until=until, limit=limit)
+        return [row[purchases.c.id] for row in rows]
+
+    async def _one(self, *rules: Any) -> Purchase | None:
+        found = await self._from(await self._statements.all(select(purchases).where(*rules)))
+        return found[0] if found else None
+
+    async def _from(self, rows: Sequence[RowMapping]) -> list[Purchase]:
+        plans = await self._catalogs.versions(row[purchases.c.plan_version_id] for row in rows)
+        return [purchase_from_row(row, plans[row[purchases.c.plan_version_id]]) for row in rows]
+
+
+def purchase_from_row(row: RowMapping, plan: PlanVersion) -> Purchase:
+    c = purchases.c
+    remark = None
+    if row[c.remark_code] is not None:
+        received = Money.of(row[c.remark_minor], row[c.remark_currency])
+        remark = Remark(Meeting(row[c.remark_code]), received)
+    return Purchase(
+        id=row[c.id],
+        customer_id=row[c.customer_id],
+        plan=plan,
+        amount=Money.of(row[c.amount_minor], row[c.currency]),
+        created_at=row[c.created_at],
+        expires_at=row[c.expires_at],
+        status=PurchaseStatus(row[c.status]),
+        ended_at=row[c.ended_at],
+        remark=remark,
+        version=row[c.version],
+    )
+
+
+def row_from_purchase(purchase: Purchase) -> dict[str, Any]:
+    remark = purchase.remark
+    return {
+        "id": purchase.id,
+        "customer_id": purchase.customer_id,
+        "plan_version_id": purchase.plan.id,
+        "amount_minor": purchase.amount.amount_minor,
+        "currency": purchase.amount.currency.code,
+        "created_at": purchase.created_at,
+        "expires_at": purchase.expires_at,
+        "status": purchase.status,
+        "ended_at": purchase.ended_at,
+        "remark_code": None if remark is None else remark.code,
+        "remark_minor": None if remark is None else remark.received.amount_minor,
+        "remark_currency": None if remark is None else remark.received.currency.code,
+        "due_at": purchase.due_at,
+        "version": purchase.version,
+    }

@@ -1,0 +1,238 @@
+"""The SQL store: connections, their settings, and the ways in."""
+
+import asyncio
+import fcntl
+import hashlib
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Engine, event, exc, func, inspect, make_url, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from adapters.persistence.sql.catalogs import Shelf
+from adapters.persistence.sql.data_key import DataKey
+from adapters.persistence.sql.statements import Statements, failures_told
+from adapters.persistence.sql.unit_of_work import SqlUnitOfWork, SqlView
+from core.ports.unit_of_work import Consequences, HeldElsewhere, unit_is_open
+
+HEAD: Final = "0001"
+"""The revision of the migrations that this code is written for."""
+
+_WAIT_SECONDS: Final = 10
+_READERS: Final = 4
+_CONNECTIONS: Final = 20
+
+# Whatever hangs ends by itself: a statement, a wait for a lock, a unit whose process is stuck.
+_POSTGRESQL: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+    "options": "-c timezone=UTC -c statement_timeout=10000 -c lock_timeout=5000"
+    " -c idle_in_transaction_session_timeout=30000",
+}
+
+
+class SqlStore:
+    """
+    A store on SQLite or PostgreSQL. On SQLite one connection writes, handed out in the order it
+    was asked for, and a few others read; on PostgreSQL all share one pool.
+    """
+
+    def __init__(
+        self,
+        writer: AsyncEngine,
+        reader: AsyncEngine,
+        *,
+        consequences: Consequences,
+        data_key: DataKey,
+    ) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._consequences = consequences
+        self._data_key = data_key
+        self._shelf = Shelf()
+        self._is_sqlite = writer.dialect.name == "sqlite"
+        self._turn: AbstractAsyncContextManager[Any] = (
+            asyncio.Lock() if self._is_sqlite else nullcontext()
+        )
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[SqlUnitOfWork]:
+        token = unit_is_open.set(True)
+        try:
+            async with self._turn, _connected(self._writer) as connection:
+                yield SqlUnitOfWork(
+                    Statements(connection), self._shelf, self._data_key, self._consequences
+                )
+        finally:
+            unit_is_open.reset(token)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[SqlView]:
+        async with _connected(self._reader) as connection:
+            yield SqlView(Statements(connection), self._shelf, self._data_key)
+
+    def exclusive(self, name: str) -> AbstractAsyncContextManager[None]:
+        database = self._writer.url.database
+        if self._is_sqlite:
+            return _lock_file(Path(f"{database}.{name}.lock"), name)
+        return _advisory_lock(self._reader, name)
+
+    async def revision(self) -> tuple[str | None, str]:
+        """The revision of the database (None: never migrated), and the one it must have."""
+        async with _connected(self._reader) as connection:
+            with failures_told():
+                if not await connection.run_sync(
+                    lambda sync: inspect(sync).has_table("alembic_version")
+                ):
+                    return None, HEAD
+                present = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return present, HEAD
+
+    async def close(self) -> None:
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+
+def open_store(url: str, *, consequences: Consequences, data_key: DataKey) -> SqlStore:
+    """
+    A store on `sqlite:///path` or `postgresql://…`. It connects when it is first used; whoever
+    opens it closes it.
+    """
+    address = database_address(url)
+    if address.get_backend_name() == "sqlite":
+        writer, reader = _sqlite_engines(address)
+    else:
+        writer = create_async_engine(
+            address,
+            connect_args=_POSTGRESQL,
+            pool_size=_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=_WAIT_SECONDS,
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
+        # A read is one statement, or several that need not agree: no transaction, no round trips.
+        reader = writer.execution_options(isolation_level="AUTOCOMMIT")
+    return SqlStore(writer, reader, consequences=consequences, data_key=data_key)
+
+
+def database_address(url: str, *, driver: str = "aiosqlite") -> URL:
+    """
+    The address with the driver that we use, whichever the setting names. On SQLite it must be a
+    file: a database in memory has only one connection.
+
+    Raises:
+        ValueError: another kind of database, or no file.
+    """
+    address = make_url(url)
+    match address.get_backend_name():
+        case "sqlite" if address.database not in {None, "", ":memory:"}:
+            return address.set(drivername=f"sqlite+{driver}")
+        case "postgresql":
+            return address.set(drivername="postgresql+psycopg")
+    raise ValueError("The database is sqlite:///path/to/file or postgresql://user@host/name.")
+
+
+def set_up_sqlite(engine: Engine, *, writes: bool) -> None:
+    """Every connection waits for its turn, loses nothing at a power cut, and checks references."""
+
+    @event.listens_for(engine, "connect")
+    def _settings(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # The driver begins nothing by itself; "begin" does.
+        cursor = connection.cursor()
+        for setting in (
+            f"busy_timeout={_WAIT_SECONDS * 1000}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "recursive_triggers=ON",  # So that REPLACE cannot remove a sealed posting unseen.
+            f"query_only={'OFF' if writes else 'ON'}",
+        ):
+            cursor.execute(f"PRAGMA {setting}")
+        cursor.close()
+
+    if writes:
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Any) -> None:
+            # Deferred, two writers that both read first would refuse each other.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _sqlite_engines(address: URL) -> tuple[AsyncEngine, AsyncEngine]:
+    writer, reader = (
+        create_async_engine(
+            address,
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=_WAIT_SECONDS,
+            hide_parameters=True,
+        )
+        for size in (1, _READERS)
+    )
+    set_up_sqlite(writer.sync_engine, writes=True)
+    set_up_sqlite(reader.sync_engine, writes=False)
+    return writer, reader
+
+
+@asynccontextmanager
+async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    with failures_told():
+        connection = await engine.connect()
+    try:
+        yield connection
+    finally:
+        # To its end even if this task is being cancelled, so that no lock outlives its unit.
+        await asyncio.shield(asyncio.ensure_future(_closed(connection)))
+
+
+async def _closed(connection: AsyncConnection) -> None:
+    # A connection that fails now has lost its transaction all the same.
+    with suppress(exc.DBAPIError):
+        await connection.close()
+
+
+@asynccontextmanager
+async def _advisory_lock(engine: AsyncEngine, name: str) -> AsyncIterator[None]:
+    """A lock of PostgreSQL's that ends with the connection it was taken on."""
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+    async with _connected(engine) as connection:
+        with failures_told():
+            if not await connection.scalar(select(func.pg_try_advisory_lock(number))):
+                raise HeldElsewhere(name)
+        try:
+            yield
+        finally:
+            await asyncio.shield(asyncio.ensure_future(connection.invalidate()))
+
+
+@asynccontextmanager
+async def _lock_file(path: Path, name: str) -> AsyncIterator[None]:
+    """A lock of the system's that ends with the process."""
+    with _locked(path, name):
+        yield
+
+
+@contextmanager
+def _locked(path: Path, name: str) -> Iterator[None]:
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HeldElsewhere(name) from None
+        yield
+    finally:
+        os.close(file)

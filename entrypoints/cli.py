@@ -1,0 +1,180 @@
+"""The command line: start, migrate, and the operator's own commands."""
+
+import asyncio
+import base64
+import os
+import secrets
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.domain.errors import BillingError
+
+cli = typer.Typer(
+    name="billhook",
+    help="Billing for Telegram bots, Mini Apps and small web products.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+catalog_cli = typer.Typer(help="The catalog of plans.", no_args_is_help=True)
+keys_cli = typer.Typer(help="API keys of your own backend.", no_args_is_help=True)
+books_cli = typer.Typer(help="The ledger.", no_args_is_help=True)
+cli.add_typer(catalog_cli, name="catalog")
+cli.add_typer(keys_cli, name="keys")
+cli.add_typer(books_cli, name="books")
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder of the database file.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535)]
+Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
+CatalogPath = Annotated[Path | None, typer.Option("--catalog", help="The catalog file.")]
+
+
+def main() -> None:
+    """The command `billhook`. Refusals are said in a line each; only accidents show a trace."""
+    if not __debug__:
+        sys.exit("billhook: refuses to run without assertions; start Python without -O")
+    # Imported late, like everything heavy here, so that `billhook --help` answers at once.
+    from entrypoints.settings import SettingsNotUsable  # noqa: PLC0415
+
+    try:
+        cli()
+    except SettingsNotUsable as error:
+        sys.exit("These settings cannot be used:\n" + "\n".join(f"  {p}" for p in error.problems))
+    except BillingError as error:
+        sys.exit(f"billhook: {(error.__doc__ or '').strip()}\n{error}")
+
+
+def _settings(**overrides: object) -> Any:
+    from entrypoints.logs import configure_logs  # noqa: PLC0415
+    from entrypoints.settings import read_settings, unknown_variables  # noqa: PLC0415
+
+    settings = read_settings(**overrides)
+    configure_logs(settings.log_level, for_people=settings.is_development)
+    for name in unknown_variables():
+        typer.echo(f"warning: {name} is not a setting of this version", err=True)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return settings
+
+
+def _run(work: Coroutine[Any, Any, int | None]) -> None:
+    code = asyncio.run(work)
+    if code:
+        raise typer.Exit(code)
+
+
+@cli.command()
+def run(
+    host: Host = None, port: Port = None, data_dir: DataDir = None, catalog: CatalogPath = None
+) -> None:
+    """Everything in one process: web, jobs and, in development, the sandbox."""
+    from entrypoints import commands  # noqa: PLC0415
+
+    settings = _settings(host=host, port=port, data_dir=data_dir, catalog=catalog)
+    commands.prepare(settings)
+    typer.echo(commands.welcome(settings))
+    commands.serve(settings, with_worker=True)
+
+
+@cli.command()
+def web(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
+    """The web alone; jobs are worked off by `billhook worker`."""
+    from entrypoints import commands  # noqa: PLC0415
+
+    commands.serve(_settings(host=host, port=port, data_dir=data_dir), with_worker=False)
+
+
+@cli.command()
+def worker(data_dir: DataDir = None) -> None:
+    """The jobs alone: settling, watching, expiring. One at a time; a second one waits."""
+    from entrypoints import commands  # noqa: PLC0415
+
+    _run(commands.work_off(_settings(data_dir=data_dir)))
+
+
+@cli.command()
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the database to this version's revision. Safe to repeat."""
+    from entrypoints import commands  # noqa: PLC0415
+
+    typer.echo(f"database at revision {commands.migrate_database(_settings(data_dir=data_dir))}")
+
+
+@cli.command()
+def doctor(data_dir: DataDir = None) -> None:
+    """Look for what is wrong, and say what to do about it."""
+    from entrypoints import commands  # noqa: PLC0415
+
+    _run(commands.examine(_settings(data_dir=data_dir)))
+
+
+@catalog_cli.command("check")
+def catalog_check(catalog: CatalogPath = None) -> None:
+    """Read the file and say what is wrong with it, without a database."""
+    from entrypoints import commands  # noqa: PLC0415
+
+    commands.check_catalog(_settings(catalog=catalog))
+
+
+@catalog_cli.command("diff")
+def catalog_diff(catalog: CatalogPath = None, data_dir: DataDir = None) -> None:
+    """What applying the file would change."""
+    from entrypoints import commands  # noqa: PLC0415
+
+    _run(commands.change_catalog(_settings(catalog=catalog, data_dir=data_dir), dry=True))
+
+
+@catalog_cli.command("apply")
+def catalog_apply(catalog: CatalogPath = None, data_dir: DataDir = None) -> None:
+    """Put the file in force. Whoever bought a plan keeps the terms agreed on."""
+    from entrypoints import commands  # noqa: PLC0415
+
+    _run(commands.change_catalog(_settings(catalog=catalog, data_dir=data_dir), dry=False))
+
+
+@keys_cli.command("create")
+def keys_create(
+    name: str,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="May be repeated; default: all three of a backend.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a key and show it once. The same name again replaces it."""
+    from entrypoints import commands  # noqa: PLC0415
+
+    _run(commands.create_key(_settings(data_dir=data_dir), name, scope or []))
+
+
+@keys_cli.command("list")
+def keys_list(data_dir: DataDir = None) -> None:
+    """Names, scopes and state; never the keys."""
+    from entrypoints import commands  # noqa: PLC0415
+
+    _run(commands.list_keys(_settings(data_dir=data_dir)))
+
+
+@keys_cli.command("revoke")
+def keys_revoke(name: str, data_dir: DataDir = None) -> None:
+    """Refuse this key from now on."""
+    from entrypoints import commands  # noqa: PLC0415
+
+    _run(commands.revoke_key(_settings(data_dir=data_dir), name))
+
+
+@keys_cli.command("data")
+def keys_data() -> None:
+    """Print fresh values for BILLHOOK_SIGNING_KEY and BILLHOOK_DATA_KEY."""
+    typer.echo(f"BILLHOOK_SIGNING_KEY={secrets.token_urlsafe(48)}")
+    typer.echo(f"BILLHOOK_DATA_KEY={base64.urlsafe_b64encode(os.urandom(32)).decode()}")
+
+
+@books_cli.command("check")
+def books_check(data_dir: DataDir = None) -> None:
+    """Prove that the books hold: entries balance, balances equal their postings, and so on."""
+    from entrypoints import commands  # noqa: PLC0415
+
+    _run(commands.check_the_books(_settings(data_dir=data_dir)))

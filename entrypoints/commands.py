@@ -1,0 +1,230 @@
+"""What the commands do."""
+
+import asyncio
+import secrets
+import signal
+from datetime import timedelta
+from typing import Final
+
+import typer
+import uvicorn
+from adapters.persistence.sql.books import check_books
+from adapters.persistence.sql.migrate import migrate
+
+from adapters.catalog_file import catalog_from_file
+from adapters.http.tokens import api_key_hash, new_api_key
+from core.domain.credentials import Scope, UnknownScope
+from core.domain.errors import BillingError
+from core.domain.payment import PaymentId
+from core.use_cases.catalogs import CatalogDiff
+from entrypoints.container import utc_now
+from entrypoints.process import Opened, application, not_ready, opened, work
+from entrypoints.settings import DEVELOPMENT_SIGNING_KEY, Settings
+
+DEVELOPMENT_KEY_NAME: Final = "development"
+BACKEND_SCOPES: Final = frozenset({Scope.CUSTOMERS, Scope.PURCHASES, Scope.USAGE})
+CLOCK_SKEW_MAX: Final = timedelta(seconds=5)
+
+
+def migrate_database(settings: Settings) -> str:
+    return migrate(settings.database)
+
+
+def prepare(settings: Settings) -> None:
+    """Before `run` serves: migrate, apply the catalog and, in development, put the API key."""
+    migrate_database(settings)
+
+    async def first_things() -> None:
+        async with opened(settings) as parts:
+            diff = await parts.billing.apply_catalog(catalog_from_file(settings.catalog))
+            if not diff.is_empty:
+                typer.echo(f"catalog {settings.catalog}: {_told(diff)}")
+            if settings.is_development:
+                hashed = api_key_hash(development_key(settings), _pepper(settings))
+                await parts.billing.put_key(DEVELOPMENT_KEY_NAME, hashed, frozenset(Scope))
+
+    asyncio.run(first_things())
+
+
+def development_key(settings: Settings) -> str:
+    """The key that `run` prints: preset, or made once and kept beside the database."""
+    preset = settings.secret("dev_api_key")
+    if preset:
+        return preset
+    kept = settings.data_dir / "development_api_key"
+    if not kept.exists():
+        kept.write_text(new_api_key(secrets.token_bytes))
+        kept.chmod(0o600)
+    return kept.read_text().strip()
+
+
+def welcome(settings: Settings) -> str:
+    """What a newcomer needs to go on."""
+    lines = [f"Billhook at {settings.base_url}  (stop with Ctrl-C)", ""]
+    lines += [
+        f"  API, to read and try   {settings.base_url}/docs",
+        f"  Health                 {settings.base_url}/health/status",
+    ]
+    if settings.uses_sandbox:
+        lines.append(f"  Sandbox: payments, time {settings.base_url}/sandbox/")
+    if settings.is_development:
+        lines += [
+            "",
+            "For the README's examples:",
+            f"  export URL={settings.base_url}/api/v1/billing",
+        ]
+        lines.append(f"  export KEY={development_key(settings)}")
+    return "\n".join(lines) + "\n"
+
+
+def serve(settings: Settings, *, with_worker: bool) -> None:
+    """
+    One web process until it is told to stop. The client's address is judged by our own rule, so
+    uvicorn must not rewrite it from headers that anybody may send.
+    """
+    uvicorn.run(
+        application(settings, with_worker=with_worker),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+async def work_off(settings: Settings) -> int:
+    """The job pump as a process of its own."""
+    async with opened(settings) as parts:
+        reasons = await not_ready(parts.store)
+        if reasons:
+            typer.echo("\n".join(reasons), err=True)
+            return 1
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        await work(parts, stop)
+    return 0
+
+
+def check_catalog(settings: Settings) -> None:
+    wanted = catalog_from_file(settings.catalog)
+    typer.echo(f"{settings.catalog}: {len(wanted.plans)} plans, default {wanted.default_plan}")
+
+
+async def change_catalog(settings: Settings, *, dry: bool) -> int:
+    wanted = catalog_from_file(settings.catalog)
+    async with opened(settings) as parts:
+        change = parts.billing.diff_catalog if dry else parts.billing.apply_catalog
+        diff = await change(wanted)
+    typer.echo(_told(diff) if not diff.is_empty else "nothing to change")
+    return 0
+
+
+def _told(diff: CatalogDiff) -> str:
+    parts = [
+        f"{word} {', '.join(codes)}"
+        for word, codes in (
+            ("new:", diff.added),
+            ("changed (a new version):", diff.changed),
+            ("no longer on offer:", diff.removed),
+        )
+        if codes
+    ]
+    if diff.settings_changed and not parts:
+        parts.append("zone, default plan or order changed")
+    return "; ".join(parts)
+
+
+async def create_key(settings: Settings, name: str, scopes: list[str]) -> int:
+    wanted = frozenset(_scope(text) for text in scopes) or BACKEND_SCOPES
+    key = new_api_key(secrets.token_bytes)
+    async with opened(settings) as parts:
+        await parts.billing.put_key(name, api_key_hash(key, _pepper(settings)), wanted)
+    typer.echo(f"{key}\nShown this once: keep it where your backend reads it.")
+    return 0
+
+
+async def list_keys(settings: Settings) -> int:
+    async with opened(settings) as parts:
+        for key in await parts.billing.list_keys():
+            state = "live" if key.revoked_at is None else f"revoked {key.revoked_at:%Y-%m-%d}"
+            typer.echo(f"{key.name}  {','.join(sorted(key.scopes))}  {state}")
+    return 0
+
+
+async def revoke_key(settings: Settings, name: str) -> int:
+    async with opened(settings) as parts:
+        await parts.billing.revoke_key(name)
+    typer.echo(f"{name} is refused from now on")
+    return 0
+
+
+async def check_the_books(settings: Settings) -> int:
+    async with opened(settings) as parts:
+        findings = await check_books(parts.store)
+    typer.echo("\n".join(findings) if findings else "the books hold")
+    return 1 if findings else 0
+
+
+async def examine(settings: Settings) -> int:
+    """Every check says what it found; the exit code is the number of things to mend."""
+    problems = 0
+    async with opened(settings) as parts:
+        for name, found in [
+            ("settings", []),  # Unusable ones never get this far.
+            ("database revision", await not_ready(parts.store)),
+            *await _deeper(parts),
+        ]:
+            typer.echo(f"{'ok  ' if not found else 'MEND'} {name}")
+            for line in found:
+                typer.echo(f"     {line}")
+            problems += len(found)
+    return min(problems, 99)
+
+
+async def _deeper(parts: Opened) -> list[tuple[str, list[str]]]:
+    if await not_ready(parts.store):
+        return []
+    skew = abs(await parts.store.clock() - utc_now())
+    checks = [
+        (
+            "clocks",
+            [f"the database's clock differs by {skew}: synchronise both"]
+            if skew > CLOCK_SKEW_MAX
+            else [],
+        ),
+        ("books and customers", await check_books(parts.store)),
+    ]
+    async with parts.store.read() as view:
+        cases = await view.open_cases(limit=100)
+        parked = await view.jobs.parked(limit=100)
+    checks.append(("cases for a person", [f"{one.kind}: {one.cause}" for one in cases]))
+    checks.append(("jobs given up on", [f"{job.job.name}: {error}" for job, error in parked]))
+    if not parts.settings.uses_sandbox:
+        checks.extend([await _credentials(parts)])
+    return checks
+
+
+async def _credentials(parts: Opened) -> tuple[str, list[str]]:
+    """A question about a payment that cannot be: "no such payment" proves that we may ask."""
+    wrong = []
+    for gateway in parts.gateways:
+        try:
+            await gateway.find_payment(PaymentId("00000000-0000-0000-0000-000000000000"))
+        except BillingError as error:
+            wrong.append(f"{gateway.name}: {error}; check shop id, secret key and the network")
+    return "gateway credentials", wrong
+
+
+def _scope(text: str) -> Scope:
+    try:
+        return Scope(text)
+    except ValueError:
+        raise UnknownScope(text[:32]) from None
+
+
+def _pepper(settings: Settings) -> str:
+    return settings.secret("signing_key") or DEVELOPMENT_SIGNING_KEY

@@ -1,0 +1,195 @@
+"""One process: what is opened when it starts, and closed when it ends."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from adapters.jobs.pump import Pump
+from dependency_injector import providers
+from starlette.routing import Mount
+from starlette.types import ASGIApp
+
+from adapters.gateways.yookassa.gateway import (
+    YOOKASSA_API_URL,
+    YOOKASSA_NETWORKS,
+    YooKassaGateway,
+    YooKassaShop,
+)
+from adapters.http.app import Health, web_app
+from adapters.http.client_address import TrustedProxies
+from adapters.http.edge import Edge
+from adapters.http.limits import RateLimits
+from adapters.http.return_urls import ReturnUrls
+from adapters.http.tokens import AccessTokens
+from adapters.jobs.work import work_of
+from adapters.persistence.sql.data_key import DataKey
+from adapters.persistence.sql.store import SqlStore, open_store
+from core.ports.payment_gateway import Gateways, PaymentGateway
+from core.ports.unit_of_work import HeldElsewhere, Now
+from core.use_cases.billing import Billing
+from core.use_cases.consequences import consequences
+from entrypoints.container import Container, utc_now
+from entrypoints.settings import (
+    DEVELOPMENT_BOT_TOKEN,
+    DEVELOPMENT_DATA_KEY,
+    DEVELOPMENT_SIGNING_KEY,
+    Settings,
+)
+from sandbox.app import DEMO_SECRET, DEMO_SHOP_ID, Sandbox, sandbox_app
+from sandbox.clock import SandboxClock
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A store that is open and everything that works on it."""
+
+    settings: Settings
+    store: SqlStore
+    gateways: Gateways
+    billing: Billing
+    now: Now
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, now: Now = utc_now) -> AsyncIterator[Opened]:
+    """The database must be at our revision before anything but a look is done with it."""
+    key = DataKey((settings.secret("data_key") or DEVELOPMENT_DATA_KEY).split(","))
+    async with open_store(settings.database, consequences=consequences, data_key=key) as store:
+        gateways = gateways_of(settings)
+        container = Container(
+            store=providers.Object(store), gateways=gateways, now=providers.Object(now)
+        )
+        yield Opened(settings, store, gateways, container.billing(), now)
+
+
+def gateways_of(settings: Settings) -> Gateways:
+    """The gateways that are switched on, in the operator's order."""
+    makers = {"yookassa": _yookassa}
+    return Gateways(*(makers[name](settings) for name in settings.gateways))
+
+
+def _yookassa(settings: Settings) -> PaymentGateway:
+    shop_id, secret = settings.yookassa_shop or (DEMO_SHOP_ID, DEMO_SECRET)
+    own_double = f"{settings.base_url}/sandbox/yookassa/v3" if settings.uses_sandbox else None
+    api_url = settings.yookassa_api_url or own_double or YOOKASSA_API_URL
+    networks = settings.yookassa_networks or YOOKASSA_NETWORKS
+    if settings.uses_sandbox:
+        networks = (*networks, "127.0.0.0/8", "::1/128")
+    shop = YooKassaShop(shop_id, secret, live=settings.yookassa_mode == "live")
+    return YooKassaGateway(shop, api_url=api_url, networks=networks)
+
+
+async def not_ready(store: SqlStore) -> list[str]:
+    """Why this process should not be given work; empty when it may."""
+    present, expected = await store.revision()
+    if present == expected:
+        return []
+    return [f"the database is at revision {present}, not {expected}: run `billhook migrate`"]
+
+
+def application(settings: Settings, *, with_worker: bool) -> ASGIApp:
+    """The web application of one process; with the job pump and, in development, the sandbox."""
+    sandbox = _sandbox(settings)
+    clock = utc_now if sandbox is None else sandbox[1].now
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[tuple[Edge, Health]]:
+        async with AsyncExitStack() as stack:
+            if sandbox is not None:
+                await stack.enter_async_context(sandbox[0].running())
+            parts = await stack.enter_async_context(opened(settings, now=clock))
+            worker = await stack.enter_async_context(_worker(parts)) if with_worker else None
+            yield _edge(parts), _health(parts, worker)
+
+    return web_app(
+        lifespan,
+        new_request_id=lambda: secrets.token_hex(16),
+        hosts=settings.allowed_hosts,
+        more=[] if sandbox is None else [Mount("/sandbox", sandbox[0].app)],
+        show_docs=True,
+    )
+
+
+def _sandbox(settings: Settings) -> tuple[Sandbox, SandboxClock] | None:
+    if not settings.uses_sandbox:
+        return None
+    state = settings.data_dir / "sandbox"
+    clock = SandboxClock(state / "clock.json")
+    sandbox = sandbox_app(
+        base_url=settings.base_url,
+        webhook_url=f"{settings.base_url}/api/v1/billing/webhooks/yookassa/",
+        clock=clock,
+        state_dir=state,
+    )
+    return sandbox, clock
+
+
+def _edge(parts: Opened) -> Edge:
+    settings = parts.settings
+    signing_key = settings.secret("signing_key") or DEVELOPMENT_SIGNING_KEY
+    return Edge(
+        billing=parts.billing,
+        now=parts.now,
+        tokens=AccessTokens(signing_key, now=parts.now, audience=settings.env),
+        limits=RateLimits(parts.now),
+        return_urls=ReturnUrls(settings.return_origins_or_own, settings.return_url_or_own),
+        proxies=TrustedProxies.parsed(settings.trusted_proxies),
+        bot_token=settings.secret("telegram_token")
+        or (DEVELOPMENT_BOT_TOKEN if settings.is_development else ""),
+        key_pepper=signing_key,
+    )
+
+
+def _health(parts: Opened, worker: "asyncio.Task[None] | None") -> Health:
+    async def reasons() -> Sequence[str]:
+        return await not_ready(parts.store)
+
+    async def status() -> Mapping[str, object]:
+        async with parts.store.read() as view:
+            waiting = await view.jobs.waiting()
+            parked = len(await view.jobs.parked(limit=1000))
+            cases = len(await view.open_cases(limit=1000))
+        runs_here = worker is not None and not worker.done()
+        return {
+            "time": parts.now().isoformat(),
+            "gateways": [gateway.name for gateway in parts.gateways],
+            "jobs": {"waiting": waiting, "parked": parked, "worked_off_here": runs_here},
+            "open_cases": cases,
+        }
+
+    return Health(reasons, status)
+
+
+@asynccontextmanager
+async def _worker(parts: Opened) -> AsyncIterator[asyncio.Task[None]]:
+    """The job pump, as a task beside the web; stopped in order, between two jobs."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(work(parts, stop))
+    try:
+        yield task
+    finally:
+        stop.set()
+        await task
+
+
+async def work(parts: Opened, stop: asyncio.Event) -> None:
+    """Work off jobs until told to stop. Where another process holds the pump, wait for it."""
+    pump = Pump(parts.store, work_of(parts.billing), parts.now, sweep=parts.billing.sweep)
+    told = False
+    while not stop.is_set():
+        try:
+            await pump.run(stop)
+        except HeldElsewhere:
+            if not told:
+                log.warning("another process works off the jobs; waiting to take over")
+                told = True
+            try:
+                async with asyncio.timeout(2):
+                    await stop.wait()
+            except TimeoutError:
+                continue

@@ -1,0 +1,114 @@
+"""The fitness app on any store: the real use cases, the real pump, a gateway without money."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from dependency_injector import providers
+
+from adapters.catalog_file import catalog_from_file
+from adapters.gateways.memory import MemoryGateway
+from adapters.jobs.pump import Pump
+from adapters.jobs.work import work_of
+from core.domain.cause import Cause
+from core.domain.customer import CustomerId, identity
+from core.domain.money import Money
+from core.domain.payment import PaymentId
+from core.domain.plan import Feature
+from core.domain.purchase import PurchaseId
+from core.domain.usage_quota import QuotaDecision
+from core.ports.payment_gateway import Gateways
+from core.ports.unit_of_work import Store
+from core.use_cases.checkouts import Started
+from core.use_cases.customers import Account
+from core.use_cases.quotas import Ask
+from core.use_cases.settling import Settlement
+from entrypoints.container import Container
+from tests.builders import Clock, CountedIds
+
+FITNESS = Path(__file__).parents[1] / "catalogs" / "fitness.toml"
+RETURN = "https://shop.example.com/"
+
+
+class World:
+    """What a support person would do, in a word each."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.clock = Clock()
+        self.gateway = MemoryGateway("yookassa", now=self.clock)
+        self.gateways = Gateways(self.gateway)
+        self.ids = CountedIds()
+        self.billing = Container(
+            store=providers.Object(store),
+            gateways=self.gateways,
+            now=providers.Object(self.clock),
+            new_id=providers.Object(self.ids),
+        ).billing()
+        self.pump = Pump(store, work_of(self.billing), self.clock)
+        self._requests = 0
+
+    async def opens(self) -> "World":
+        await self.billing.apply_catalog(catalog_from_file(FITNESS))
+        return self
+
+    async def customer(self, ref: str = "telegram:1001") -> CustomerId:
+        return (await self.billing.register_customer(identity(ref), language="ru")).id
+
+    def cause(self, key: str | None = None, fingerprint: str = "same") -> Cause:
+        self._requests += 1
+        return Cause("test", key or f"key-{self._requests}", fingerprint)
+
+    async def buys(
+        self, who: CustomerId, plan: str = "PRO_MONTHLY", cause: Cause | None = None
+    ) -> Started:
+        return await self.billing.start_purchase(
+            who, plan, return_url=RETURN, cause=cause or self.cause()
+        )
+
+    def pays(self, started: Started, amount: Money | None = None) -> PaymentId:
+        """The payer pays; nobody has told us yet."""
+        assert started.checkout is not None
+        payment_id = started.checkout.payment_id
+        assert payment_id is not None
+        self.gateway.pay(payment_id, amount)
+        return payment_id
+
+    async def hears(self, payment_id: PaymentId, event: str = "payment.succeeded") -> None:
+        """The gateway's webhook arrives and is worked off."""
+        await self.billing.take_in_webhook("yookassa", self.gateway.webhook(payment_id, event))
+        await self.pump.drain()
+
+    async def settles(self, payment_id: PaymentId) -> Settlement:
+        return await self.billing.settle_payment(self.gateway.name, payment_id)
+
+    async def time_passes(self, **units: float) -> None:
+        """Time moves; what is due is found and done."""
+        self.clock.advance(timedelta(**units))
+        await self.sweeps()
+
+    async def sweeps(self) -> None:
+        for _ in range(50):
+            found = await self.billing.sweep()
+            done = await self.pump.drain()
+            if not found and not done:
+                return
+
+    async def me(self, who: CustomerId) -> Account:
+        return await self.billing.show_account(who)
+
+    async def plan(self, who: CustomerId) -> str:
+        return (await self.me(who)).standing.plan(self.clock()).code
+
+    async def cash(self, who: CustomerId) -> dict[str, int]:
+        account = await self.me(who)
+        return {m.currency.code: m.amount_minor for m in account.cash if m.amount_minor}
+
+    async def uses(self, who: CustomerId, request_id: str, units: int = 1) -> QuotaDecision:
+        return await self.billing.consume_quota(Ask(who, Feature("photo_ai"), units, request_id))
+
+    async def purchase(self, who: CustomerId, purchase_id: PurchaseId) -> Started:
+        return await self.billing.show_purchases.one(who, purchase_id)
+
+    async def cases(self) -> list[str]:
+        async with self.store.read() as view:
+            return [case.kind.value for case in await view.open_cases(limit=100)]
