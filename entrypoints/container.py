@@ -6,6 +6,7 @@ from dependency_injector import containers, providers
 from uuid_utils.compat import uuid7
 
 from core.ports.payment_gateway import Gateways
+from core.ports.unit_of_work import Store
 from core.use_cases.billing import Billing
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
 from core.use_cases.checkouts import AddCheckout, WatchCheckout
@@ -44,7 +45,7 @@ def new_id(prefix: str) -> str:
 class Container(containers.DeclarativeContainer):
     """Give it a store and the gateways; `billing()` is everything that the system can do."""
 
-    store = providers.Dependency()
+    store: providers.Dependency[Store] = providers.Dependency()
     gateways = providers.Dependency(instance_of=Gateways)
     now = providers.Object(utc_now)
     new_id = providers.Object(new_id)

@@ -7,23 +7,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
-from adapters.jobs.pump import Pump
 from dependency_injector import providers
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from adapters.gateways.yookassa.gateway import (
-    YOOKASSA_API_URL,
-    YOOKASSA_NETWORKS,
-    YooKassaGateway,
-    YooKassaShop,
-)
+from adapters.gateways.yookassa.gateway import API_URL, YooKassaGateway
+from adapters.gateways.yookassa.shop import YOOKASSA_NETWORKS, YooKassaShop
 from adapters.http.app import Health, web_app
 from adapters.http.client_address import TrustedProxies
 from adapters.http.edge import Edge
 from adapters.http.limits import RateLimits
 from adapters.http.return_urls import ReturnUrls
 from adapters.http.tokens import AccessTokens
+from adapters.jobs.pump import Pump
 from adapters.jobs.work import work_of
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.store import SqlStore, open_store
@@ -59,12 +55,15 @@ class Opened:
 async def opened(settings: Settings, *, now: Now = utc_now) -> AsyncIterator[Opened]:
     """The database must be at our revision before anything but a look is done with it."""
     key = DataKey((settings.secret("data_key") or DEVELOPMENT_DATA_KEY).split(","))
-    async with open_store(settings.database, consequences=consequences, data_key=key) as store:
+    store = open_store(settings.database, consequences=consequences, data_key=key)
+    try:
         gateways = gateways_of(settings)
         container = Container(
             store=providers.Object(store), gateways=gateways, now=providers.Object(now)
         )
         yield Opened(settings, store, gateways, container.billing(), now)
+    finally:
+        await store.close()
 
 
 def gateways_of(settings: Settings) -> Gateways:
@@ -76,7 +75,7 @@ def gateways_of(settings: Settings) -> Gateways:
 def _yookassa(settings: Settings) -> PaymentGateway:
     shop_id, secret = settings.yookassa_shop or (DEMO_SHOP_ID, DEMO_SECRET)
     own_double = f"{settings.base_url}/sandbox/yookassa/v3" if settings.uses_sandbox else None
-    api_url = settings.yookassa_api_url or own_double or YOOKASSA_API_URL
+    api_url = settings.yookassa_api_url or own_double or API_URL
     networks = settings.yookassa_networks or YOOKASSA_NETWORKS
     if settings.uses_sandbox:
         networks = (*networks, "127.0.0.0/8", "::1/128")

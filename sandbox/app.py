@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from sandbox.clock import SandboxClock
-from sandbox.controls import control, number_field
+from sandbox.controls import PAGE_HEADERS, control, number_field
 from sandbox.faults import FAULT_MODES
 from sandbox.yookassa.app import YooKassaDouble
 from sandbox.yookassa.rules import YooKassaRules
@@ -70,7 +70,7 @@ def sandbox_app(
         return {"now": now.isoformat()}
 
     async def index(_request: Request) -> HTMLResponse:
-        return HTMLResponse(_index_page(rules, clock))
+        return HTMLResponse(_index_page(rules, clock), headers=PAGE_HEADERS)
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:

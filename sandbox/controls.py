@@ -2,11 +2,17 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
+
+PAGE_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+}
+"""A page styles itself and posts its form anywhere: its answer leads on to the shop's address."""
 
 Control = Callable[..., object]
 """Takes the fields of the body, and the names in the path as keywords; returns what to tell."""

@@ -85,8 +85,8 @@ def a_customer(**fields: Any) -> Customer:
     customer = Customer(
         id=ANNA,
         identities=(
-            Identity(IdentityKind.EXTERNAL, "anna@example"),
             Identity(IdentityKind.TELEGRAM, "1001"),
+            Identity(IdentityKind.EXTERNAL, "anna@example"),
         ),
         language="ru",
         zone="Europe/Moscow",

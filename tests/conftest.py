@@ -1,11 +1,22 @@
 """Fixtures that every test may ask for: an empty store of each kind, a clock, ids."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from adapters.persistence.memory import MemoryStore
+from adapters.persistence.sql.store import open_store
 from core.ports.unit_of_work import Store
 from core.use_cases.consequences import consequences
 from tests.builders import Clock, CountedIds
+from tests.sql_databases import (  # noqa: F401 - Fixtures are found by their name here.
+    DATA_KEY,
+    postgres_admin_url,
+    postgres_database,
+    postgres_url,
+    sqlite_template,
+    sqlite_url,
+)
 
 
 @pytest.fixture
@@ -18,7 +29,13 @@ def new_id() -> CountedIds:
     return CountedIds()
 
 
-@pytest.fixture(params=["memory"])
-async def store(request: pytest.FixtureRequest) -> Store:
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     """Every store that claims to keep the UnitOfWork promise, empty."""
-    return MemoryStore(consequences)
+    if request.param == "memory":
+        yield MemoryStore(consequences)
+        return
+    url = request.getfixturevalue(f"{request.param}_url")
+    sql = open_store(url, consequences=consequences, data_key=DATA_KEY)
+    yield sql
+    await sql.close()

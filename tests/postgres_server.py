@@ -21,7 +21,7 @@ URL_VARIABLE: Final = "BILLHOOK_TEST_POSTGRES_URL"
 """A server to use instead of an own one; its user must be a superuser."""
 
 FORGETFUL: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-SETTINGS: Final = {"max_connections": "200", "shared_buffers": "64MB", "timezone": "UTC"}
+SETTINGS: Final = {"max_connections": "200", "shared_buffers": "64MB", "deadlock_timeout": "100ms"}
 INITDB: Final = ("--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
 START_SECONDS: Final = 60
 PR_SET_PDEATHSIG: Final = 1

@@ -98,10 +98,11 @@ class MemoryGateway:
         try:
             told = json.loads(webhook.body)
             event, payment_id = told["event"], told["payment_id"]
-            dedupe_key = f"{event} {payment_id}"
         except (ValueError, TypeError, KeyError, RecursionError):
             raise WebhookNotReadable from None
-        if not re.fullmatch(r"[a-z_.]{1,64} [0-9A-Za-z_-]{1,64}", dedupe_key):
+        is_text = isinstance(event, str) and isinstance(payment_id, str)
+        dedupe_key = f"{event} {payment_id}"
+        if not is_text or not re.fullmatch(r"[a-z_.]{1,64} [0-9A-Za-z_-]{1,64}", dedupe_key):
             raise WebhookNotReadable
         kinds = {"payment": NoticeKind.PAYMENT, "refund": NoticeKind.REFUND}
         return Notice(
@@ -132,6 +133,20 @@ class MemoryGateway:
         if facts.status is PaymentStatus.PENDING:
             paid = amount or self._asked[payment_id]
             self._change(payment_id, status=PaymentStatus.PAID, paid=paid, opened=None)
+
+    def pay_again(self, payment_id: PaymentId) -> PaymentId:
+        """A second payment for the same thing, with the same metadata, made and charged."""
+        again = PaymentId(f"{self.name}-{len(self._payments) + 1:08d}")
+        paid = self._asked[again] = self._asked[payment_id]
+        self._payments[again] = replace(
+            self._present(payment_id),
+            payment_id=again,
+            charge_id=again,
+            status=PaymentStatus.PAID,
+            paid=paid,
+            opened=None,
+        )
+        return again
 
     def cancel(self, payment_id: PaymentId) -> None:
         assert self._present(payment_id).paid is None

@@ -70,8 +70,8 @@ class Claim:
         if self.answer is not None:
             return self
         if at < self.leased_until:
-            seconds = int((self.leased_until - at) / timedelta(seconds=1)) + 1
-            raise StillRunning(seconds)
+            # Rounded up: whoever comes back when told is never too early.
+            raise StillRunning(-((at - self.leased_until) // timedelta(seconds=1)))
         return replace(self, leased_until=at + LEASE)
 
     def answered(self, answer: str) -> "Claim":

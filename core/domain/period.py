@@ -66,10 +66,10 @@ class Anchor:
             year, month = months // 12, months % 12 + 1
             day = min(local.day, calendar.monthrange(year, month)[1])
             moved = local.replace(year=year, month=month, day=day)
-        first = moved.replace(tzinfo=zone).astimezone(UTC)
-        # In a gap `fold=1` is the earlier instant, so an anchor in a repeated hour takes the later.
-        later = moved.replace(tzinfo=zone, fold=local.fold).astimezone(UTC)
-        return max(first, later)
+        # In a gap `fold=1` is the earlier instant; an anchor in a repeated hour takes the later too.
+        return max(
+            moved.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in {0, local.fold}
+        )
 
 
 class WindowKind(StrEnum):

@@ -104,19 +104,21 @@ class Subscription:
         and what is left of the former period returns to the wallet. After an end it begins now.
         """
         present = self.at(at)
-        running = present.period
+        if present is not self:
+            return present.extended_by(plan, period, paid, zone=zone, at=at)
+        running = self.period
         if (
             running is not None
             and running.plan.code == plan.code
             and running.paid.currency == paid.currency
         ):
-            return present._prolonged(running, plan, period, paid)
+            return self._prolonged(running, plan, period, paid)
         anchor = Anchor(at, zone)
         end = anchor.after(period.count, period.unit)
         fresh = PaidPeriod(plan, at, end, anchor, period.count, paid)
         rest = None if running is None else running.rest(at)
         returned = rest if rest is not None and rest.is_positive else None
-        return Extension(present._on(fresh), end, returned)
+        return Extension(self._on(fresh), end, returned)
 
     def _prolonged(
         self, running: PaidPeriod, plan: PlanVersion, period: Period, paid: Money

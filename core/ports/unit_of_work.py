@@ -91,7 +91,12 @@ class Customers(CustomersRead, Protocol):
         """
         ...
 
-    async def save(self, customer: Customer) -> None: ...
+    async def save(self, customer: Customer) -> None:
+        """
+        Raises:
+            IdentityTaken: as `add`.
+        """
+        ...
 
 
 class SubscriptionsRead(Protocol):
@@ -278,7 +283,11 @@ class JobsRead(Protocol):
 
 class Jobs(JobsRead, Protocol):
     async def enqueue(self, job: Job) -> None:
-        """Of two waiting jobs with the same name and `dedupe` one is kept; never an error."""
+        """
+        Of two waiting jobs with the same name and `dedupe` one is kept, at the earlier of their
+        times; never an error. The one kept is held until this unit ends and starts only then:
+        started before, it would not see what this unit wrote.
+        """
         ...
 
     async def claim(self, now: datetime, *, limit: int) -> list[ClaimedJob]:
@@ -374,7 +383,8 @@ class UnitOfWork(Protocol):
     """
     All or nothing. Without `commit()` nothing happened; an error forgets everything. Saving is
     compare-and-set on `version` (which the store counts up): SavedMeanwhile is raised where the
-    entity was saved since it was read. Any method may raise StoreBusy.
+    entity was saved since it was read, and where something is added that may be there only once
+    (one open purchase of a thing, one checkout of a payment). Any method may raise StoreBusy.
     """
 
     customers: Customers

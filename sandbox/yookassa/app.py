@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from sandbox.clock import replace_file
-from sandbox.controls import Control, control, text_field
+from sandbox.controls import PAGE_HEADERS, Control, control, text_field
 from sandbox.deliveries import Notification
 from sandbox.yookassa.machine import MoveNotAllowed, NoSuchPayment
 from sandbox.yookassa.page import checkout_page
@@ -116,7 +116,7 @@ class YooKassaDouble:
             payment = self.rules.payment(request.path_params["payment_id"], at=self._now())
         except NoSuchPayment:
             return HTMLResponse("Такого платежа нет. No such payment.", 404)
-        return HTMLResponse(checkout_page(payment), headers={"Cache-Control": "no-store"})
+        return HTMLResponse(checkout_page(payment), headers=PAGE_HEADERS)
 
     async def _act_on_page(self, request: Request) -> Response:
         """Like YooKassa, the page leads back to the shop whatever the outcome, and says nothing."""

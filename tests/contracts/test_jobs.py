@@ -80,6 +80,38 @@ async def test_enqueuing_at_once_keeps_one_and_is_never_an_error(shop):
     assert await waiting(shop) == 1
 
 
+async def test_the_one_kept_runs_at_the_earlier_of_their_times(shop):
+    await enqueue(shop, a_job(run_at=LATER), a_job("activate", run_at=NOON))
+    await enqueue(shop, a_job(run_at=NOON), a_job("activate", run_at=LATER))
+
+    assert [it.job for it in await claim(shop, NOON)] == [a_job(), a_job("activate")]
+
+
+async def test_a_job_enqueued_again_starts_only_after_that_unit_too(shop):
+    """Started before, it would not see what the unit wrote, and nobody would come back for it."""
+    await enqueue(shop, a_job())
+    enqueued, steps = asyncio.Event(), []
+
+    async def enqueue_again() -> None:
+        async with shop.write() as uow:
+            await uow.jobs.enqueue(a_job())
+            enqueued.set()
+            await asyncio.sleep(0.03)
+            steps.append("enqueued again")
+            await uow.commit()
+
+    async def work() -> None:
+        await enqueued.wait()
+        while not await claim(shop):
+            await let_others_go_on()
+        steps.append("started")
+
+    await asyncio.gather(enqueue_again(), work())
+
+    assert steps == ["enqueued again", "started"]
+    assert await waiting(shop) == 0
+
+
 async def test_jobs_without_a_dedupe_key_are_all_kept(shop):
     await enqueue(shop, *(a_job(dedupe=None) for _ in range(3)))
 
@@ -154,20 +186,30 @@ async def test_a_parked_job_does_not_stand_in_the_way_of_a_new_one(shop):
 
 
 async def test_what_a_dead_worker_had_taken_waits_again(shop):
-    await enqueue(shop, numbered(1), a_job(), numbered(3, LATER))
-    taken = await claim(shop, NOON)
-    await enqueue(shop, a_job())
+    await enqueue(shop, numbered(1), numbered(2), numbered(3, LATER))
+    await claim(shop, NOON)
 
     released = await written(shop, lambda uow: uow.jobs.release())
 
-    assert released == len(taken) == 2
-    again_claimed = await claim(shop)
-    assert [it.job for it in again_claimed if it.job.dedupe is None] == [
-        numbered(1),
-        numbered(3, LATER),
+    assert released == 2
+    assert [(it.job, it.attempt) for it in await claim(shop)] == [
+        (numbered(1), 2),
+        (numbered(2), 2),
+        (numbered(3, LATER), 1),
     ]
-    assert len([it for it in again_claimed if it.job.dedupe is not None]) == 1
-    assert again_claimed[0].attempt == 2
+
+
+async def test_of_what_waits_again_and_its_like_one_is_kept(shop):
+    await enqueue(shop, a_job())
+    await claim(shop)
+    await enqueue(shop, a_job())
+    await claim(shop)
+    await enqueue(shop, a_job())
+
+    await written(shop, lambda uow: uow.jobs.release())
+
+    assert await waiting(shop) == 1
+    assert len(await claim(shop)) == 1
 
 
 async def test_a_claim_that_is_not_committed_takes_nothing(shop):

@@ -154,7 +154,7 @@ async def test_a_customer_spends_to_the_last_kopeck_and_not_one_more(shop, accou
         await post(shop, spend("e2", Money.of(1, "PHP"), of=account))
     await post(shop, spend("e2", rub(5), of=account))
 
-    assert refused.value.account == account
+    assert (refused.value.account, refused.value.needs) == (account, Money.of(501, "RUB"))
     assert await balance(shop, account) == rub(0)
 
 

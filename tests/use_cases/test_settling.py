@@ -1,12 +1,13 @@
 """What is booked, once, whatever is told how often and in which order."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from core.domain.payment import Foreign, InboxStatus
 from core.domain.purchase import PurchaseStatus
-from core.ports.payment_gateway import SenderNotListed, WebhookNotTrusted
+from core.ports.payment_gateway import GatewayUnavailable, SenderNotListed, WebhookNotTrusted
 from core.ports.unit_of_work import Store
 from core.use_cases.settling import Settlement
 from tests.contracts.units import again
@@ -33,8 +34,10 @@ async def test_a_hundred_copies_of_a_webhook_settle_once(world: World) -> None:
 
 async def test_two_purchases_of_one_customer_settled_at_once_extend_twice(world: World) -> None:
     anna = await world.customer()
-    first = await world.buys(anna)
-    await world.time_passes(hours=25)  # Expired; both will still be paid.
+    await world.buys(anna)
+    await world.time_passes(hours=23, minutes=30)
+    first = await world.buys(anna)  # A fresh address for the same purchase ...
+    await world.time_passes(minutes=45)  # ... which outlives it.
     second = await world.buys(anna)
     assert first.purchase.id != second.purchase.id
     payments = [world.pays(first), world.pays(second)]
@@ -52,12 +55,16 @@ async def test_a_webhook_that_overtakes_the_answer_settles_and_the_answer_still_
     world: World,
 ) -> None:
     anna = await world.customer()
-    world.gateway.before_answering = lambda payment_id: world.gateway.pay(payment_id)
-    started = await world.buys(anna)
-    assert started.checkout is not None
-    assert started.checkout.payment_id is not None
-    assert await world.settles(started.checkout.payment_id) is Settlement.SETTLED
+    world.gateway.act_then_fail(1)
+    cause = world.cause()
+    with pytest.raises(GatewayUnavailable):
+        await world.buys(anna, cause=cause)
+    [payment] = world.gateway.payments
+    world.gateway.pay(payment)
+    await world.hears(payment)
     assert await world.plan(anna) == "PRO_MONTHLY"
+    started = await world.buys(anna, cause=cause)
+    assert started.purchase.status is PurchaseStatus.PAID
 
 
 async def test_a_claim_that_the_gateway_does_not_confirm_moves_nothing(world: World) -> None:
@@ -65,7 +72,8 @@ async def test_a_claim_that_the_gateway_does_not_confirm_moves_nothing(world: Wo
     started = await world.buys(anna)
     assert started.checkout is not None
     assert started.checkout.payment_id is not None
-    await world.hears(started.checkout.payment_id)  # It says paid; nobody paid.
+    world.gateway.puzzle(started.checkout.payment_id)  # Never a word that we know.
+    await world.hears(started.checkout.payment_id)
     assert await world.plan(anna) == "FREE"
     for _ in range(30):
         await world.time_passes(hours=1)
@@ -101,7 +109,7 @@ async def test_a_foreign_payment_books_nothing_and_alarms(world: World, foreign:
 async def test_forged_webhooks_leave_no_trace(world: World) -> None:
     anna = await world.customer()
     payment = world.pays(await world.buys(anna))
-    forged = world.gateway.webhook(payment, "payment.succeeded", secret="wrong")
+    forged = replace(world.gateway.webhook(payment), headers={"memory-webhook-secret": "guess"})
     with pytest.raises((SenderNotListed, WebhookNotTrusted)):
         await world.billing.take_in_webhook("yookassa", forged)
     async with world.store.read() as view:
@@ -112,14 +120,15 @@ async def test_a_repeat_of_a_settled_notice_is_counted_and_asks_nobody(world: Wo
     anna = await world.customer()
     payment = world.pays(await world.buys(anna))
     await world.hears(payment)
-    asked = world.gateway.asked
+    world.gateway.unavailable(1)  # Whoever asks now is told so.
     item = await world.billing.take_in_webhook(
         "yookassa", world.gateway.webhook(payment, "payment.succeeded")
     )
     await world.pump.drain()
     assert item.copies == 2
     assert item.status is InboxStatus.DONE
-    assert world.gateway.asked == asked
+    async with world.store.read() as view:
+        assert await view.jobs.waiting() == 0
 
 
 async def test_news_in_any_order_ends_the_same(world: World) -> None:

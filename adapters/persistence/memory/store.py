@@ -203,7 +203,10 @@ class MemoryStore:
 
     def abandon(self, owner: Owner) -> None:
         """Roll back what a dead owner has open and free its rights, running none of its code."""
-        for unit in [unit for unit in self._open if unit.owner == owner]:
+        dead = [unit for unit in self._open if unit.owner == owner]
+        for unit in dead:  # First of all, so that none of them is handed another's lock.
+            self._locks.stop_waiting(unit)
+        for unit in dead:
             self._end(unit)
 
     @contextmanager

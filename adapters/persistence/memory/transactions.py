@@ -114,11 +114,11 @@ class Locks:
         try:
             await turn
         finally:
-            self._stop_waiting(unit)
+            self.stop_waiting(unit)
 
     def release(self, unit: "Transaction") -> None:
         """Hand everything over to whoever waits longest."""
-        self._stop_waiting(unit)
+        self.stop_waiting(unit)
         for resource in unit.held:
             del self._holders[resource]
             queue = self._queues.get(resource, deque())
@@ -132,18 +132,18 @@ class Locks:
                 self._queues.pop(resource, None)
         unit.held.clear()
 
-    def _give(self, resource: Resource, unit: "Transaction") -> None:
-        self._holders[resource] = unit
-        unit.held.append(resource)
-        unit.waits_for = None
-
-    def _stop_waiting(self, unit: "Transaction") -> None:
+    def stop_waiting(self, unit: "Transaction") -> None:
         resource, unit.waits_for = unit.waits_for, None
         queue = None if resource is None else self._queues.get(resource)
         if queue is not None:
             waiting = [place for place in queue if place[0] is not unit]
             queue.clear()
             queue.extend(waiting)
+
+    def _give(self, resource: Resource, unit: "Transaction") -> None:
+        self._holders[resource] = unit
+        unit.held.append(resource)
+        unit.waits_for = None
 
     def _would_wait_for_itself(self, resource: Resource, unit: "Transaction") -> bool:
         wanted: Resource | None = resource

@@ -53,7 +53,9 @@ class Statements:
         """
         try:
             with failures_told(subject):
-                return await self._connection.execute(statement, rows)
+                return await self._connection.execute(
+                    statement, rows, execution_options={"preserve_rowcount": True}
+                )
         except BaseException:
             self.failed = True
             raise

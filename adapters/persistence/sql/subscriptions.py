@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import RowMapping, func, select, tuple_
+from sqlalchemy import RowMapping, Select, bindparam, func, select, tuple_
 
 from adapters.persistence.sql.catalogs import SqlCatalogs, newest_revision
-from adapters.persistence.sql.column_types import moment_from_stored
+from adapters.persistence.sql.column_types import Words, moment_from_stored
 from adapters.persistence.sql.customers import customer_columns, customer_from_row
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.due import take_due
@@ -55,27 +55,8 @@ class SqlSubscriptions:
 
     async def overview(self, customer_id: CustomerId) -> AccountOverview:
         """Standing, usage and balances in one statement."""
-        u, b = usage_counter.c, balance.c
-        newest = (
-            select(u.feature, func.max(u.window_start))
-            .where(u.customer_id == customer_id)
-            .group_by(u.feature)
-        )
-        used = (
-            select(json_rows(u.feature, u.window_start, u.used))
-            .where(u.customer_id == customer_id, tuple_(u.feature, u.window_start).in_(newest))
-            .scalar_subquery()
-        )
-        balances = (
-            select(json_rows(b.account, b.currency, b.balance_minor))
-            .where(b.customer_id == customer_id, b.seq > 0)
-            .scalar_subquery()
-        )
-        row = await self._statements.first(
-            _standing.add_columns(used.label("used"), balances.label("balances")).where(
-                customer.c.id == customer_id
-            )
-        )
+        rows = await self._statements.run(_overview, [{"of_customer": customer_id}])
+        row = rows.mappings().first()
         if row is None:
             raise CustomerNotFound(customer_id)
         return AccountOverview(
@@ -114,6 +95,31 @@ class SqlSubscriptions:
 _standing = select(
     *customer_columns, *subscriptions.c, newest_revision.label("revision")
 ).join_from(customer, subscriptions)
+
+
+def _overview_statement() -> Select[Any]:
+    u, b, of_customer = usage_counter.c, balance.c, bindparam("of_customer", type_=Words())
+    newest = (
+        select(u.feature, func.max(u.window_start))
+        .where(u.customer_id == of_customer)
+        .group_by(u.feature)
+    )
+    used = (
+        select(json_rows(u.feature, u.window_start, u.used))
+        .where(u.customer_id == of_customer, tuple_(u.feature, u.window_start).in_(newest))
+        .scalar_subquery()
+    )
+    balances = (
+        select(json_rows(b.account, b.currency, b.balance_minor))
+        .where(b.customer_id == of_customer, b.seq > 0)
+        .scalar_subquery()
+    )
+    return _standing.add_columns(used.label("used"), balances.label("balances")).where(
+        customer.c.id == of_customer
+    )
+
+
+_overview: Final = _overview_statement()
 
 
 def subscription_from_row(

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Column,
     Connection,
     ForeignKeyConstraint,
-    Identity,
     Index,
     Integer,
     MetaData,
@@ -48,7 +47,7 @@ def _table(name: str, *parts: SchemaItem, **options: Any) -> Table:
 
 def _number() -> Column[Any]:
     """A number that the database gives, and never again to another row."""
-    return Column("id", BigInteger().with_variant(Integer(), "sqlite"), Identity(), nullable=False)
+    return Column("id", BigInteger().with_variant(Integer(), "sqlite"), nullable=False)
 
 
 def _words(name: str, *, null: bool = False) -> Column[Any]:
@@ -90,8 +89,9 @@ def _currency(column: str = "currency") -> CheckConstraint:
 
 def _together(name: str, *columns: str) -> CheckConstraint:
     """All of them are there, or none."""
-    there = " + ".join(f"CASE WHEN {column} IS NULL THEN 0 ELSE 1 END" for column in columns)
-    return _check(name, f"{there} IN (0, {len(columns)})")
+    first, *others = columns
+    rule = " AND ".join(f"({first} IS NULL) = ({other} IS NULL)" for other in others)
+    return _check(name, rule)
 
 
 def _key(*columns: str) -> PrimaryKeyConstraint:

@@ -34,7 +34,7 @@ def _customers() -> None:
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("receipt_contact", Words()),
         sa.Column("version", Whole(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_customer"),
+        sa.PrimaryKeyConstraint("id"),
         sqlite_strict=True,
     )
     op.create_table(
@@ -43,11 +43,9 @@ def _customers() -> None:
         sa.Column("value", Words(), nullable=False),
         sa.Column("customer_id", Words(), nullable=False),
         sa.Column("position", Whole(), nullable=False),
-        sa.CheckConstraint("kind IN ('telegram', 'external')", name="ck_customer_identity_kind"),
-        sa.ForeignKeyConstraint(
-            ["customer_id"], ["customer.id"], name="fk_customer_identity_customer_id"
-        ),
-        sa.PrimaryKeyConstraint("kind", "value", name="pk_customer_identity"),
+        sa.CheckConstraint("kind IN ('telegram', 'external')", name="kind"),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
+        sa.PrimaryKeyConstraint("kind", "value"),
         sqlite_strict=True,
     )
     op.create_index("ix_customer_identity_customer_id", "customer_identity", ["customer_id"])
@@ -59,11 +57,9 @@ def _customers() -> None:
         sa.Column("expires_at", Moment(), nullable=False),
         sa.Column("may_pay", YesNo(), nullable=False),
         sa.Column("revoked_at", Moment()),
-        sa.CheckConstraint("created_at <= expires_at", name="ck_customer_session_life"),
-        sa.ForeignKeyConstraint(
-            ["customer_id"], ["customer.id"], name="fk_customer_session_customer_id"
-        ),
-        sa.PrimaryKeyConstraint("id", name="pk_customer_session"),
+        sa.CheckConstraint("created_at <= expires_at", name="life"),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
+        sa.PrimaryKeyConstraint("id"),
         sqlite_strict=True,
     )
     op.create_table(
@@ -73,8 +69,8 @@ def _customers() -> None:
         sa.Column("scopes", Json(), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("revoked_at", Moment()),
-        sa.PrimaryKeyConstraint("name", name="pk_api_key"),
-        sa.UniqueConstraint("key_hash", name="uq_api_key_key_hash"),
+        sa.PrimaryKeyConstraint("name"),
+        sa.UniqueConstraint("key_hash"),
         sqlite_strict=True,
     )
 
@@ -87,8 +83,8 @@ def _catalogs() -> None:
         sa.Column("number", Whole(), nullable=False),
         sa.Column("terms", Json(), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_plan_version"),
-        sa.UniqueConstraint("code", "number", name="uq_plan_version_code_number"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("code", "number"),
         sqlite_strict=True,
     )
     op.create_table(
@@ -96,7 +92,7 @@ def _catalogs() -> None:
         sa.Column("revision", Whole(), autoincrement=False, nullable=False),
         sa.Column("zone", Words(), nullable=False),
         sa.Column("default_plan", Words(), nullable=False),
-        sa.PrimaryKeyConstraint("revision", name="pk_catalog_revision"),
+        sa.PrimaryKeyConstraint("revision"),
         sqlite_strict=True,
     )
     op.create_table(
@@ -104,16 +100,10 @@ def _catalogs() -> None:
         sa.Column("revision", Whole(), nullable=False),
         sa.Column("position", Whole(), nullable=False),
         sa.Column("plan_version_id", Words(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["plan_version_id"], ["plan_version.id"], name="fk_catalog_plan_plan_version_id"
-        ),
-        sa.ForeignKeyConstraint(
-            ["revision"], ["catalog_revision.revision"], name="fk_catalog_plan_revision"
-        ),
-        sa.PrimaryKeyConstraint("revision", "position", name="pk_catalog_plan"),
-        sa.UniqueConstraint(
-            "revision", "plan_version_id", name="uq_catalog_plan_revision_plan_version_id"
-        ),
+        sa.ForeignKeyConstraint(["plan_version_id"], ["plan_version.id"]),
+        sa.ForeignKeyConstraint(["revision"], ["catalog_revision.revision"]),
+        sa.PrimaryKeyConstraint("revision", "position"),
+        sa.UniqueConstraint("revision", "plan_version_id"),
         sqlite_strict=True,
     )
 
@@ -138,35 +128,26 @@ def _subscriptions() -> None:
         sa.Column("due_at", Moment()),
         sa.Column("version", Whole(), nullable=False),
         sa.CheckConstraint(
-            "activation IN ('none', 'pending', 'active', 'failed')",
-            name="ck_subscription_activation",
+            "activation IN ('none', 'pending', 'active', 'failed')", name="activation"
         ),
         sa.CheckConstraint(
-            "status IN ('trialing', 'active', 'past_due', 'expired')", name="ck_subscription_status"
+            "status IN ('trialing', 'active', 'past_due', 'expired')", name="status"
         ),
         sa.CheckConstraint(
-            "CASE WHEN period_plan_version_id IS NULL THEN 0 ELSE 1 END + CASE WHEN period_start IS NULL THEN 0 ELSE 1 END + CASE WHEN period_end IS NULL THEN 0 ELSE 1 END + CASE WHEN anchor_at IS NULL THEN 0 ELSE 1 END + CASE WHEN anchor_zone IS NULL THEN 0 ELSE 1 END + CASE WHEN period_count IS NULL THEN 0 ELSE 1 END + CASE WHEN paid_minor IS NULL THEN 0 ELSE 1 END + CASE WHEN paid_currency IS NULL THEN 0 ELSE 1 END IN (0, 8)",
-            name="ck_subscription_period_whole",
+            "(period_plan_version_id IS NULL) = (period_start IS NULL) AND (period_plan_version_id IS NULL) = (period_end IS NULL) AND (period_plan_version_id IS NULL) = (anchor_at IS NULL) AND (period_plan_version_id IS NULL) = (anchor_zone IS NULL) AND (period_plan_version_id IS NULL) = (period_count IS NULL) AND (period_plan_version_id IS NULL) = (paid_minor IS NULL) AND (period_plan_version_id IS NULL) = (paid_currency IS NULL)",
+            name="period_whole",
         ),
         sa.CheckConstraint(
             "length(paid_currency) BETWEEN 3 AND 8 AND paid_currency = upper(paid_currency)",
-            name="ck_subscription_paid_currency",
+            name="paid_currency",
         ),
-        sa.CheckConstraint(
-            "paid_minor BETWEEN 0 AND 1000000000000000", name="ck_subscription_paid_minor"
-        ),
-        sa.CheckConstraint("period_count >= 1", name="ck_subscription_period_count"),
-        sa.CheckConstraint("period_start < period_end", name="ck_subscription_period_order"),
-        sa.ForeignKeyConstraint(
-            ["customer_id"], ["customer.id"], name="fk_subscription_customer_id"
-        ),
-        sa.ForeignKeyConstraint(
-            ["period_plan_version_id"],
-            ["plan_version.id"],
-            name="fk_subscription_period_plan_version_id",
-        ),
-        sa.PrimaryKeyConstraint("id", name="pk_subscription"),
-        sa.UniqueConstraint("customer_id", name="uq_subscription_customer_id"),
+        sa.CheckConstraint("paid_minor BETWEEN 0 AND 1000000000000000", name="paid_minor"),
+        sa.CheckConstraint("period_count >= 1", name="period_count"),
+        sa.CheckConstraint("period_start < period_end", name="period_order"),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
+        sa.ForeignKeyConstraint(["period_plan_version_id"], ["plan_version.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("customer_id"),
         sqlite_strict=True,
     )
     op.create_index(
@@ -195,39 +176,31 @@ def _purchases() -> None:
         sa.Column("remark_currency", Words()),
         sa.Column("due_at", Moment()),
         sa.Column("version", Whole(), nullable=False),
-        sa.CheckConstraint("(status = 'pending') = (ended_at IS NULL)", name="ck_purchase_ended"),
+        sa.CheckConstraint("(status = 'pending') = (ended_at IS NULL)", name="ended"),
         sa.CheckConstraint(
-            "remark_code IN ('settled', 'after_end', 'second', 'mismatch')",
-            name="ck_purchase_remark_code",
+            "remark_code IN ('settled', 'after_end', 'second', 'mismatch')", name="remark_code"
         ),
         sa.CheckConstraint(
             "status IN ('pending', 'paid', 'canceled', 'expired', 'failed', 'refunded')",
-            name="ck_purchase_status",
+            name="status",
         ),
         sa.CheckConstraint(
-            "CASE WHEN remark_code IS NULL THEN 0 ELSE 1 END + CASE WHEN remark_minor IS NULL THEN 0 ELSE 1 END + CASE WHEN remark_currency IS NULL THEN 0 ELSE 1 END IN (0, 3)",
-            name="ck_purchase_remark_whole",
+            "(remark_code IS NULL) = (remark_minor IS NULL) AND (remark_code IS NULL) = (remark_currency IS NULL)",
+            name="remark_whole",
         ),
+        sa.CheckConstraint("abs(remark_minor) <= 1000000000000000", name="remark_minor"),
+        sa.CheckConstraint("amount_minor BETWEEN 1 AND 1000000000000000", name="amount_minor"),
+        sa.CheckConstraint("created_at <= expires_at", name="life"),
         sa.CheckConstraint(
-            "abs(remark_minor) <= 1000000000000000", name="ck_purchase_remark_minor"
-        ),
-        sa.CheckConstraint(
-            "amount_minor BETWEEN 1 AND 1000000000000000", name="ck_purchase_amount_minor"
-        ),
-        sa.CheckConstraint("created_at <= expires_at", name="ck_purchase_life"),
-        sa.CheckConstraint(
-            "length(currency) BETWEEN 3 AND 8 AND currency = upper(currency)",
-            name="ck_purchase_currency",
+            "length(currency) BETWEEN 3 AND 8 AND currency = upper(currency)", name="currency"
         ),
         sa.CheckConstraint(
             "length(remark_currency) BETWEEN 3 AND 8 AND remark_currency = upper(remark_currency)",
-            name="ck_purchase_remark_currency",
+            name="remark_currency",
         ),
-        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"], name="fk_purchase_customer_id"),
-        sa.ForeignKeyConstraint(
-            ["plan_version_id"], ["plan_version.id"], name="fk_purchase_plan_version_id"
-        ),
-        sa.PrimaryKeyConstraint("id", name="pk_purchase"),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
+        sa.ForeignKeyConstraint(["plan_version_id"], ["plan_version.id"]),
+        sa.PrimaryKeyConstraint("id"),
         sqlite_strict=True,
     )
     op.create_index(
@@ -273,28 +246,22 @@ def _checkouts() -> None:
         sa.Column("due_at", Moment()),
         sa.Column("version", Whole(), nullable=False),
         sa.CheckConstraint(
-            "status IN ('asked', 'open', 'declined', 'unknown', 'paid', 'lapsed')",
-            name="ck_checkout_status",
+            "status IN ('asked', 'open', 'declined', 'unknown', 'paid', 'lapsed')", name="status"
         ),
         sa.CheckConstraint(
-            "CASE WHEN payment_id IS NULL THEN 0 ELSE 1 END + CASE WHEN confirmation_url IS NULL THEN 0 ELSE 1 END IN (0, 2)",
-            name="ck_checkout_opened_whole",
+            "(payment_id IS NULL) = (confirmation_url IS NULL)", name="opened_whole"
         ),
         sa.CheckConstraint(
-            "CASE WHEN receipt_contact IS NULL THEN 0 ELSE 1 END + CASE WHEN receipt_terms IS NULL THEN 0 ELSE 1 END IN (0, 2)",
-            name="ck_checkout_receipt_whole",
+            "(receipt_contact IS NULL) = (receipt_terms IS NULL)", name="receipt_whole"
         ),
+        sa.CheckConstraint("amount_minor BETWEEN 1 AND 1000000000000000", name="amount_minor"),
         sa.CheckConstraint(
-            "amount_minor BETWEEN 1 AND 1000000000000000", name="ck_checkout_amount_minor"
+            "length(currency) BETWEEN 3 AND 8 AND currency = upper(currency)", name="currency"
         ),
-        sa.CheckConstraint(
-            "length(currency) BETWEEN 3 AND 8 AND currency = upper(currency)",
-            name="ck_checkout_currency",
-        ),
-        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"], name="fk_checkout_customer_id"),
-        sa.ForeignKeyConstraint(["purchase_id"], ["purchase.id"], name="fk_checkout_purchase_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_checkout"),
-        sa.UniqueConstraint("gateway", "payment_id", name="uq_checkout_gateway_payment_id"),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
+        sa.ForeignKeyConstraint(["purchase_id"], ["purchase.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("gateway", "payment_id"),
         sqlite_strict=True,
     )
     op.create_index(
@@ -314,7 +281,7 @@ def _books() -> None:
         sa.Column("purpose", Words(), nullable=False),
         sa.Column("at", Moment(), nullable=False),
         sa.Column("purchase_id", Words()),
-        sa.PrimaryKeyConstraint("id", name="pk_entry"),
+        sa.PrimaryKeyConstraint("id"),
         sqlite_strict=True,
     )
     op.create_index("ix_entry_purchase_id", "entry", ["purchase_id"])
@@ -329,28 +296,20 @@ def _books() -> None:
         sa.Column("balance_after_minor", Whole()),
         sa.Column("posted_at", Moment()),
         sa.CheckConstraint(
-            "CASE WHEN seq IS NULL THEN 0 ELSE 1 END + CASE WHEN balance_after_minor IS NULL THEN 0 ELSE 1 END + CASE WHEN posted_at IS NULL THEN 0 ELSE 1 END IN (0, 3)",
-            name="ck_posting_numbered",
+            "(seq IS NULL) = (balance_after_minor IS NULL) AND (seq IS NULL) = (posted_at IS NULL)",
+            name="numbered",
         ),
         sa.CheckConstraint(
-            "amount_minor <> 0 AND abs(amount_minor) <= 1000000000000000",
-            name="ck_posting_amount_minor",
+            "amount_minor <> 0 AND abs(amount_minor) <= 1000000000000000", name="amount_minor"
         ),
         sa.CheckConstraint(
-            "length(currency) BETWEEN 3 AND 8 AND currency = upper(currency)",
-            name="ck_posting_currency",
+            "length(currency) BETWEEN 3 AND 8 AND currency = upper(currency)", name="currency"
         ),
-        sa.CheckConstraint("line_no >= 1", name="ck_posting_line_no"),
-        sa.CheckConstraint("seq >= 1", name="ck_posting_seq"),
-        sa.ForeignKeyConstraint(
-            ["entry_id"],
-            ["entry.id"],
-            name="fk_posting_entry_id",
-            initially="DEFERRED",
-            deferrable=True,
-        ),
-        sa.PrimaryKeyConstraint("entry_id", "line_no", name="pk_posting"),
-        sa.UniqueConstraint("account", "currency", "seq", name="uq_posting_account_currency_seq"),
+        sa.CheckConstraint("line_no >= 1", name="line_no"),
+        sa.CheckConstraint("seq >= 1", name="seq"),
+        sa.ForeignKeyConstraint(["entry_id"], ["entry.id"], initially="DEFERRED", deferrable=True),
+        sa.PrimaryKeyConstraint("entry_id", "line_no"),
+        sa.UniqueConstraint("account", "currency", "seq"),
         sqlite_strict=True,
     )
     op.create_table(
@@ -361,15 +320,12 @@ def _books() -> None:
         sa.Column("balance_minor", Whole(), nullable=False),
         sa.Column("seq", Whole(), nullable=False),
         sa.Column("last_posted_at", Moment(), nullable=False),
+        sa.CheckConstraint("balance_minor BETWEEN 0 AND 1000000000000000", name="balance_minor"),
         sa.CheckConstraint(
-            "balance_minor BETWEEN 0 AND 1000000000000000", name="ck_balance_balance_minor"
+            "length(currency) BETWEEN 3 AND 8 AND currency = upper(currency)", name="currency"
         ),
-        sa.CheckConstraint(
-            "length(currency) BETWEEN 3 AND 8 AND currency = upper(currency)",
-            name="ck_balance_currency",
-        ),
-        sa.CheckConstraint("seq >= 0", name="ck_balance_seq"),
-        sa.PrimaryKeyConstraint("account", "currency", name="pk_balance"),
+        sa.CheckConstraint("seq >= 0", name="seq"),
+        sa.PrimaryKeyConstraint("account", "currency"),
         sqlite_strict=True,
     )
     op.create_index("ix_balance_customer_id", "balance", ["customer_id"])
@@ -382,8 +338,8 @@ def _usage() -> None:
         sa.Column("feature", Words(), nullable=False),
         sa.Column("window_start", Moment(), nullable=False),
         sa.Column("used", Whole(), nullable=False),
-        sa.CheckConstraint("used >= 0", name="ck_usage_counter_used"),
-        sa.PrimaryKeyConstraint("customer_id", "feature", "window_start", name="pk_usage_counter"),
+        sa.CheckConstraint("used >= 0", name="used"),
+        sa.PrimaryKeyConstraint("customer_id", "feature", "window_start"),
         sqlite_strict=True,
     )
     op.create_table(
@@ -397,8 +353,8 @@ def _usage() -> None:
         sa.Column("quota", Whole()),
         sa.Column("resets_at", Moment(), nullable=False),
         sa.Column("expires_at", Moment(), nullable=False),
-        sa.CheckConstraint("units >= 1", name="ck_usage_receipt_units"),
-        sa.PrimaryKeyConstraint("customer_id", "request_id", name="pk_usage_receipt"),
+        sa.CheckConstraint("units >= 1", name="units"),
+        sa.PrimaryKeyConstraint("customer_id", "request_id"),
         sqlite_strict=True,
     )
     op.create_index("ix_usage_receipt_expires_at", "usage_receipt", ["expires_at"])
@@ -414,7 +370,7 @@ def _causes() -> None:
         sa.Column("leased_until", Moment(), nullable=False),
         sa.Column("answer", Words()),
         sa.Column("version", Whole(), nullable=False),
-        sa.PrimaryKeyConstraint("scope", "key", name="pk_claim"),
+        sa.PrimaryKeyConstraint("scope", "key"),
         sqlite_strict=True,
     )
     op.create_table(
@@ -434,10 +390,10 @@ def _causes() -> None:
         sa.Column("handled_at", Moment()),
         sa.Column("result", Words()),
         sa.Column("version", Whole(), nullable=False),
-        sa.CheckConstraint("kind IN ('payment', 'refund', 'other')", name="ck_inbox_kind"),
-        sa.CheckConstraint("status IN ('stored', 'done', 'failed')", name="ck_inbox_status"),
-        sa.PrimaryKeyConstraint("id", name="pk_inbox"),
-        sa.UniqueConstraint("gateway", "dedupe_key", name="uq_inbox_gateway_dedupe_key"),
+        sa.CheckConstraint("kind IN ('payment', 'refund', 'other')", name="kind"),
+        sa.CheckConstraint("status IN ('stored', 'done', 'failed')", name="status"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("gateway", "dedupe_key"),
         sqlite_strict=True,
     )
 
@@ -445,12 +401,7 @@ def _causes() -> None:
 def _work() -> None:
     op.create_table(
         "job",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False),
-            nullable=False,
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("name", Words(), nullable=False),
         sa.Column("payload", Json(), nullable=False),
         sa.Column("run_at", Moment(), nullable=False),
@@ -458,8 +409,8 @@ def _work() -> None:
         sa.Column("state", Words(), nullable=False),
         sa.Column("attempts", Whole(), nullable=False),
         sa.Column("error", Words()),
-        sa.CheckConstraint("state IN ('waiting', 'taken', 'parked')", name="ck_job_state"),
-        sa.PrimaryKeyConstraint("id", name="pk_job"),
+        sa.CheckConstraint("state IN ('waiting', 'taken', 'parked')", name="state"),
+        sa.PrimaryKeyConstraint("id"),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
@@ -480,18 +431,13 @@ def _work() -> None:
     )
     op.create_table(
         "event",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False),
-            nullable=False,
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("name", Words(), nullable=False),
         sa.Column("subject", Words(), nullable=False),
         sa.Column("at", Moment(), nullable=False),
         sa.Column("customer_id", Words()),
         sa.Column("facts", Json(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_event"),
+        sa.PrimaryKeyConstraint("id"),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
@@ -508,14 +454,11 @@ def _work() -> None:
         sa.Column("reason", Words()),
         sa.CheckConstraint(
             "kind IN ('mismatch', 'suspense', 'foreign', 'refund', 'authorized', 'unconfirmed', 'poison')",
-            name="ck_billing_case_kind",
+            name="kind",
         ),
-        sa.CheckConstraint(
-            "CASE WHEN closed_at IS NULL THEN 0 ELSE 1 END + CASE WHEN reason IS NULL THEN 0 ELSE 1 END IN (0, 2)",
-            name="ck_billing_case_closed_whole",
-        ),
-        sa.PrimaryKeyConstraint("id", name="pk_billing_case"),
-        sa.UniqueConstraint("cause", name="uq_billing_case_cause"),
+        sa.CheckConstraint("(closed_at IS NULL) = (reason IS NULL)", name="closed_whole"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("cause"),
         sqlite_strict=True,
     )
     op.create_index(

@@ -1,0 +1,208 @@
+"""The one-process job runner: takes due jobs from the store and runs each until it is done."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from typing import Final, TypeVar
+
+import structlog
+
+from core.domain.case import Case, CaseKind
+from core.domain.errors import BillingError, Unavailable
+from core.domain.event import ClaimedJob
+from core.ports.unit_of_work import Now, Store, UnitOfWork
+
+FIRST_WAIT: Final = timedelta(seconds=1)
+LAST_WAIT: Final = timedelta(hours=1)
+FIRST_WAIT_FOR_STORE: Final = timedelta(milliseconds=50)
+LAST_WAIT_FOR_STORE: Final = timedelta(seconds=30)
+TRIES_MAX: Final = 5
+TRIES_MAX_UNAVAILABLE: Final = 36
+"""About a day: 1, 2, 4 … seconds, then every hour."""
+
+Work = Mapping[str, Callable[[Mapping[str, str]], Awaitable[object]]]
+"""What does a job of this name, given its payload."""
+
+Answer = TypeVar("Answer")
+
+log: Final = structlog.get_logger(__name__)
+
+
+class Pump:
+    """
+    Runs jobs, up to `concurrency` at a time. A job that fails is tried again, each time after
+    twice the wait: TRIES_MAX times, or for about a day where something outside was unavailable.
+    Then it is parked, and a case tells a person.
+
+    A job runs outside any unit and is marked done afterwards in a unit of its own, so one whose
+    end was not written runs again: jobs converge.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        work: Work,
+        now: Now,
+        *,
+        concurrency: int = 8,
+        sweep: Callable[[], Awaitable[int]] | None = None,
+        sweep_every: float = 5.0,
+        poll_every: float = 0.25,
+        on_error: Callable[[Exception], None] | None = None,
+    ) -> None:
+        """
+        `sweep` finds work by time and says how much; both waits are in seconds. `on_error` is
+        told of every failure that the log is told of.
+        """
+        self._store = store
+        self._work = work
+        self._now = now
+        self._concurrency = concurrency
+        self._sweep = sweep
+        self._sweep_every = sweep_every
+        self._poll_every = poll_every
+        self._on_error = on_error
+        self._running = 0
+        # Jobs may be taken that nobody runs: a dead pump left them, or a lost answer to a commit.
+        self._has_orphans = True
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """There may be something to do: do not wait for the next poll."""
+        self._woken.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """
+        Work until told to stop, then end the jobs at hand. Canceled, it leaves them to the next
+        start, which takes up whatever a dead pump had taken. A failing store is waited for.
+
+        Raises:
+            HeldElsewhere: another pump runs on this store.
+        """
+        async with self._store.exclusive("pump"):
+            self._has_orphans = True
+            async with asyncio.TaskGroup() as tasks:
+                if self._sweep is not None:
+                    tasks.create_task(self._keep_sweeping(self._sweep, stop))
+                while not stop.is_set():
+                    self._woken.clear()
+                    if not await self._start_due(tasks):
+                        await _first_of(self._woken, self._poll_every)
+
+    async def drain(self) -> int:
+        """Work until nothing is due; how many times a job was tried. For whoever runs alone."""
+        tried = 0
+        while True:
+            async with asyncio.TaskGroup() as tasks:
+                started = await self._start_due(tasks)
+            if not started and not self._has_orphans:
+                return tried
+            tried += started
+
+    async def _keep_sweeping(
+        self, sweep: Callable[[], Awaitable[int]], stop: asyncio.Event
+    ) -> None:
+        while not stop.is_set():
+            try:
+                if await sweep():
+                    self.wake()
+            except Exception as error:  # noqa: BLE001  # It is told, and the next round comes.
+                self._tell("sweep failed", error)
+            await _first_of(stop, self._sweep_every)
+
+    async def _start_due(self, tasks: asyncio.TaskGroup) -> int:
+        """Begin as many due jobs as there is room for; how many."""
+        if self._running == self._concurrency:
+            return 0
+        claimed = await self._surely(self._claim)
+        for job in claimed:
+            self._running += 1
+            tasks.create_task(self._do(job))
+        return len(claimed)
+
+    async def _claim(self) -> list[ClaimedJob]:
+        if self._running and self._has_orphans:
+            return []
+        async with self._store.write() as uow:
+            released = await uow.jobs.release() if self._has_orphans else 0
+            free = self._concurrency - self._running
+            claimed = await uow.jobs.claim(self._now(), limit=free)
+            if claimed or released:
+                self._has_orphans = True  # Until we know that the commit took place.
+                await uow.commit()
+        self._has_orphans = False
+        return claimed
+
+    async def _do(self, job: ClaimedJob) -> None:
+        try:
+            error = await self._try(job)
+            await self._surely(partial(self._write_down, job, error))
+        finally:
+            self._running -= 1
+            self.wake()
+
+    async def _try(self, job: ClaimedJob) -> Exception | None:
+        """Why it failed; None where it did not."""
+        try:
+            await self._work.get(job.job.name, _nobody)(job.job.payload)
+        except Exception as error:  # noqa: BLE001  # It is told, and decides what follows.
+            self._tell("job failed", error, job=job.id, name=job.job.name, attempt=job.attempt)
+            return error
+        return None
+
+    async def _write_down(self, job: ClaimedJob, error: Exception | None) -> None:
+        async with self._store.write() as uow:
+            if error is None:
+                await uow.jobs.done(job)
+            elif job.attempt < self._tries_max(job, error):
+                wait = min(FIRST_WAIT * 2 ** (job.attempt - 1), LAST_WAIT)
+                await uow.jobs.retry(job, at=self._now() + wait, error=_named(error))
+            else:
+                await self._give_up(uow, job, error)
+            await uow.commit()
+
+    def _tries_max(self, job: ClaimedJob, error: Exception) -> int:
+        if job.job.name not in self._work:
+            return 1
+        return TRIES_MAX_UNAVAILABLE if isinstance(error, Unavailable) else TRIES_MAX
+
+    async def _give_up(self, uow: UnitOfWork, job: ClaimedJob, error: Exception) -> None:
+        log.error("job parked", job=job.id, name=job.job.name, attempt=job.attempt)
+        await uow.jobs.park(job, error=_named(error))
+        cause = f"job {job.id}"
+        facts = {**job.job.payload, "job": job.job.name, "error": _named(error)}
+        await uow.open_case(Case(f"case {cause}", CaseKind.POISON, cause, self._now(), facts))
+
+    async def _surely(self, act: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Do this to the store, as often as it takes."""
+        wait = FIRST_WAIT_FOR_STORE
+        while True:
+            try:
+                return await act()
+            except Exception as error:  # noqa: BLE001  # It is told; a pump that ends helps nobody.
+                self._tell("store failed", error)
+            await asyncio.sleep(wait.total_seconds())
+            wait = min(wait * 2, LAST_WAIT_FOR_STORE)
+
+    def _tell(self, what: str, error: Exception, **facts: object) -> None:
+        unexpected = not isinstance(error, BillingError)
+        log.warning(what, error=_named(error), exc_info=error if unexpected else None, **facts)
+        if self._on_error is not None:
+            self._on_error(error)
+
+
+async def _nobody(_: Mapping[str, str]) -> None:
+    raise LookupError("nobody does jobs of this name")
+
+
+def _named(error: Exception) -> str:
+    """What may be kept: the text of an error that is not ours can hold anything."""
+    return str(error) if isinstance(error, BillingError) else type(error).__name__
+
+
+async def _first_of(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

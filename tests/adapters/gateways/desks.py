@@ -1,0 +1,129 @@
+"""A gateway together with what its payers and its troubles do, alike for every provider."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from adapters.gateways.memory import MemoryGateway
+from adapters.gateways.yookassa.gateway import YooKassaGateway
+from adapters.gateways.yookassa.shop import YooKassaShop
+from core.domain.money import Money
+from core.domain.payment import Foreign, PaymentId
+from core.ports.payment_gateway import Webhook
+from sandbox.yookassa.app import YooKassaDouble
+from sandbox.yookassa.rules import YooKassaRules
+from sandbox.yookassa.wire import Shop
+from tests.adapters.gateways.served import Stage
+from tests.builders import Clock
+
+LISTED = "185.71.76.1"
+SHOP = Shop("100500", "test_secret")
+
+
+@dataclass
+class MemoryDesk:
+    gateway: MemoryGateway
+
+    def opened(self) -> int:
+        return len(self.gateway.payments)
+
+    def pay(self, payment_id: PaymentId, amount: Money | None = None) -> None:
+        self.gateway.pay(payment_id, amount)
+
+    def cancel(self, payment_id: PaymentId) -> None:
+        self.gateway.cancel(payment_id)
+
+    def puzzle(self, payment_id: PaymentId) -> None:
+        self.gateway.puzzle(payment_id)
+
+    def foreign(self, payment_id: PaymentId, why: Foreign) -> None:
+        self.gateway.foreign(payment_id, why)
+
+    def down(self, next_n: int) -> None:
+        self.gateway.unavailable(next_n)
+
+    def lose_answers(self, next_n: int) -> None:
+        self.gateway.act_then_fail(next_n)
+
+    def decline_next(self) -> None:
+        self.gateway.decline(1)
+
+    def webhook(self, payment_id: PaymentId) -> Webhook:
+        return self.gateway.webhook(payment_id)
+
+    def forged(self, body: bytes) -> Webhook:
+        return Webhook(sender=LISTED, headers={"memory-webhook-secret": "guessed"}, body=body)
+
+
+@dataclass
+class YooKassaDesk:
+    gateway: YooKassaGateway
+    rules: YooKassaRules
+    now: Clock
+
+    def opened(self) -> int:
+        return len(list(self.rules.payments()))
+
+    def pay(self, payment_id: PaymentId, amount: Money | None = None) -> None:
+        payment = self.rules.payment(payment_id, at=self.now())
+        if amount is not None:
+            payment.minor = amount.amount_minor
+            payment.body["amount"]["currency"] = amount.currency.code
+        self.rules.pay(payment_id, at=self.now())
+
+    def cancel(self, payment_id: PaymentId) -> None:
+        self.rules.decline(payment_id, at=self.now())
+
+    def puzzle(self, payment_id: PaymentId) -> None:
+        self._body(payment_id)["status"] = "frozen"
+
+    def foreign(self, payment_id: PaymentId, why: Foreign) -> None:
+        if why is Foreign.OTHER_SHOP:
+            self._body(payment_id)["recipient"]["account_id"] = "100501"
+        else:
+            self._body(payment_id)["test"] = False
+
+    def down(self, next_n: int) -> None:
+        self.rules.faults.plan("down", next_n)
+
+    def lose_answers(self, next_n: int) -> None:
+        self.rules.faults.plan("timeout_after_acting", next_n)
+
+    def decline_next(self) -> None:
+        self.rules.shops[SHOP.shop_id] = replace(SHOP, receipt_required=True)
+
+    def webhook(self, payment_id: PaymentId) -> Webhook:
+        for notification in self.rules.due_notifications(self.now()):
+            if notification.body["object"]["id"] == payment_id:
+                body = json.dumps(notification.body).encode()
+                return Webhook(sender=LISTED, headers={}, body=body)
+        raise LookupError(payment_id)
+
+    def forged(self, body: bytes) -> Webhook:
+        return Webhook(sender="203.0.113.9", headers={}, body=body)
+
+    def _body(self, payment_id: PaymentId) -> dict:
+        return self.rules.payment(payment_id, at=self.now()).body
+
+
+Desk = MemoryDesk | YooKassaDesk
+
+
+def yookassa_plays(stage: Stage, rules: YooKassaRules, now: Clock, **pace: float) -> str:
+    """The URL of its API. Nothing is sent: a test takes the webhooks that are due."""
+    double = YooKassaDouble(rules, webhook_url="http://127.0.0.1:9/", now=now, **pace)
+    stage.app = Starlette(routes=[Mount("/sandbox", routes=double.routes)])
+    return f"{stage.url}/sandbox/yookassa/v3"
+
+
+@contextmanager
+def a_yookassa_desk(stage: Stage, now: Clock) -> Iterator[YooKassaDesk]:
+    rules = YooKassaRules([SHOP])
+    shop = YooKassaShop(SHOP.shop_id, SHOP.secret, live=False)
+    gateway = YooKassaGateway(shop, api_url=yookassa_plays(stage, rules, now))
+    with closing(gateway):
+        yield YooKassaDesk(gateway, rules, now)

@@ -1,0 +1,357 @@
+"""What every payment gateway promises, whoever the provider is."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+
+from adapters.gateways.memory import MemoryGateway
+from core.domain.checkout import CheckoutId
+from core.domain.money import Money
+from core.domain.payment import Foreign, NoticeKind, PaymentId, PaymentStatus
+from core.ports.payment_gateway import (
+    CheckoutDeclined,
+    GatewayUnavailable,
+    SenderNotListed,
+    WebhookNotReadable,
+    WebhookNotTrusted,
+)
+from core.ports.unit_of_work import unit_is_open
+from tests.adapters.gateways.desks import Desk, MemoryDesk, a_yookassa_desk
+from tests.adapters.gateways.served import Stage, a_stage
+from tests.builders import Clock, a_checkout, an_asked_checkout, rub
+
+CHECKOUT = an_asked_checkout()
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage() -> AsyncIterator[Stage]:
+    async with a_stage() as stage:
+        yield stage
+
+
+@pytest.fixture(params=["memory", "yookassa"])
+def desk(request: pytest.FixtureRequest, stage: Stage, now: Clock) -> Iterator[Desk]:
+    """Every gateway that claims to keep the promise, with nothing opened yet."""
+    if request.param == "memory":
+        yield MemoryDesk(MemoryGateway(now=now))
+    else:
+        with a_yookassa_desk(stage, now) as yookassa:
+            yield yookassa
+
+
+@pytest.mark.parametrize("amount_minor", [100, 101, 29900, 29999, 35_000_000])
+async def test_exactly_the_price_is_asked_for(desk: Desk, amount_minor: int) -> None:
+    price = Money.of(amount_minor, "RUB")
+    assert desk.gateway.abilities.takes(price)
+
+    opened = await desk.gateway.open_checkout(an_asked_checkout(amount=price))
+    desk.pay(opened.payment_id)
+
+    facts = await desk.gateway.find_payment(opened.payment_id)
+    assert facts is not None
+    assert facts.paid == price
+
+
+async def test_a_checkout_opens_with_an_address_that_ends(desk: Desk, now: Clock) -> None:
+    opened = await desk.gateway.open_checkout(CHECKOUT)
+
+    assert opened.confirmation_url.startswith("http")
+    assert opened.payment_id in opened.confirmation_url
+    assert opened.expires_at is not None
+    assert now() < opened.expires_at <= now() + timedelta(hours=1)
+
+
+async def test_a_receipt_is_taken_along(desk: Desk) -> None:
+    desk.decline_next()
+    with pytest.raises(CheckoutDeclined):
+        await desk.gateway.open_checkout(CHECKOUT)
+
+    with_receipt = an_asked_checkout(id=CheckoutId("chk_2"), receipt=a_checkout().receipt)
+
+    assert await desk.gateway.open_checkout(with_receipt)
+
+
+async def test_asking_again_opens_nothing_new(desk: Desk, now: Clock) -> None:
+    first = await desk.gateway.open_checkout(CHECKOUT)
+    now.advance(minutes=50)
+
+    again = await desk.gateway.open_checkout(CHECKOUT)
+
+    assert again == first
+    assert desk.opened() == 1
+
+
+async def test_what_became_of_the_checkout_does_not_change_the_request(desk: Desk) -> None:
+    first = await desk.gateway.open_checkout(CHECKOUT)
+
+    again = await desk.gateway.open_checkout(CHECKOUT.becomes_unknown(at=CHECKOUT.asked_at))
+
+    assert again == first
+    assert desk.opened() == 1
+
+
+async def test_two_checkouts_are_two_payments(desk: Desk) -> None:
+    one = await desk.gateway.open_checkout(CHECKOUT)
+    other = await desk.gateway.open_checkout(an_asked_checkout(id=CheckoutId("chk_2")))
+
+    assert one.payment_id != other.payment_id
+    assert desk.opened() == 2
+
+
+async def test_one_key_for_two_requests_opens_nothing_new(desk: Desk) -> None:
+    await desk.gateway.open_checkout(CHECKOUT)
+
+    with pytest.raises(GatewayUnavailable):
+        await desk.gateway.open_checkout(an_asked_checkout(amount=rub(300)))
+
+    assert desk.opened() == 1
+
+
+async def test_a_key_is_new_after_the_memory_that_is_declared(desk: Desk, now: Clock) -> None:
+    await desk.gateway.open_checkout(CHECKOUT)
+    now.advance(desk.gateway.abilities.key_memory)
+
+    await desk.gateway.open_checkout(CHECKOUT)
+
+    assert desk.opened() == 2
+
+
+async def test_a_decline_says_why_and_is_not_a_silence(desk: Desk) -> None:
+    desk.decline_next()
+
+    with pytest.raises(CheckoutDeclined) as declined:
+        await desk.gateway.open_checkout(CHECKOUT)
+
+    assert declined.value.gateway == desk.gateway.name
+    assert declined.value.reason
+    assert desk.opened() == 0
+
+
+async def test_a_refused_key_stays_refused(desk: Desk) -> None:
+    desk.decline_next()
+
+    for _ in range(2):
+        with pytest.raises(CheckoutDeclined):
+            await desk.gateway.open_checkout(CHECKOUT)
+
+
+async def test_a_gateway_that_is_down_leaves_the_outcome_unknown(desk: Desk) -> None:
+    desk.down(3)
+
+    with pytest.raises(GatewayUnavailable):
+        await desk.gateway.open_checkout(CHECKOUT)
+    with pytest.raises(GatewayUnavailable):
+        await desk.gateway.find_payment(PaymentId("2d8f0001-000f-5000-8000-18db351245c7"))
+    with pytest.raises(GatewayUnavailable):
+        await desk.gateway.find_checkout(CHECKOUT)
+
+    assert await desk.gateway.open_checkout(CHECKOUT)
+
+
+async def test_a_lost_answer_is_got_by_asking_again(desk: Desk) -> None:
+    desk.lose_answers(1)
+    with pytest.raises(GatewayUnavailable):
+        await desk.gateway.open_checkout(CHECKOUT)
+
+    opened = await desk.gateway.open_checkout(CHECKOUT)
+
+    assert opened.confirmation_url
+    assert desk.opened() == 1
+
+
+async def test_a_lost_answer_is_found_by_its_checkout(desk: Desk) -> None:
+    await desk.gateway.open_checkout(an_asked_checkout(id=CheckoutId("chk_older")))
+    desk.lose_answers(1)
+    with pytest.raises(GatewayUnavailable):
+        await desk.gateway.open_checkout(CHECKOUT)
+    await desk.gateway.open_checkout(an_asked_checkout(id=CheckoutId("chk_newer")))
+
+    facts = await desk.gateway.find_checkout(CHECKOUT)
+
+    assert facts is not None
+    assert facts.checkout_id == CHECKOUT.id
+    assert facts.purchase_id == CHECKOUT.purchase_id
+    assert facts.status is PaymentStatus.PENDING
+    assert facts.opened is not None
+    assert facts == await desk.gateway.find_payment(facts.payment_id)
+    assert facts.opened == await desk.gateway.open_checkout(CHECKOUT)
+
+
+async def test_a_checkout_is_found_at_any_age(desk: Desk, now: Clock) -> None:
+    opened = await desk.gateway.open_checkout(CHECKOUT)
+    desk.pay(opened.payment_id)
+    now.advance(days=90)
+
+    facts = await desk.gateway.find_checkout(CHECKOUT)
+
+    assert facts is not None
+    assert facts.paid == CHECKOUT.amount
+
+
+async def test_what_was_never_opened_is_not_found(desk: Desk) -> None:
+    assert await desk.gateway.find_checkout(CHECKOUT) is None
+
+
+@pytest.mark.parametrize(
+    "payment_id",
+    ["2d8f0001-000f-5000-8000-18db351245c7", "of-another-provider", "../me", "", "ы" * 99, "a\0"],
+)
+async def test_an_unknown_payment_is_not_found(desk: Desk, payment_id: str) -> None:
+    assert await desk.gateway.find_payment(PaymentId(payment_id)) is None
+
+
+async def test_a_pending_payment_is_not_paid(desk: Desk) -> None:
+    opened = await desk.gateway.open_checkout(CHECKOUT)
+
+    facts = await desk.gateway.find_payment(opened.payment_id)
+
+    assert facts is not None
+    assert facts.status is PaymentStatus.PENDING
+    assert facts.paid is None
+    assert facts.opened == opened
+
+
+async def test_a_canceled_payment_is_not_paid(desk: Desk) -> None:
+    opened = await desk.gateway.open_checkout(CHECKOUT)
+    desk.cancel(opened.payment_id)
+
+    facts = await desk.gateway.find_payment(opened.payment_id)
+
+    assert facts is not None
+    assert facts.status is PaymentStatus.CANCELED
+    assert facts.paid is None
+    assert facts.opened is None
+
+
+async def test_what_nobody_pays_in_time_is_canceled(desk: Desk, now: Clock) -> None:
+    opened = await desk.gateway.open_checkout(CHECKOUT)
+    now.advance(hours=1)
+
+    facts = await desk.gateway.find_payment(opened.payment_id)
+
+    assert facts is not None
+    assert facts.status is PaymentStatus.CANCELED
+
+
+async def test_a_paid_payment_says_whose_it_is(desk: Desk) -> None:
+    opened = await desk.gateway.open_checkout(CHECKOUT)
+    desk.pay(opened.payment_id)
+
+    facts = await desk.gateway.find_payment(opened.payment_id)
+
+    assert facts is not None
+    assert facts.status is PaymentStatus.PAID
+    assert facts.gateway == desk.gateway.name
+    assert facts.payment_id == opened.payment_id
+    assert facts.charge_id
+    assert facts.checkout_id == CHECKOUT.id
+    assert facts.purchase_id == CHECKOUT.purchase_id
+    assert facts.foreign is None
+
+
+async def test_paying_twice_is_one_charge(desk: Desk) -> None:
+    opened = await desk.gateway.open_checkout(CHECKOUT)
+    desk.pay(opened.payment_id)
+    once = await desk.gateway.find_payment(opened.payment_id)
+    desk.pay(opened.payment_id)
+
+    assert await desk.gateway.find_payment(opened.payment_id) == once
+
+
+@pytest.mark.parametrize(
+    "paid", [Money.of(29899, "RUB"), Money.of(29901, "RUB"), Money.of(29900, "USD")]
+)
+async def test_another_amount_than_asked_is_told_as_it_is(desk: Desk, paid: Money) -> None:
+    opened = await desk.gateway.open_checkout(CHECKOUT)
+    desk.pay(opened.payment_id, paid)
+
+    facts = await desk.gateway.find_payment(opened.payment_id)
+
+    assert facts is not None
+    assert facts.paid == paid
+
+
+async def test_an_unknown_status_is_never_paid(desk: Desk) -> None:
+    opened = await desk.gateway.open_checkout(CHECKOUT)
+    desk.pay(opened.payment_id)
+    desk.puzzle(opened.payment_id)
+
+    facts = await desk.gateway.find_payment(opened.payment_id)
+
+    assert facts is not None
+    assert facts.status is PaymentStatus.UNKNOWN
+    assert facts.paid is None
+
+
+@pytest.mark.parametrize("why", Foreign)
+async def test_what_is_none_of_our_business_says_so(desk: Desk, why: Foreign) -> None:
+    opened = await desk.gateway.open_checkout(CHECKOUT)
+    desk.pay(opened.payment_id)
+    desk.foreign(opened.payment_id, why)
+
+    facts = await desk.gateway.find_payment(opened.payment_id)
+
+    assert facts is not None
+    assert facts.foreign is why
+
+
+async def test_a_webhook_says_what_to_ask_about(desk: Desk) -> None:
+    opened = await desk.gateway.open_checkout(CHECKOUT)
+    desk.pay(opened.payment_id)
+
+    notice = desk.gateway.read_webhook(desk.webhook(opened.payment_id))
+
+    assert notice.gateway == desk.gateway.name
+    assert notice.kind is NoticeKind.PAYMENT
+    assert notice.payment_id == opened.payment_id
+    assert notice.claims_paid
+
+
+async def test_the_same_webhook_twice_is_one_notice(desk: Desk) -> None:
+    opened = await desk.gateway.open_checkout(CHECKOUT)
+    other = await desk.gateway.open_checkout(an_asked_checkout(id=CheckoutId("chk_2")))
+    desk.pay(opened.payment_id)
+    desk.pay(other.payment_id)
+
+    first = desk.gateway.read_webhook(desk.webhook(opened.payment_id))
+    again = desk.gateway.read_webhook(desk.webhook(opened.payment_id))
+    different = desk.gateway.read_webhook(desk.webhook(other.payment_id))
+
+    assert first == again
+    assert first.dedupe_key != different.dedupe_key
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\x00 no JSON", b"[" * 100_000, b"{}"])
+async def test_a_stranger_is_turned_away_unread(desk: Desk, body: bytes) -> None:
+    with pytest.raises((SenderNotListed, WebhookNotTrusted)):
+        desk.gateway.read_webhook(desk.forged(body))
+
+
+async def test_a_true_sender_who_makes_no_sense_is_told_so(desk: Desk) -> None:
+    opened = await desk.gateway.open_checkout(CHECKOUT)
+    desk.pay(opened.payment_id)
+    true = desk.webhook(opened.payment_id)
+
+    for body in (b"", b"\xff", b"[]", b"{}", b"null", b"[" * 100_000, b'{"event": 5}'):
+        with pytest.raises(WebhookNotReadable):
+            desk.gateway.read_webhook(type(true)(true.sender, true.headers, body))
+
+
+async def test_no_gateway_is_called_inside_a_unit_of_work(desk: Desk) -> None:
+    token = unit_is_open.set(True)
+    try:
+        with pytest.raises(AssertionError):
+            await desk.gateway.open_checkout(CHECKOUT)
+        with pytest.raises(AssertionError):
+            await desk.gateway.find_payment(PaymentId("2d8f0001-000f-5000-8000-18db351245c7"))
+        with pytest.raises(AssertionError):
+            await desk.gateway.find_checkout(CHECKOUT)
+    finally:
+        unit_is_open.reset(token)
+
+    assert desk.opened() == 0
