@@ -56,7 +56,7 @@ simulate: .venv/.ok ## Search many seeds of the simulated world for a broken pro
 
 .PHONY: torture
 torture: .venv/.ok ## kill -9 the real process at every step of a purchase, on SQLite and PostgreSQL
-	@$(BIN)/pytest -p no:randomly -m torture --torture=whole $(ARGS)
+	@BILLHOOK_TEST_TORTURE=whole $(BIN)/pytest -n 2 -m torture $(ARGS)
 
 .PHONY: bench
 bench: .venv/.ok ## Measure ratios against the bare limits in one run

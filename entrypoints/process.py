@@ -91,10 +91,13 @@ async def not_ready(store: SqlStore) -> list[str]:
     return [f"the database is at revision {present}, not {expected}: run `billhook migrate`"]
 
 
-def application(settings: Settings, *, with_worker: bool) -> ASGIApp:
-    """The web application of one process; with the job pump and, in development, the sandbox."""
+def application(settings: Settings, *, with_worker: bool, now: Now = utc_now) -> ASGIApp:
+    """
+    The web application of one process; with the job pump and, in development, the sandbox, whose
+    clock is then everybody's.
+    """
     sandbox = _sandbox(settings)
-    clock = utc_now if sandbox is None else sandbox[1].now
+    clock = now if sandbox is None else sandbox[1].now
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[tuple[Edge, Health]]:

@@ -33,7 +33,9 @@ def postgres_admin_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_database(postgres_admin_url: str) -> Iterator[tuple[str, "psycopg.Connection[tuple[()]]"]]:
+def postgres_database(
+    postgres_admin_url: str,
+) -> Iterator[tuple[str, "psycopg.Connection[tuple[()]]"]]:
     name = "billhook_tests"
     with psycopg.connect(postgres_admin_url, autocommit=True) as admin:
         admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

@@ -47,7 +47,7 @@ class PaidPeriod:
     def rest(self, at: datetime) -> Money:
         """What of `paid` is for the time after `at`, by time, rounded down."""
         whole = (self.end - self.start) // timedelta(seconds=1)
-        left = (self.end - max(at, self.start)) // timedelta(seconds=1)
+        left = (self.end - at) // timedelta(seconds=1)
         return self.paid.share(min(max(left, 0), whole), whole)
 
 

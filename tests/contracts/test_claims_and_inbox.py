@@ -106,6 +106,32 @@ async def test_copies_of_a_notice_that_come_at_once_are_one_item(shop):
     assert stored == an_inbox_item(id=id_, copies=5, version=4)
 
 
+async def test_a_copy_that_comes_while_the_item_is_worked_on_waits_for_that(shop):
+    fresh = an_inbox_item(copies=1)
+    await written(shop, lambda uow: uow.inbox.take(fresh))
+    has_saved = asyncio.Event()
+
+    async def work() -> None:
+        async with shop.write() as uow:
+            item = await uow.inbox.find(fresh.id)
+            await uow.inbox.save(item.tried())
+            has_saved.set()
+            await let_others_go_on()
+            await uow.commit()
+
+    async def receive() -> None:
+        await has_saved.wait()
+        async with shop.write() as uow:
+            item = await uow.inbox.take(an_inbox_item(id="inb_copy"))
+            await uow.inbox.save(item.received_again())
+            await uow.commit()
+
+    await asyncio.gather(work(), receive())
+
+    stored = await seen(shop, lambda view: view.inbox.find(fresh.id))
+    assert stored == replace(fresh.tried().received_again(), version=2)
+
+
 @pytest.mark.parametrize(
     "notice",
     [a_notice(dedupe_key="another"), a_notice(gateway=GatewayName("cryptopay"))],

@@ -78,8 +78,9 @@ def test_telegram_ids_reach_from_one_to_2_to_the_52(number):
     ],
 )
 def test_a_ref_outside_the_grammar_is_refused(ref):
-    with pytest.raises(IdentityNotReadable):
+    with pytest.raises(IdentityNotReadable) as refused:
         customer_ref(ref)
+    assert len(refused.value.ref) <= 64
     with pytest.raises(IdentityNotReadable):
         identity(ref)
 
@@ -100,8 +101,7 @@ def test_our_own_id_is_a_reference_and_no_identity(ref):
 def test_whatever_is_read_is_spelled_exactly_so(ref):
     try:
         read = customer_ref(ref)
-    except IdentityNotReadable as refused:
-        assert len(refused.ref) <= 64
+    except IdentityNotReadable:
         return
 
     assert str(read) == ref

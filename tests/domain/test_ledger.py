@@ -110,7 +110,7 @@ def test_an_entry_says_the_same_in_any_order_at_any_time(lines, later):
             )
         },
     ],
-    ids=lambda change: "-".join(change),
+    ids="-".join,
 )
 def test_an_entry_that_differs_in_anything_but_time_contradicts(change):
     assert not an_entry().says_the_same_as(an_entry(**change))

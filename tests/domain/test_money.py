@@ -116,7 +116,7 @@ def test_a_gateways_decimal_is_read_exactly(text, code, amount_minor):
         ("NaN", "RUB"),
         ("Infinity", "RUB"),
         ("0x10", "RUB"),
-        ("٢٩٩", "RUB"),  # noqa: RUF001
+        ("٢٩٩", "RUB"),
         ("２９９", "RUB"),
     ],
 )

@@ -1,5 +1,6 @@
 """Periods and windows: the calendar as people mean it, in every zone and through every jump."""
 
+import contextlib
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -63,7 +64,7 @@ def by_dateutil(at: datetime, zone: str, count: int, unit: PeriodUnit) -> dateti
 
 @given(instants, zones, st.integers(0, 1300), units)
 @example(local("Europe/Berlin", 2025, 10, 26, 2, 30, fold=1), "Europe/Berlin", 154, PeriodUnit.DAY)
-@example(local("Europe/Berlin", 2024, 10, 27, 2, 30, fold=1), "Europe/Berlin", 12, PeriodUnit.MONTH)
+@example(local("Europe/Berlin", 2024, 10, 27, 2, 30, fold=1), "Europe/Berlin", 364, PeriodUnit.DAY)
 @example(local("America/New_York", 2026, 2, 8, 2, 30), "America/New_York", 1, PeriodUnit.MONTH)
 @example(local("Africa/Cairo", 2026, 3, 24, 0, 15), "Africa/Cairo", 31, PeriodUnit.DAY)
 def test_an_end_is_the_same_wall_clock_time_counted_from_the_anchor(at, zone, count, unit):
@@ -110,6 +111,7 @@ def test_a_skipped_wall_clock_time_moves_forward():
 
 
 @given(instants, zones, units)
+@example(local("Europe/Berlin", 2025, 10, 26, 2, 30, fold=1), "Europe/Berlin", PeriodUnit.DAY)
 def test_a_chain_of_periods_begins_at_its_anchor_and_never_goes_back(at, zone, unit):
     anchor = Anchor(at, zone)
 
@@ -219,10 +221,8 @@ def test_what_names_no_time_zone_is_refused(name):
 
 @given(st.text(max_size=30))
 def test_no_text_makes_a_time_zone_fail_otherwise(name):
-    try:
+    with contextlib.suppress(UnknownTimeZone):
         assert time_zone(name).key == name
-    except UnknownTimeZone:
-        pass
 
 
 @pytest.mark.parametrize("count", [0, -1, 1201])

@@ -1,5 +1,6 @@
 """The official YooKassa SDK bound to one shop: nothing shared, nothing endless, one silence."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -28,12 +29,17 @@ CALLS_AT_ONCE: Final = 16
 TIMEOUT_SECONDS: Final = (3.05, 10.0)
 """To connect, and between two pieces of the answer."""
 
+WORD: Final = re.compile(r"[0-9A-Za-z_.\[\]-]{1,64}")
+
 log = structlog.get_logger()
 
 
 @dataclass(eq=False)
 class AnsweredNo(Exception):
-    """YooKassa read the request and refuses it; the same request again gets the same answer."""
+    """
+    YooKassa read the request and refuses it; the same request again gets the same answer.
+    `parameter` is empty where it named none. `description` may hold anything: never show it.
+    """
 
     code: str
     parameter: str
@@ -143,7 +149,12 @@ class _BoundClient(ApiClient):  # type: ignore[misc] # The SDK has no types.
 
 def _answered_no(content: object) -> AnsweredNo | None:
     """None: an error page of somebody in between."""
-    if not isinstance(content, dict) or not isinstance(content.get("code"), str):
+    told = content if isinstance(content, dict) else {}
+    code, parameter, description = (
+        text if isinstance(text := told.get(name), str) else ""
+        for name in ("code", "parameter", "description")
+    )
+    if not WORD.fullmatch(code):
         return None
-    told = (content.get(name) for name in ("code", "parameter", "description"))
-    return AnsweredNo(*(part if isinstance(part, str) else "" for part in told))
+    # The rest is logged and shown: what is not a plain name could repeat what the payer wrote.
+    return AnsweredNo(code, parameter if WORD.fullmatch(parameter) else "", description)

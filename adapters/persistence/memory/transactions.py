@@ -146,13 +146,10 @@ class Locks:
         unit.waits_for = None
 
     def _would_wait_for_itself(self, resource: Resource, unit: "Transaction") -> bool:
-        wanted: Resource | None = resource
-        while wanted is not None:
-            holder = self._holders[wanted]
-            if holder is unit:
-                return True
-            wanted = holder.waits_for
-        return False
+        holder = self.holder(resource)
+        while holder is not None and holder is not unit:
+            holder = None if holder.waits_for is None else self.holder(holder.waits_for)
+        return holder is unit
 
 
 class Transaction:

@@ -12,6 +12,7 @@ from contextlib import (
     nullcontext,
     suppress,
 )
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ _CONNECTIONS: Final = 20
 
 # Whatever hangs ends by itself: a statement, a wait for a lock, a unit whose process is stuck.
 _POSTGRESQL: Final = {
+    "application_name": "billhook",
     "connect_timeout": 5,
     "keepalives_idle": 15,
     "keepalives_interval": 5,
@@ -83,6 +85,20 @@ class SqlStore:
         async with _connected(self._reader) as connection:
             yield SqlView(Statements(connection), self._shelf, self._data_key)
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Statements]:
+        """One moment of the whole database, for reports: nothing is written, no haste is made."""
+        async with _connected(self._reader) as connection:
+            with failures_told():
+                if self._is_sqlite:
+                    await connection.exec_driver_sql("BEGIN")
+                else:
+                    await connection.execution_options(
+                        isolation_level="REPEATABLE READ", postgresql_readonly=True
+                    )
+                    await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            yield Statements(connection)
+
     def exclusive(self, name: str) -> AbstractAsyncContextManager[None]:
         database = self._writer.url.database
         if self._is_sqlite:
@@ -99,6 +115,17 @@ class SqlStore:
                     return None, HEAD
                 present = await connection.scalar(text("SELECT version_num FROM alembic_version"))
         return present, HEAD
+
+    async def clock(self) -> datetime:
+        """What the database takes for the present."""
+        ask = (
+            "SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')"
+            if self._is_sqlite
+            else "SELECT now()::text"
+        )
+        async with _connected(self._reader) as connection:
+            with failures_told():
+                return datetime.fromisoformat(str(await connection.scalar(text(ask))))
 
     async def close(self) -> None:
         await self._writer.dispose()

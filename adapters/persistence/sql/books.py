@@ -1,0 +1,111 @@
+"""Whether the books are right: rules in SQL that each find what breaks them."""
+
+from typing import Final
+
+from sqlalchemy import text
+
+from adapters.persistence.sql.store import SqlStore
+
+FINDINGS_MAX: Final = 20
+"""How many findings of one rule are told."""
+
+# The natural sign of a customer account: what is owed to us grows by debits.
+_SIGN: Final = "CASE WHEN account LIKE 'receivable:%' THEN -1 ELSE 1 END"
+
+_NATURAL: Final = f"""
+    SELECT account, currency, seq, balance_after_minor, posted_at,
+        sum(amount_minor * {_SIGN}) OVER line AS expected_minor,
+        lag(seq, 1, 0) OVER line AS seq_before, lag(posted_at) OVER line AS posted_before
+    FROM posting WHERE seq IS NOT NULL
+    WINDOW line AS (PARTITION BY account, currency ORDER BY seq)
+"""  # noqa: S608 - Made of the constant above.
+
+_SUMS: Final = f"""
+    SELECT account, currency, sum(amount_minor) * {_SIGN} AS balance_minor, max(seq) AS seq
+    FROM posting WHERE account LIKE '%cus$_%' ESCAPE '$' GROUP BY account, currency
+"""  # noqa: S608
+
+_RULES: Final = {
+    "entry {id} has a posting and no seal": """
+        SELECT DISTINCT entry_id AS id FROM posting p
+        WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.id = p.entry_id)
+    """,
+    "entry {id} has fewer than two postings": """
+        SELECT e.id FROM entry e LEFT JOIN posting p ON p.entry_id = e.id
+        GROUP BY e.id HAVING count(p.entry_id) < 2
+    """,
+    "entry {id} is out of balance by {difference} {currency}": """
+        SELECT entry_id AS id, currency, sum(amount_minor) AS difference FROM posting
+        GROUP BY entry_id, currency HAVING sum(amount_minor) <> 0
+    """,
+    "all accounts together hold {difference} {currency} instead of nothing": """
+        SELECT currency, sum(amount_minor) AS difference FROM posting
+        GROUP BY currency HAVING sum(amount_minor) <> 0
+    """,
+    "{account} is said to hold {said} {currency} at line {seq}, its lines say {found} at {last}": f"""
+        SELECT b.account, b.currency, b.balance_minor AS said, b.seq,
+            s.balance_minor AS found, s.seq AS last
+        FROM balance b LEFT JOIN ({_SUMS}) s ON s.account = b.account AND s.currency = b.currency
+        WHERE b.balance_minor <> coalesce(s.balance_minor, 0) OR b.seq <> coalesce(s.seq, 0)
+    """,  # noqa: S608
+    "{account} has lines in {currency} and no balance": f"""
+        SELECT account, currency FROM ({_SUMS}) s WHERE NOT EXISTS (
+            SELECT 1 FROM balance b WHERE b.account = s.account AND b.currency = s.currency
+        )
+    """,  # noqa: S608
+    "{account} {currency} has a line without a number": """
+        SELECT DISTINCT account, currency FROM posting
+        WHERE seq IS NULL AND account LIKE '%cus$_%' ESCAPE '$'
+    """,
+    "{account} {currency} skips a number before line {seq}": f"""
+        SELECT account, currency, seq FROM ({_NATURAL}) n WHERE seq <> seq_before + 1
+    """,  # noqa: S608
+    "{account} {currency} says {said} after line {seq}, and its lines say {found}": f"""
+        SELECT account, currency, seq, balance_after_minor AS said, expected_minor AS found
+        FROM ({_NATURAL}) n WHERE balance_after_minor <> expected_minor
+    """,  # noqa: S608
+    "{account} {currency} goes back in time at line {seq}": f"""
+        SELECT account, currency, seq FROM ({_NATURAL}) n WHERE posted_at < posted_before
+    """,  # noqa: S608
+    "{account} is below zero: {balance_minor} {currency}": f"""
+        SELECT account, currency, balance_minor FROM ({_SUMS}) s WHERE balance_minor < 0
+    """,  # noqa: S608
+    "purchase {id} is {status} and its entry is missing": """
+        SELECT id, status FROM purchase p WHERE status IN ('paid', 'refunded') AND NOT EXISTS (
+            SELECT 1 FROM entry e WHERE e.purchase_id = p.id AND e.purpose = 'purchase'
+        )
+    """,
+    "entry {id} is of a purchase that is not paid": """
+        SELECT id FROM entry e WHERE purpose = 'purchase' AND NOT EXISTS (
+            SELECT 1 FROM purchase p
+            WHERE p.id = e.purchase_id AND p.status IN ('paid', 'refunded')
+        )
+    """,
+    "purchase {id} was paid at {gateway} and the charge is not in the books": """
+        SELECT purchase_id AS id, gateway FROM checkout c
+        WHERE status = 'paid' AND NOT EXISTS (
+            SELECT 1 FROM entry e WHERE e.id = 'charge ' || c.gateway || ' ' || c.payment_id
+        )
+        GROUP BY purchase_id, gateway HAVING count(*) > (
+            SELECT count(*) FROM entry e WHERE e.purpose = 'charge'
+                AND e.purchase_id = c.purchase_id AND e.id LIKE 'charge ' || c.gateway || ' %'
+        )
+    """,
+    "customer {id} has no subscription": """
+        SELECT id FROM customer c
+        WHERE NOT EXISTS (SELECT 1 FROM subscription s WHERE s.customer_id = c.id)
+    """,
+}
+
+
+async def check_books(store: SqlStore) -> list[str]:
+    """
+    What is wrong, in words; an empty list is a clean bill. One snapshot is read, so it may run
+    while customers pay.
+    """
+    findings = []
+    async with store.snapshot() as statements:
+        for finding, rule in _RULES.items():
+            broken = await statements.all(text(f"SELECT * FROM ({rule}) r LIMIT {FINDINGS_MAX}"))  # noqa: S608
+            findings += [finding.format_map(row) for row in broken]
+    return findings

@@ -1,0 +1,375 @@
+"""What must hold after every commit, whatever failed before, and what must hold at the end."""
+
+import calendar
+from collections import defaultdict
+from collections.abc import Callable, Hashable
+from datetime import datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from adapters.persistence.memory import Committed
+from adapters.persistence.memory.tables import Tables
+from core.domain.case import CaseKind
+from core.domain.checkout import Checkout, CheckoutStatus
+from core.domain.customer import CustomerId
+from core.domain.ledger import Account, Entry, is_of_a_customer, natural_sign
+from core.domain.money import Currency
+from core.domain.payment import InboxStatus, PaymentId
+from core.domain.period import PeriodUnit
+from core.domain.purchase import Purchase, PurchaseStatus
+from core.domain.subscription import PaidPeriod, Subscription
+from core.domain.usage_quota import UsageReceipt
+from core.ports.unit_of_work import Now
+from simulation.network import NAME, PromiseBroken, Provider, SimulatedYooKassa, money_of
+
+PURCHASES_MOVE: Final = {
+    "pending": {"pending", "paid", "canceled", "expired", "failed"},
+    "expired": {"expired", "paid"},
+}
+CHECKOUTS_MOVE: Final = {
+    "asked": set(CheckoutStatus),
+    "unknown": set(CheckoutStatus) - {CheckoutStatus.ASKED},
+    "open": {"open", "paid", "lapsed"},
+    "lapsed": {"lapsed", "paid"},
+}
+FRESH_CHECKOUT: Final = timedelta(minutes=12)
+"""One that was made while its purchase was being expired is watched, not asked first."""
+
+
+class Invariants:
+    """Told of each commit. Keeps its own books, so that what the store says can be compared."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        gateway: SimulatedYooKassa,
+        now: Now,
+        fail: Callable[[PromiseBroken], None],
+    ) -> None:
+        """`now`: the clock of the process that commits."""
+        self.commits = 0
+        self._provider = provider
+        self._gateway = gateway
+        self._now = now
+        self._fail = fail
+        self._had: dict[tuple[str, Hashable], Any] = {}
+        self._entries: dict[str, Entry] = {}
+        self._sums: defaultdict[tuple[Account, Currency], int] = defaultdict(int)
+        self._settled: defaultdict[CustomerId, int] = defaultdict(int)
+
+    def heard(self, committed: Committed) -> None:
+        self.commits += 1
+        tables = committed.tables
+        changed = {
+            name: [(key, self._had.get((name, key)), self._row(tables, name, key)) for key in keys]
+            for name, keys in committed.changed.items()
+            if name in _TABLES
+        }
+        self._check_entries(changed, tables)
+        self._check_purchases(changed, tables)
+        self._check_checkouts(changed)
+        self._check_subscriptions(changed, tables)
+        self._check_usage(changed, tables)
+        for name, rows in changed.items():
+            for key, _, row in rows:
+                self._had[name, key] = row
+
+    def demand(self, promise: bool, law: str, *about: object) -> None:
+        if not promise:
+            self._fail(PromiseBroken(f"{law}: {', '.join(map(str, about))}"))
+
+    def _row(self, tables: Tables, name: str, key: Hashable) -> Any:
+        return getattr(tables, _TABLES[name]).rows.get(key)
+
+    # Money.
+
+    def _check_entries(self, changed: "Changed", tables: Tables) -> None:
+        for key, had, entry in changed.get("entry", ()):
+            self.demand(had is None, "M5 an entry changed or vanished", key)
+            sums: defaultdict[Currency, int] = defaultdict(int)
+            for posting in entry.postings:
+                self.demand(type(posting.amount.amount_minor) is int, "M6 amount", entry)
+                sums[posting.amount.currency] += posting.amount.amount_minor
+                place = (posting.account, posting.amount.currency)
+                self._sums[place] += posting.amount.amount_minor
+            self.demand(not any(sums.values()), "M1 an entry does not balance", entry)
+            self._entries[key] = entry
+            if entry.purpose == "charge":
+                self._check_charge(entry)
+        for (account, unit), _, balance in changed.get("balance", ()):
+            own = self._sums[account, unit] * natural_sign(account)
+            self.demand(balance.amount.amount_minor == own, "M3 balance", account, balance, own)
+            self.demand(own >= 0, "M4 below zero", account, own)
+            line = tables.lines.rows.get((account, unit, balance.seq))
+            self.demand(
+                line is not None and line.balance_after == balance.amount, "M3 last line", account
+            )
+
+    def _check_charge(self, entry: Entry) -> None:
+        body = self._provider.payment(entry.id.rpartition(" ")[2])
+        if body is None or body["status"] != "succeeded":
+            self.demand(False, "M10 booked without success at the provider", entry.id, body)
+            return
+        booked = max(posting.amount.amount_minor for posting in entry.postings)
+        self.demand(
+            entry.postings[1].amount == money_of(body) and booked == money_of(body).amount_minor,
+            "M9 booked is not what was captured",
+            entry,
+            body["amount"],
+        )
+
+    # Purchases, checkouts and the subscription.
+
+    def _check_purchases(self, changed: "Changed", tables: Tables) -> None:
+        for key, had, has in changed.get("purchase", ()):
+            if had is None:
+                self.demand(has.amount in has.plan.terms.prices, "M19 price", has)
+                self.demand(has.status is PurchaseStatus.PENDING, "E10 born", has)
+                continue
+            frozen = ("id", "customer_id", "plan", "amount", "created_at", "expires_at")
+            for name in frozen:
+                self.demand(getattr(had, name) == getattr(has, name), "law 4 snapshot", name, has)
+            moves = PURCHASES_MOVE.get(had.status, {had.status})
+            self.demand(has.status in moves, "E10 purchase", had.status, has.status, key)
+            if has.status is PurchaseStatus.EXPIRED and had.status is PurchaseStatus.PENDING:
+                self._check_expiry(has, tables)
+        for purchase in _newly_paid(changed):
+            paying = tables.entries.rows.get(_entry_id("purchase", purchase.id))
+            self.demand(
+                paying is not None and paying.postings[1].amount == purchase.amount,
+                "law 9 paid without its entry",
+                purchase,
+            )
+
+    def _check_expiry(self, purchase: Purchase, tables: Tables) -> None:
+        for key in tables.checkouts.keys("purchase", purchase.id):
+            checkout = tables.checkouts.rows[key]
+            if checkout.is_settling and checkout.asked_at < purchase.expires_at - FRESH_CHECKOUT:
+                asked = self._gateway.asked.get(checkout.payment_id or checkout.id)
+                self.demand(
+                    asked is not None and asked >= purchase.expires_at - FRESH_CHECKOUT,
+                    "law 4 expired before its gateway was asked",
+                    purchase.id,
+                    checkout.id,
+                    asked,
+                )
+
+    def _check_checkouts(self, changed: "Changed") -> None:
+        for key, had, has in changed.get("checkout", ()):
+            if had is None:
+                continue
+            moves = CHECKOUTS_MOVE.get(had.status, {had.status})
+            self.demand(has.status in moves, "E10 checkout", had.status, has.status, key)
+            kept = had.opened is None or had.opened.payment_id == has.opened.payment_id
+            self.demand(kept, "law 5 a checkout changed its payment", had, has)
+
+    def _check_subscriptions(self, changed: "Changed", tables: Tables) -> None:
+        paid: defaultdict[CustomerId, list[Purchase]] = defaultdict(list)
+        for purchase in _newly_paid(changed):
+            paid[purchase.customer_id].append(purchase)
+        for key, had, has in changed.get("subscription", ()):
+            bought = paid.pop(key, [])
+            if had is None:
+                self.demand(has.period is None and not bought, "E1 born with a period", has)
+            elif not bought:
+                ended = had.period is not None and had.period.end <= self._now()
+                self.demand(
+                    had.period == has.period or (ended and has.period is None),
+                    "E1 a period changed and nobody paid",
+                    had,
+                    has,
+                )
+            else:
+                self.demand(len(bought) == 1, "E3 two purchases in one unit", bought)
+                self._settled[key] += 1
+                self._check_extension(had, has, bought[0], tables)
+        self.demand(not paid, "E3 paid and nothing given", paid)
+
+    def _check_extension(
+        self, had: Subscription, has: Subscription, bought: Purchase, tables: Tables
+    ) -> None:
+        at = bought.ended_at
+        assert at is not None
+        running = had.period if had.period is not None and at < had.period.end else None
+        period = has.period
+        if period is None:
+            self.demand(False, "E1 paid and not covered", bought)
+            return
+        count = bought.period.count
+        rest = tables.entries.rows.get(_entry_id("rest", bought.id))
+        if running is not None and running.plan.code == bought.plan.code:
+            self.demand(period.start == running.start, "E3 the start moved", period)
+            self.demand(rest is None, "E8 a rest of the same plan", rest)
+            self.demand(period.paid == running.paid + bought.amount, "E3 paid", period)
+            if running.plan.terms.period == bought.period:
+                self.demand(period.count == running.count + count, "E3 count", period, running)
+        else:
+            self.demand(period.start == at and period.count == count, "E3 starts now", period)
+            self.demand(period.paid == bought.amount, "E3 paid", period)
+            returned = 0 if rest is None else rest.postings[1].amount.amount_minor
+            owed = 0 if running is None else _share(running, at)
+            self.demand(returned == owed, "E8 the rest of the former plan", returned, owed)
+        self.demand(period.end == _end_by_calendar(period), "R5 end", period)
+
+    # Usage.
+
+    def _check_usage(self, changed: "Changed", tables: Tables) -> None:
+        units: defaultdict[tuple[str, str], int] = defaultdict(int)
+        for key, had, receipt in changed.get("receipt", ()):
+            if receipt is None:
+                self.demand(had.expires_at <= self._now(), "Q3 forgotten too early", key)
+                continue
+            self.demand(had is None, "Q3 a receipt changed", had, receipt)
+            decision = receipt.decision
+            if decision.allowed:
+                units[receipt.customer_id, receipt.feature] += receipt.units
+                fits = decision.limit is None or decision.used <= decision.limit
+                self.demand(fits, "Q1 more than the limit", receipt)
+        counted: defaultdict[tuple[str, str], int] = defaultdict(int)
+        for key, had, used in changed.get("counter", ()):
+            counted[key.customer_id, key.feature] += used - (had or 0)
+            told = _highest_told(changed, key.customer_id, key.feature)
+            self.demand(not used or told in {None, used}, "Q2 told otherwise", key, used, told)
+        counted_all = {place: used for place, used in counted.items() if used}
+        self.demand(counted_all == dict(units), "Q2 allowed is not what was used", units, counted)
+
+
+Changed = dict[str, list[tuple[Any, Any, Any]]]
+"""By table: each row's key, and what it was and is."""
+
+_TABLES: Final = {
+    "entry": "entries",
+    "balance": "balances",
+    "purchase": "purchases",
+    "checkout": "checkouts",
+    "subscription": "subscriptions",
+    "receipt": "receipts",
+    "counter": "counters",
+}
+
+
+def _newly_paid(changed: Changed) -> list[Purchase]:
+    return [
+        has
+        for _, had, has in changed.get("purchase", ())
+        if has.status is PurchaseStatus.PAID and had.status is not PurchaseStatus.PAID
+    ]
+
+
+def _entry_id(kind: str, of: str) -> Any:
+    return f"{kind} {of}"
+
+
+def _highest_told(changed: Changed, customer_id: str, feature: str) -> int | None:
+    receipts: list[UsageReceipt] = [receipt for _, _, receipt in changed.get("receipt", ()) if receipt]
+    told = [
+        receipt.decision.used
+        for receipt in receipts
+        if (receipt.customer_id, receipt.feature) == (customer_id, feature)
+    ]
+    return max(told, default=None)
+
+
+def _share(running: PaidPeriod, at: datetime) -> int:
+    whole = int((running.end - running.start).total_seconds())
+    left = int((running.end - at).total_seconds())
+    return running.paid.amount_minor * min(left, whole) // whole
+
+
+def _end_by_calendar(period: PaidPeriod) -> datetime:
+    """Step by step from the anchor, as a person would with a wall calendar."""
+    zone = ZoneInfo(period.anchor.zone)
+    first = period.anchor.at.astimezone(zone)
+    assert period.plan.terms.period is not None
+    if period.plan.terms.period.unit is PeriodUnit.DAY:
+        day = first.date() + timedelta(days=period.count)
+    else:
+        year, month = first.year, first.month
+        for _ in range(period.count):
+            year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+        last = calendar.monthrange(year, month)[1]
+        day = first.date().replace(year=year, month=month, day=min(first.day, last))
+    wall = datetime.combine(day, first.time(), tzinfo=zone)
+    utc = ZoneInfo("UTC")
+    ends = [wall.replace(fold=fold).astimezone(utc) for fold in (0, first.fold)]
+    return max(ends)
+
+
+def final_problems(invariants: Invariants, tables: Tables, provider: Provider) -> list[str]:
+    """What is wrong when all faults are over and three days have passed; empty when all is well."""
+    found: list[str] = []
+
+    def demand(promise: bool, law: str, *about: object) -> None:
+        if not promise:
+            found.append(f"{law}: {', '.join(map(str, about))}")
+
+    cases = {(case.kind, case.cause) for case in tables.cases.rows.values()}
+    demand(dict(tables.entries.rows) == invariants._entries, "M5 the books are not what was written")
+    total = sum(invariants._sums.values())
+    demand(total == 0, "M2 all accounts", total)
+    captured = provider.captured()
+    sums = invariants._sums
+    cleared = -sum(minor for (account, _), minor in sums.items() if account == f"clearing:{NAME}")
+    taken = sum(money_of(body).amount_minor for body in captured)
+    demand(cleared == taken, "M15 clearing is not what the provider took", cleared, taken)
+    for body in captured:
+        _check_payment(body, tables, cases, demand)
+    for purchase in tables.purchases.rows.values():
+        demand(not purchase.is_pending, "E2 stranded", purchase)
+    for checkout in tables.checkouts.rows.values():
+        demand(not checkout.is_settling, "law 6 never ended", checkout)
+    for item in tables.inbox.rows.values():
+        demand(item.status is not InboxStatus.STORED, "W3 a notice was never handled", item)
+    for kind, cause in sorted(cases):
+        if kind is CaseKind.UNCONFIRMED:
+            item = tables.inbox.rows[cause.partition(" ")[2]]
+            body = provider.payment(item.notice.payment_id or "") or {}
+            demand(body.get("status") != "succeeded", "E2 a true notice was doubted", item)
+        demand(kind is not CaseKind.POISON, "W3 a poison job", cause)
+    demand(not tables.jobs.rows, "W3 jobs are left", list(tables.jobs.rows.values()))
+    paid = defaultdict(int, {key: 0 for key in tables.customers.rows})
+    for purchase in tables.purchases.rows.values():
+        paid[purchase.customer_id] += purchase.status is PurchaseStatus.PAID
+    demand(
+        all(invariants._settled[key] == count for key, count in paid.items()),
+        "E3 periods are not as many as settled purchases",
+        dict(paid),
+    )
+    return found
+
+
+def _check_payment(
+    body: dict[str, Any],
+    tables: Tables,
+    cases: set[tuple[CaseKind, str]],
+    demand: Callable[..., None],
+) -> None:
+    """What was paid at the provider is settled, in the wallet with a word, or in suspense."""
+    cause = f"charge {NAME} {body['id']}"
+    entry = tables.entries.rows.get(_entry_id("charge", f"{NAME} {body['id']}"))
+    if entry is None:
+        demand(False, "E2 paid and not booked", body)
+        return
+    credited = entry.postings[1].account
+    if "metadata" not in body:
+        demand(not is_of_a_customer(credited), "M16 whose?", entry)
+        demand((CaseKind.SUSPENSE, cause) in cases, "M16 suspense without a case", entry)
+        return
+    owner = body["metadata"]["customer_id"]
+    demand(credited == f"cash:{owner}", "law 3 somebody else's money", entry, owner)
+    purchase = tables.purchases.rows[body["metadata"]["purchase_id"]]
+    checkout = tables.checkouts.rows[body["metadata"]["checkout_id"]]
+    demand(checkout.status is CheckoutStatus.PAID, "W6 paid and its checkout is not", checkout)
+    if money_of(body) != purchase.amount:
+        demand((CaseKind.MISMATCH, cause) in cases, "law 4 a mismatch without a case", body)
+    else:
+        settled = purchase.status is PurchaseStatus.PAID or purchase.remark is not None
+        demand(settled, "E2 paid, and neither settled nor told", purchase, body)
+
+
+def checkouts_by_payment(tables: Tables) -> dict[PaymentId, Checkout]:
+    return {
+        checkout.payment_id: checkout
+        for checkout in tables.checkouts.rows.values()
+        if checkout.payment_id is not None
+    }

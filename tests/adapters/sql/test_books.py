@@ -1,0 +1,151 @@
+"""The check of the books finds every way in which they could be wrong."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from adapters.persistence.sql.books import check_books
+from core.domain.checkout import CheckoutStatus
+from core.domain.ledger import cash, clearing, receivable, revenue, transfer
+from core.domain.plan import PlanCode
+from tests.builders import ANNA, NOON, YOOKASSA, a_checkout, a_purchase, rub
+
+
+@pytest.fixture
+async def busy_shop(shop):
+    """A purchase that was paid, and the money that paid it."""
+    entries = [
+        transfer(
+            "charge yookassa 2d8f",
+            "charge",
+            rub(399),
+            debit=clearing(YOOKASSA),
+            credit=cash(ANNA),
+            at=NOON,
+            purchase_id="pur_00000001",
+        ),
+        transfer(
+            "purchase pur_00000001",
+            "purchase",
+            rub(299),
+            debit=cash(ANNA),
+            credit=revenue(PlanCode("PRO_MONTHLY")),
+            at=NOON,
+            purchase_id="pur_00000001",
+        ),
+        transfer("owed", "fee", rub(5), debit=receivable(ANNA), credit=clearing(YOOKASSA), at=NOON),
+    ]
+    async with shop.write() as uow:
+        await uow.purchases.add(a_purchase())
+        await uow.checkouts.add(a_checkout(status=CheckoutStatus.PAID, due_at=None))
+        for entry in entries:
+            await uow.ledger.post(entry)
+        await uow.commit()
+    return shop
+
+
+async def test_books_that_are_right_give_no_finding(busy_shop):
+    assert await check_books(busy_shop) == []
+
+
+async def test_empty_books_are_right(store):
+    assert await check_books(store) == []
+
+
+@contextmanager
+def unguarded(raw: Engine) -> Iterator[Connection]:
+    """A connection for somebody who has taken the seal off."""
+    with raw.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET session_replication_role = replica"))
+        else:
+            connection.exec_driver_sql("ROLLBACK")
+            connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            triggers = connection.execute(
+                text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+            )
+            for name in triggers.scalars().all():
+                connection.execute(text(f"DROP TRIGGER {name}"))
+        yield connection
+        connection.commit()
+
+
+LINE = "account = 'cash:cus_anna0001' AND seq"
+
+
+@pytest.mark.parametrize(
+    ("damage", "finding"),
+    [
+        ("DELETE FROM entry WHERE id = 'owed'", "entry owed has a posting and no seal"),
+        ("DELETE FROM posting WHERE entry_id = 'owed'", "entry owed has fewer than two postings"),
+        (
+            "UPDATE posting SET amount_minor = 600 WHERE entry_id = 'owed' AND amount_minor > 0",
+            "entry owed is out of balance by 100 RUB",
+        ),
+        (
+            "UPDATE posting SET amount_minor = 600 WHERE entry_id = 'owed' AND amount_minor > 0",
+            "all accounts together hold 100 RUB instead of nothing",
+        ),
+        (
+            "UPDATE balance SET balance_minor = 10001 WHERE account = 'cash:cus_anna0001'",
+            "cash:cus_anna0001 is said to hold 10001 RUB at line 2, its lines say 10000 at 2",
+        ),
+        (
+            "UPDATE balance SET seq = 3 WHERE account = 'receivable:cus_anna0001'",
+            "receivable:cus_anna0001 is said to hold 500 RUB at line 3, its lines say 500 at 1",
+        ),
+        (
+            "DELETE FROM balance WHERE account = 'receivable:cus_anna0001'",
+            "receivable:cus_anna0001 has lines in RUB and no balance",
+        ),
+        (
+            "UPDATE posting SET seq = NULL, balance_after_minor = NULL, posted_at = NULL"
+            f" WHERE {LINE} = 2",
+            "cash:cus_anna0001 RUB has a line without a number",
+        ),
+        (
+            f"UPDATE posting SET seq = 3 WHERE {LINE} = 2",
+            "cash:cus_anna0001 RUB skips a number before line 3",
+        ),
+        (
+            f"UPDATE posting SET balance_after_minor = 9999 WHERE {LINE} = 2",
+            "cash:cus_anna0001 RUB says 9999 after line 2, and its lines say 10000",
+        ),
+        (
+            "UPDATE posting SET posted_at = (SELECT max(expires_at) FROM purchase)"
+            f" WHERE {LINE} = 1",
+            "cash:cus_anna0001 RUB goes back in time at line 2",
+        ),
+        (
+            "UPDATE posting SET amount_minor = -50000"
+            " WHERE account = 'cash:cus_anna0001' AND seq = 2",
+            "cash:cus_anna0001 is below zero: -10100 RUB",
+        ),
+        (
+            "DELETE FROM posting WHERE entry_id LIKE 'purchase%';"
+            "DELETE FROM entry WHERE id LIKE 'purchase%'",
+            "purchase pur_00000001 is paid and its entry is missing",
+        ),
+        (
+            "UPDATE purchase SET status = 'failed'",
+            "entry purchase pur_00000001 is of a purchase that is not paid",
+        ),
+        (
+            "UPDATE entry SET purpose = 'gift' WHERE purpose = 'charge'",
+            "purchase pur_00000001 was paid at yookassa and the charge is not in the books",
+        ),
+        (
+            "DELETE FROM subscription WHERE customer_id = 'cus_boris001'",
+            "customer cus_boris001 has no subscription",
+        ),
+    ],
+)
+async def test_what_is_wrong_is_told_in_words(busy_shop, raw: Engine, damage: str, finding: str):
+    with unguarded(raw) as connection:
+        for statement in damage.split(";"):
+            connection.execute(text(statement))
+
+    assert finding in await check_books(busy_shop)

@@ -1,0 +1,316 @@
+"""Statements are few, and connections come back clean whatever happened on them."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from adapters.persistence.sql.store import SqlStore, open_store
+from core.domain.cause import StoreBusy
+from core.domain.customer import CustomerId
+from core.domain.usage_quota import QuotaDecision, UsageReceipt
+from core.ports.unit_of_work import HeldElsewhere, IdentityTaken
+from core.use_cases.consequences import consequences
+from tests.builders import (
+    ANNA,
+    BORIS,
+    NOON,
+    PHOTO_AI,
+    a_claim,
+    a_customer,
+    a_pending_purchase,
+)
+from tests.contracts.units import seen, written
+from tests.sql_databases import DATA_KEY
+
+
+@contextmanager
+def counted(store: SqlStore) -> Iterator[list[str]]:
+    """The statements that are sent meanwhile, but for the beginnings of transactions."""
+    sent: list[str] = []
+
+    def note(_connection, _cursor, statement, *_rest):
+        if not statement.startswith(("BEGIN", "PRAGMA")):
+            sent.append(statement)
+
+    # On PostgreSQL both share one pool, and what is heard on the one is heard on the other.
+    by_pool = {id(engine.pool): engine.sync_engine for engine in (store._reader, store._writer)}
+    engines = by_pool.values()
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    yield sent
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+async def consume(store: SqlStore, request_id: str) -> None:
+    """What a group of quota decisions asks of the store."""
+    async with store.write() as uow:
+        standings = await uow.subscriptions.standings([ANNA, BORIS])
+        quotas = [standing.quota(PHOTO_AI, NOON) for standing in standings.values()]
+        used = await uow.usage.lock([quota.key for quota in quotas])
+        await uow.usage.receipts([(quota.key.customer_id, request_id) for quota in quotas])
+        await uow.usage.save([replace(quota, used=used[quota.key] + 1) for quota in quotas])
+        decision = QuotaDecision(allowed=True, used=1, limit=3, resets_at=NOON)
+        await uow.usage.add_receipts(
+            [
+                UsageReceipt(
+                    quota.key.customer_id,
+                    request_id,
+                    PHOTO_AI,
+                    1,
+                    decision,
+                    NOON + timedelta(days=36),
+                )
+                for quota in quotas
+            ]
+        )
+        await uow.commit()
+
+
+async def test_a_group_of_quota_decisions_takes_six_statements(shop):
+    await consume(shop, "first")
+
+    with counted(shop) as sent:
+        await consume(shop, "second")
+
+    assert len(sent) == 6, sent
+
+
+async def test_the_customers_page_takes_one_statement(shop):
+    await seen(shop, lambda view: view.overview(ANNA))
+
+    with counted(shop) as sent:
+        await seen(shop, lambda view: view.overview(ANNA))
+
+    assert len(sent) == 1, sent
+
+
+async def test_a_plan_version_is_read_once_for_all_its_purchases(shop):
+    await written(shop, lambda uow: uow.purchases.add(a_pending_purchase()))
+    await seen(shop, lambda view: view.purchases.page(ANNA, limit=9))
+
+    with counted(shop) as sent:
+        await seen(shop, lambda view: view.purchases.page(ANNA, limit=9))
+
+    assert len(sent) == 1, sent
+
+
+async def test_a_unit_canceled_at_any_moment_leaves_no_lock_and_no_half_of_itself(shop):
+    async def write() -> None:
+        async with shop.write() as uow:
+            await uow.customers.lock(ANNA)
+            await uow.purchases.add(a_pending_purchase())
+            await uow.customers.save(a_customer(language="en"))
+            await uow.commit()
+
+    committed = 0
+    for steps in range(0, 60, 3):
+        task = asyncio.create_task(write())
+        for _ in range(steps):
+            await asyncio.sleep(0.0003)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        async with asyncio.timeout(5):
+            async with shop.write() as uow:
+                customer = await uow.customers.lock(ANNA)
+                purchase = await uow.purchases.find(a_pending_purchase().id)
+        assert (customer.language == "en") == (purchase is not None)
+        committed += purchase is not None
+        if committed:
+            break
+
+
+async def test_a_view_canceled_in_the_middle_gives_its_connection_back(shop):
+    for steps in range(12):
+        task = asyncio.create_task(seen(shop, lambda view: view.overview(ANNA)))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    overviews = await asyncio.gather(
+        *(seen(shop, lambda view: view.overview(ANNA)) for _ in range(40))
+    )
+    assert len(overviews) == 40
+    assert shop._reader.pool.checkedout() == 0
+
+
+async def test_a_unit_that_failed_cannot_be_committed_after_all(shop):
+    with pytest.raises(AssertionError, match="failed"):
+        async with shop.write() as uow:
+            await uow.claims.take(a_claim())
+            taken = a_customer(id=CustomerId("cus_carol001"))
+            with pytest.raises(IdentityTaken):
+                await uow.customers.add(taken)
+            await uow.commit()
+
+    assert await written(shop, lambda uow: uow.claims.find(a_claim().cause)) is None
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+async def test_connections_that_were_cut_while_idle_are_replaced_unseen(shop, raw: Engine):
+    await asyncio.gather(*(seen(shop, lambda view: view.overview(ANNA)) for _ in range(5)))
+    cut_all(raw)
+
+    assert await written(shop, lambda uow: uow.customers.lock(ANNA)) == a_customer()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+async def test_a_connection_cut_within_a_unit_is_a_busy_store_and_then_a_good_one(
+    shop, raw: Engine
+):
+    with pytest.raises(StoreBusy):
+        async with shop.write() as uow:
+            await uow.claims.take(a_claim())
+            cut_all(raw)
+            await uow.commit()
+
+    assert await written(shop, lambda uow: uow.claims.find(a_claim().cause)) is None
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+async def test_an_error_of_the_use_case_is_told_even_if_the_connection_is_gone(shop, raw: Engine):
+    class ThePowerWentOut(Exception):
+        """Any error that nobody expects."""
+
+    with pytest.raises(ThePowerWentOut):
+        async with shop.write() as uow:
+            await uow.claims.take(a_claim())
+            cut_all(raw)
+            raise ThePowerWentOut
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+async def test_nothing_waits_for_ever(shop):
+    async with shop._reader.connect() as connection:
+        settings = {
+            name: await connection.scalar(text(f"SHOW {name}"))
+            for name in (
+                "statement_timeout",
+                "lock_timeout",
+                "idle_in_transaction_session_timeout",
+                "timezone",
+                "transaction_isolation",
+            )
+        }
+
+    assert settings == {
+        "statement_timeout": "10s",
+        "lock_timeout": "5s",
+        "idle_in_transaction_session_timeout": "30s",
+        "timezone": "UTC",
+        "transaction_isolation": "read committed",
+    }
+
+
+def cut_all(raw: Engine) -> None:
+    with raw.connect() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'billhook'"
+            )
+        )
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_a_commit_on_sqlite_is_on_the_disk_and_references_are_checked(shop):
+    async with shop.write() as uow:
+        connection = uow._statements._connection
+        settings = {
+            name: await connection.scalar(text(f"PRAGMA {name}"))
+            for name in ("journal_mode", "synchronous", "foreign_keys", "recursive_triggers")
+        }
+
+    assert settings == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "recursive_triggers": 1,
+    }
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_on_sqlite_writers_take_turns_in_the_order_they_came(shop):
+    order = []
+
+    async def write(number: int) -> None:
+        async with shop.write() as uow:
+            await uow.customers.lock(ANNA)
+            order.append(number)
+            await uow.commit()
+
+    await asyncio.gather(*(write(number) for number in range(20)))
+
+    assert order == list(range(20))
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_on_sqlite_a_reader_cannot_write(shop):
+    with pytest.raises(StoreBusy):
+        async with shop.read() as view:
+            await view.customers._statements.run(text("DELETE FROM job"))
+
+
+HOLDER = """
+import asyncio, sys
+from adapters.persistence.sql.data_key import DataKey
+from adapters.persistence.sql.store import open_store
+
+async def hold(url):
+    key = DataKey(["ZRkjn8v2I8CqhZpfHoab3etpe4W56VgEC7XcxSbsXRI="])
+    store = open_store(url, consequences=lambda event: [], data_key=key)
+    async with store.exclusive("pump"):
+        sys.stdout.write("held\\n")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+
+asyncio.run(hold(sys.argv[1]))
+"""
+
+
+async def test_an_exclusive_right_ends_with_the_process_that_held_it(shop, url):
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, url], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(HeldElsewhere):
+        async with shop.exclusive("pump"):
+            pass
+
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.communicate()
+
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                async with shop.exclusive("pump"):
+                    return
+            except HeldElsewhere:
+                await asyncio.sleep(0.02)
+
+
+async def test_a_store_that_cannot_be_reached_is_busy(shop, url, tmp_path):
+    nowhere = {
+        "sqlite": f"sqlite:///{tmp_path}/no/such/folder/billhook.db",
+        "postgresql": "postgresql://nobody@127.0.0.1:1/nothing",
+    }[url.partition(":")[0]]
+    store = open_store(nowhere, consequences=consequences, data_key=DATA_KEY)
+
+    with pytest.raises(StoreBusy):
+        await written(store, lambda uow: uow.claims.take(a_claim()))
+    with pytest.raises(StoreBusy):
+        await seen(store, lambda view: view.customers.find(ANNA))
+    await store.close()

@@ -1,0 +1,132 @@
+"""The walls hold: one deliberate trespass for each contract, and exactly that contract breaks."""
+
+import os
+import shutil
+import subprocess
+import sys
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+from tests.house.sources import ROOT
+
+ROOMS = ("core", "adapters", "entrypoints", "sandbox", "simulation")
+
+DETOUR = "acyclic"
+"""A layer cannot be entered from below without closing a circle, so that contract breaks too."""
+
+TRESPASSES = [
+    ("direction", "adapters/http/app.py", "import entrypoints.logs", {"direction"}),
+    ("direction", "core/domain/case.py", "import adapters.catalog_file", {"direction"}),
+    ("core", "core/domain/case.py", "import core.ports.unit_of_work", {"core", DETOUR}),
+    ("core", "core/ports/payment_gateway.py", "import core.use_cases.keys", {"core", DETOUR}),
+    ("core", "core/a_room_of_its_own.py", "", {"core"}),
+    ("adapters", "adapters/catalog_file.py", "import adapters.http.limits", {"adapters"}),
+    ("adapters", "adapters/a_room_of_its_own.py", "", {"adapters"}),
+    (
+        "gateways",
+        "adapters/gateways/yookassa/__init__.py",
+        "import adapters.gateways.memory",
+        {"gateways"},
+    ),
+    (
+        "stores",
+        "adapters/persistence/sql/tables.py",
+        "import adapters.persistence.memory",
+        {"stores"},
+    ),
+    (
+        "driven",
+        "adapters/persistence/sql/tables.py",
+        "import core.use_cases.billing",
+        {"driven"},
+    ),
+    ("sandbox", "sandbox/clock.py", "import core.domain.money", {"sandbox"}),
+    ("simulation", "simulation/__init__.py", "import entrypoints.logs", {"simulation"}),
+    ("product", "adapters/catalog_file.py", "import sandbox.clock", {"product"}),
+    ("wiring", "adapters/catalog_file.py", "import dependency_injector", {"wiring"}),
+    ("sql", "adapters/jobs/work.py", "import sqlalchemy", {"sql"}),
+    ("web", "adapters/jobs/work.py", "import starlette", {"web"}),
+    ("vendors", "adapters/jobs/work.py", "import requests", {"vendors"}),
+    ("acyclic", "core/domain/money.py", "import core.domain.ledger", {DETOUR}),
+]
+
+pytestmark = pytest.mark.xdist_group("walls")  # One copy of the house, one cache of its imports.
+
+
+def contracts() -> dict[str, str]:
+    """The name of each contract by its id."""
+    config = ConfigParser()
+    config.read(ROOT / ".importlinter")
+    prefix = "importlinter:contract:"
+    return {
+        section.removeprefix(prefix): config[section]["name"]
+        for section in config.sections()
+        if section.startswith(prefix)
+    }
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory) -> Path:
+    copy = tmp_path_factory.mktemp("house")
+    shutil.copy(ROOT / ".importlinter", copy)
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, copy / room, ignore=only_sources)
+    return copy
+
+
+def only_sources(folder: str, names: list[str]) -> set[str]:
+    return {
+        name for name in names if not name.endswith(".py") and not (Path(folder) / name).is_dir()
+    }
+
+
+def broken_in(house: Path) -> set[str]:
+    """The ids of the contracts that do not hold there."""
+    told = subprocess.run(
+        [Path(sys.prefix) / "bin" / "lint-imports", "--no-logo"],
+        cwd=house,
+        env=os.environ | {"COLUMNS": "400", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = told.stdout.splitlines()
+    results = {
+        id_: f"{name} KEPT" not in lines
+        for id_, name in contracts().items()
+        if {f"{name} KEPT", f"{name} BROKEN"} & set(lines)
+    }
+    assert set(results) == set(contracts()), told.stdout + told.stderr
+    return {id_ for id_, is_broken in results.items() if is_broken}
+
+
+def test_the_house_as_it_stands_keeps_every_contract(house):
+    assert broken_in(house) == set()
+
+
+@pytest.mark.parametrize(
+    ("contract", "path", "line", "broken"),
+    TRESPASSES,
+    ids=[f"{contract}-{path}" for contract, path, *_ in TRESPASSES],
+)
+def test_a_trespass_breaks_exactly_its_contract(house, contract, path, line, broken):
+    place = house / path
+    before = place.read_bytes() if place.exists() else None
+
+    place.write_bytes(line.encode() + b"\n" + (before or b""))
+    try:
+        found = broken_in(house)
+    finally:
+        if before is None:
+            place.unlink()
+        else:
+            place.write_bytes(before)
+
+    assert contract in broken
+    assert found == broken
+
+
+def test_every_contract_has_a_trespass():
+    assert {contract for contract, *_ in TRESPASSES} == set(contracts())
