@@ -23,7 +23,7 @@ from adapters.jobs.pump import Pump
 from adapters.jobs.work import work_of
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.store import SqlStore, open_store
-from core.ports.payment_gateway import Gateways, PaymentGateway
+from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import HeldElsewhere, Now
 from core.use_cases.billing import Billing
 from core.use_cases.consequences import consequences
@@ -55,24 +55,21 @@ class Opened:
 async def opened(settings: Settings, *, now: Now = utc_now) -> AsyncIterator[Opened]:
     """The database must be at our revision before anything but a look is done with it."""
     key = DataKey((settings.secret("data_key") or DEVELOPMENT_DATA_KEY).split(","))
-    store = open_store(settings.database, consequences=consequences, data_key=key)
-    try:
-        gateways = gateways_of(settings)
+    async with AsyncExitStack() as stack:
+        store = open_store(settings.database, consequences=consequences, data_key=key)
+        stack.push_async_callback(store.close)
+        makers = {"yookassa": _yookassa}
+        switched_on = [makers[name](settings) for name in settings.gateways]
+        for gateway in switched_on:
+            stack.callback(gateway.close)
+        gateways = Gateways(*switched_on)
         container = Container(
             store=providers.Object(store), gateways=gateways, now=providers.Object(now)
         )
         yield Opened(settings, store, gateways, container.billing(), now)
-    finally:
-        await store.close()
 
 
-def gateways_of(settings: Settings) -> Gateways:
-    """The gateways that are switched on, in the operator's order."""
-    makers = {"yookassa": _yookassa}
-    return Gateways(*(makers[name](settings) for name in settings.gateways))
-
-
-def _yookassa(settings: Settings) -> PaymentGateway:
+def _yookassa(settings: Settings) -> YooKassaGateway:
     shop_id, secret = settings.yookassa_shop or (DEMO_SHOP_ID, DEMO_SECRET)
     own_double = f"{settings.base_url}/sandbox/yookassa/v3" if settings.uses_sandbox else None
     api_url = settings.yookassa_api_url or own_double or API_URL

@@ -17,6 +17,7 @@ from tests.sql_databases import (  # noqa: F401 - Fixtures are found by their na
     sqlite_template,
     sqlite_url,
 )
+from tests.world import World
 
 
 @pytest.fixture
@@ -39,3 +40,9 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     sql = open_store(url, consequences=consequences, data_key=DATA_KEY)
     yield sql
     await sql.close()
+
+
+@pytest.fixture
+async def world(store: Store) -> World:
+    """The fitness app in that store, open for business."""
+    return await World(store).opens()

@@ -53,7 +53,7 @@ def postgres_server(*, durable: bool = False) -> Iterator[str]:
 
 
 def _started(
-    programs: Path, root: Path, port: int, account: Mapping[str, Any], extra: Mapping[str, str]
+    programs: Path, root: Path, port: int, account: Mapping[str, Any], extra: dict[str, str]
 ) -> "subprocess.Popen[bytes]":
     data = root / "data"
     subprocess.run(
@@ -75,7 +75,13 @@ def _started(
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             **account,
         )
-    ready = [programs / "pg_isready", "-q", "-h127.0.0.1", f"-p{port}", "-Upostgres"]
+    ready: list[str | Path] = [
+        programs / "pg_isready",
+        "-q",
+        "-h127.0.0.1",
+        f"-p{port}",
+        "-Upostgres",
+    ]
     patience = time.monotonic() + START_SECONDS
     while subprocess.run(ready, check=False, capture_output=True).returncode != 0:
         if process.poll() is not None or time.monotonic() > patience:

@@ -34,8 +34,9 @@ from core.domain.purchase import PurchaseId, PurchaseNotFound, PurchaseNotPendin
 from core.domain.usage_quota import RequestIdUsedOtherwise
 from core.ports.payment_gateway import CheckoutDeclined, GatewayNotFound, GatewayUnavailable
 from core.use_cases.checkouts import ReceiptContactMissing
+from core.use_cases.grouping import TooManyAsks
 from core.use_cases.purchases import PreviewOutdated
-from core.use_cases.quotas import Ask, TooManyAsks
+from core.use_cases.quotas import Ask
 
 ROOT: Final = "/api/v1/billing"
 SESSION: Final = "session"

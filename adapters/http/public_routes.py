@@ -138,6 +138,10 @@ def _token(edge: Edge, session: Session) -> TokenBody:
 
 def public_operations() -> list[Operation]:
     """What is not done by or for a customer that is known already."""
+    return [*_signing_in(), *_for_the_host(), _for_the_gateways()]
+
+
+def _signing_in() -> list[Operation]:
     return [
         Operation(
             method="GET",
@@ -179,6 +183,11 @@ def public_operations() -> list[Operation]:
             security=(SESSION,),
             errors=(NotSignedIn, StoreBusy),
         ),
+    ]
+
+
+def _for_the_host() -> list[Operation]:
+    return [
         Operation(
             method="PUT",
             path=f"{ROOT}/customers/{{ref}}/",
@@ -208,22 +217,25 @@ def public_operations() -> list[Operation]:
             security=(API_KEY,),
             errors=(NotSignedIn, ScopeMissing, IdentityNotReadable, CustomerNotFound, StoreBusy),
         ),
-        Operation(
-            method="POST",
-            path=f"{ROOT}/webhooks/{{gateway}}/",
-            endpoint=take_in_webhook,
-            summary="For the gateways: stored, then answered 200",
-            tags=("gateways",),
-            params=GatewayPath,
-            responses={200: None},
-            errors=(
-                GatewayNotFound,
-                SenderNotListed,
-                WebhookNotTrusted,
-                WebhookNotReadable,
-                BodyTooLarge,
-                TooManyRequests,
-                StoreBusy,
-            ),
-        ),
     ]
+
+
+def _for_the_gateways() -> Operation:
+    return Operation(
+        method="POST",
+        path=f"{ROOT}/webhooks/{{gateway}}/",
+        endpoint=take_in_webhook,
+        summary="For the gateways: stored, then answered 200",
+        tags=("gateways",),
+        params=GatewayPath,
+        responses={200: None},
+        errors=(
+            GatewayNotFound,
+            SenderNotListed,
+            WebhookNotTrusted,
+            WebhookNotReadable,
+            BodyTooLarge,
+            TooManyRequests,
+            StoreBusy,
+        ),
+    )

@@ -1,12 +1,10 @@
 """Quotas: decide whether a customer may use a feature, many asks at a time."""
 
-import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 from core.domain.customer import CustomerId, CustomerNotFound
-from core.domain.errors import Unavailable
 from core.domain.plan import Feature
 from core.domain.subscription import Standing
 from core.domain.usage_quota import (
@@ -16,16 +14,7 @@ from core.domain.usage_quota import (
     UsageReceipt,
 )
 from core.ports.unit_of_work import Now, Store
-
-GROUP_MAX: Final = 64
-QUEUE_MAX: Final = 4096
-
-
-@dataclass(eq=False)
-class TooManyAsks(Unavailable):
-    """More asks are waiting than can be decided in time; slow down and repeat."""
-
-    retry_after_seconds: int = 1
+from core.use_cases.grouping import Grouped
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +30,14 @@ class Ask:
 class ConsumeQuota:
     """
     Decide an ask, exactly once per request id; N asks at once against K left give exactly K.
-
-    Asks that arrive while a unit is open share the next one, in the order they came, at most
-    GROUP_MAX of them. The group runs in a task of its own, so nobody's cancellation stops it, and
-    answers after the commit. If a group fails, each of its asks is tried alone, so that nobody
-    pays for a neighbour's bad request.
+    Asks that arrive while a unit is open share the next one, and hear their answer after its
+    commit.
     """
 
     def __init__(self, store: Store, now: Now) -> None:
         self._store = store
         self._now = now
-        self._waiting: list[tuple[Ask, asyncio.Future[QuotaDecision]]] = []
-        self._worker: asyncio.Task[None] | None = None
+        self._grouped = Grouped(self._decide)
 
     async def __call__(self, ask: Ask) -> QuotaDecision:
         """
@@ -61,40 +46,9 @@ class ConsumeQuota:
             RequestIdUsedOtherwise: the id was used for another ask.
             TooManyAsks: the queue is full; nothing was counted.
         """
-        if len(self._waiting) >= QUEUE_MAX:
-            raise TooManyAsks
-        answer: asyncio.Future[QuotaDecision] = asyncio.get_running_loop().create_future()
-        self._waiting.append((ask, answer))
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._work())
-        return await answer
+        return await self._grouped(ask)
 
-    async def _work(self) -> None:
-        try:
-            while self._waiting:
-                group, self._waiting = self._waiting[:GROUP_MAX], self._waiting[GROUP_MAX:]
-                await self._answer(group)
-        finally:
-            self._worker = None
-
-    async def _answer(self, group: list[tuple[Ask, asyncio.Future[QuotaDecision]]]) -> None:
-        try:
-            decisions = await self._decide([ask for ask, _ in group])
-        except BaseException as error:
-            if len(group) == 1 or not isinstance(error, Exception):
-                for _, answer in group:
-                    _fail(answer, error)
-                if not isinstance(error, Exception):
-                    raise
-                return
-            for one in group:
-                await self._answer([one])
-            return
-        for (_, answer), decision in zip(group, decisions, strict=True):
-            if not answer.done():  # The caller may have gone away; the decision stands.
-                answer.set_result(decision)
-
-    async def _decide(self, asks: list[Ask]) -> list[QuotaDecision]:
+    async def _decide(self, asks: Sequence[Ask]) -> list[QuotaDecision]:
         """One unit: standings, counters, receipts; then the frozen entities decide in order."""
         async with self._store.write() as uow:
             now = self._now()
@@ -139,12 +93,3 @@ def _receipt(ask: Ask, decision: QuotaDecision) -> UsageReceipt:
         decision,
         expires_at=decision.resets_at + RECEIPT_LIFE,
     )
-
-
-def _fail(answer: asyncio.Future[QuotaDecision], error: BaseException) -> None:
-    if answer.done():
-        return
-    if isinstance(error, Exception):
-        answer.set_exception(error)
-    else:
-        answer.cancel()

@@ -1,12 +1,14 @@
 """The job pump on every store: retries with patience, gives up aloud, loses nothing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.jobs.pump import TRIES_MAX, TRIES_MAX_UNAVAILABLE, Pump
 from core.domain.case import CaseKind
@@ -67,6 +69,12 @@ class Kitchen:
                 await asyncio.sleep(0.005)
 
 
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[Any]]:
+    with capture_logs() as entries:
+        yield entries
+
+
 @pytest.fixture
 def kitchen(shop: Store, now: Clock) -> Kitchen:
     return Kitchen(shop, now)
@@ -103,12 +111,22 @@ async def test_what_is_due_is_done_once(shop, kitchen):
     assert await waiting(shop) == 0
 
 
-async def test_more_jobs_than_hands_are_all_done(shop, now):
+async def test_more_jobs_than_hands_are_all_done_a_few_at_a_time(shop, now):
     kitchen = Kitchen(shop, now, concurrency=2)
+    at_hand, most = [], []
+
+    async def simmer() -> None:
+        at_hand.append(1)
+        most.append(len(at_hand))
+        await asyncio.sleep(0.002)
+        at_hand.pop()
+
+    kitchen.meanwhile = simmer
     await order(shop, *"abcde")
 
     assert await kitchen.pump.drain() == 5
     assert sorted(kitchen.cooked) == list("abcde")
+    assert max(most) == 2
 
 
 async def test_what_a_job_enqueues_is_drained_with_it(shop, kitchen):
@@ -147,7 +165,7 @@ async def test_a_failed_job_is_tried_again_each_time_after_twice_the_wait(shop, 
     ids=["unexpected", "refused", "unavailable"],
 )
 async def test_a_job_that_keeps_failing_is_parked_and_told(
-    shop, kitchen, now, error, tries_max, kept
+    shop, kitchen, now, logged, error, tries_max, kept
 ):
     kitchen.fails = [error] * 100
     await order(shop, "soup")
@@ -159,6 +177,7 @@ async def test_a_job_that_keeps_failing_is_parked_and_told(
 
     assert tries == tries_max
     assert await parked(shop) == [kept]
+    assert [it["event"] for it in logged] == ["job failed"] * tries_max + ["job parked"]
     (case,) = await seen(shop, lambda view: view.open_cases(limit=9))
     assert (case.kind, case.facts) == (
         CaseKind.POISON,
@@ -172,7 +191,7 @@ async def test_what_is_down_for_most_of_a_day_is_waited_for(shop, kitchen, now):
 
     while not kitchen.cooked:
         await kitchen.pump.drain()
-        now.advance(minutes=10)
+        now.advance(minutes=20)
 
     assert timedelta(hours=22) < now() - NOON < timedelta(hours=30)
 

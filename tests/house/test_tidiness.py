@@ -11,20 +11,23 @@ from tests.house.sources import MIGRATIONS, PRODUCT, Source, sources
 
 FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 70
-BANNED_WORDS = frozenset(
-    "util utils helper helpers common base manager managers service services impl mapper"
-    " mappers misc handler handlers dto".split()
+BANNED_WORD = re.compile(
+    "(util|helper|base|manager|service|mapper|handler)s?|common|impl|misc|dtos?"
 )
 LEFTOVER = re.compile(r"\b(FIXME|TODO|XXX|HACK)\b")
 MAY_PRINT = ("bench/", "entrypoints/cli.py")
+ONLY_FOR_TESTS = {
+    "adapters/gateways/memory.py": "the second adapter of its port: the use cases are tested on it",
+}
 ENTRY_FILES = ("__init__.py", "__main__.py", "cli.py", "conftest.py")
 ALL = (*PRODUCT, "tests")
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def words(name: str) -> set[str]:
-    return {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", name)}
+def is_vague(name: str) -> bool:
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", name)
+    return any(BANNED_WORD.fullmatch(word.lower()) for word in words)
 
 
 def test_files_fit_on_a_few_screens():
@@ -34,7 +37,7 @@ def test_files_fit_on_a_few_screens():
         if (lines := len(source.text.splitlines())) > FILE_LINES_MAX
     ]
 
-    assert not long
+    assert not long, "\n".join(long)
 
 
 def test_functions_fit_on_a_screen():
@@ -46,7 +49,7 @@ def test_functions_fit_on_a_screen():
         if node.end_lineno - node.lineno + 1 > FUNCTION_LINES_MAX
     ]
 
-    assert not long
+    assert not long, "\n".join(long)
 
 
 def test_names_say_what_a_file_or_a_class_is_for():
@@ -54,16 +57,16 @@ def test_names_say_what_a_file_or_a_class_is_for():
         source.path
         for source in sources(*ALL)
         for part in source.path.removesuffix(".py").split("/")
-        if words(part) & BANNED_WORDS
+        if is_vague(part)
     ]
     vague += [
         source.at(node)
         for source in sources(*ALL)
         for node in source.nodes(ast.ClassDef)
-        if words(node.name) & BANNED_WORDS
+        if is_vague(node.name)
     ]
 
-    assert not vague
+    assert not vague, "\n".join(vague)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ def test_names_say_what_a_file_or_a_class_is_for():
     ],
 )
 def test_a_vague_word_is_found_as_a_word_of_its_own(name, banned):
-    assert bool(words(name) & BANNED_WORDS) is banned
+    assert is_vague(name) is banned
 
 
 def test_no_work_is_left_over_in_comments():
@@ -90,7 +93,7 @@ def test_no_work_is_left_over_in_comments():
         if token.type == tokenize.COMMENT and LEFTOVER.search(token.string)
     ]
 
-    assert not left
+    assert not left, "\n".join(left)
 
 
 def test_nothing_prints_or_stops_in_the_middle():
@@ -103,23 +106,23 @@ def test_nothing_prints_or_stops_in_the_middle():
         and not (node.func.id == "print" and source.path.startswith(MAY_PRINT))
     ]
 
-    assert not found
+    assert not found, "\n".join(found)
 
 
 def test_every_file_is_used_by_another():
-    # Tests are no users: what only they import is left over from something.
-    product = sources(*PRODUCT)
-    used = {name for source in product for name, _ in source.imports()}
-    used_by_tests = {name for source in sources("tests") for name, _ in source.imports()}
+    # Tests are no users of the product: what only they import is left over from something.
+    unused = []
+    for folders in (PRODUCT, ("tests",)):
+        used = {name for source in sources(*folders) for name, _ in source.imports()}
+        unused += [
+            source.path
+            for source in sources(*folders)
+            if source.module not in used
+            and not is_entered(source)
+            and source.path not in ONLY_FOR_TESTS
+        ]
 
-    unused = [one.path for one in product if one.module not in used and not is_entered(one)]
-    unused += [
-        one.path
-        for one in sources("tests")
-        if one.module not in used_by_tests and not is_entered(one)
-    ]
-
-    assert not unused
+    assert not unused, "\n".join(unused)
 
 
 def is_entered(source: Source) -> bool:
@@ -127,6 +130,7 @@ def is_entered(source: Source) -> bool:
     name = source.path.split("/")[-1]
     return (
         name in ENTRY_FILES
+        or '__name__ == "__main__"' in source.text
         or name.startswith(("test_", "bench_"))
         or source.path.startswith(MIGRATIONS)
     )
@@ -139,7 +143,7 @@ def test_every_file_says_in_a_sentence_what_it_is():
         if source.tree.body and not source.path.startswith(MIGRATIONS) and not opens_well(source)
     ]
 
-    assert not silent
+    assert not silent, "\n".join(silent)
 
 
 def opens_well(source: Source) -> bool:
@@ -164,25 +168,4 @@ def test_no_mocks():
         ]
         found += [source.at(node) for node in source.nodes(ast.arg) if node.arg == "mocker"]
 
-    assert not found
-
-
-def test_every_test_asserts_something():
-    empty = [
-        source.at(node)
-        for source in sources("tests")
-        for node in source.tree.body
-        if isinstance(node, FUNCTIONS)
-        and node.name.startswith("test_")
-        and not any(map(can_fail, ast.walk(node)))
-    ]
-
-    assert not empty
-
-
-def can_fail(node: ast.AST) -> bool:
-    if isinstance(node, ast.Assert):
-        return True
-    called = node.func if isinstance(node, ast.Call) else None
-    name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-    return name in {"raises", "fail"} or name.startswith(("assert_", "check_", "expect", "run_"))
+    assert not found, "\n".join(found)

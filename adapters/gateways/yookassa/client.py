@@ -65,9 +65,9 @@ class YooKassaClient:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, object] | None = None,
         key: str | None = None,
-    ) -> Mapping[str, Any]:
+    ) -> Mapping[str, object]:
         """
         The JSON object of a 200. `key` is the idempotency key; there are no retries in here.
         A thread cannot be stopped: a caller who is canceled waits for the answer, and loses it.
@@ -85,7 +85,7 @@ class YooKassaClient:
         """Let go of the idle connections; the next call makes new ones."""
         self._bound.session.close()
 
-    def _ask(self, method: str, path: str, *rest: Any) -> Mapping[str, Any]:
+    def _ask(self, method: str, path: str, *rest: Any) -> Mapping[str, object]:
         # `from None`: a network error holds the request, and with it the secret key.
         called = log.bind(gateway="yookassa", method=method, path=path)
         try:
@@ -129,7 +129,7 @@ class _BoundClient(ApiClient):  # type: ignore[misc] # The SDK has no types.
 
     def execute(
         self,
-        body: Mapping[str, Any] | None,
+        body: Mapping[str, object] | None,
         method: str,
         path: str,
         query_params: Mapping[str, str] | None,

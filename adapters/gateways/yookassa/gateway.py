@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -99,7 +99,7 @@ class YooKassaGateway:
                 return self._facts(payload)
         return None
 
-    async def _opened_about(self, asked_at: datetime) -> AsyncIterator[Mapping[str, Any]]:
+    async def _opened_about(self, asked_at: datetime) -> AsyncIterator[Mapping[str, object]]:
         """
         Raises:
             GatewayUnavailable: also when there are more than can be looked through. What was
@@ -127,7 +127,7 @@ class YooKassaGateway:
         log.error("too many payments to look through", gateway=NAME, asked_at=_stamp(asked_at))
         raise GatewayUnavailable(NAME)
 
-    def _facts(self, payload: Mapping[str, Any]) -> PaymentFacts:
+    def _facts(self, payload: Mapping[str, object]) -> PaymentFacts:
         facts = facts_from_payment(payload, self._shop)
         if facts.status is PaymentStatus.UNKNOWN:
             log.error("payment not understood", gateway=NAME, payment_id=facts.payment_id)

@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, case, delete, func, literal, select, update
 
+from adapters.persistence.sql.column_types import Moment
 from adapters.persistence.sql.statements import Statements
-from adapters.persistence.sql.tables import PARKED, TAKEN, WAITING
+from adapters.persistence.sql.tables import PARKED, TAKEN, WAITING, job_is_waiting
 from adapters.persistence.sql.tables import job as jobs
 from core.domain.event import ClaimedJob, Job
 
@@ -28,8 +29,14 @@ class SqlJobs:
         return [(claimed_job_from_row(row), row[jobs.c.error]) for row in rows]
 
     async def enqueue(self, job: Job) -> None:
-        insert = self._statements.insert(jobs)
-        await self._statements.run(insert.on_conflict_do_nothing(), [row_from_job(job)])
+        new = self._statements.insert(jobs)
+        # An update, so that the one kept is locked and nobody starts it before this unit ends.
+        once = new.on_conflict_do_update(
+            index_elements=["name", "dedupe"],
+            index_where=job_is_waiting,
+            set_={"run_at": _earlier(new.excluded.run_at)},
+        )
+        await self._statements.run(once, [row_from_job(job)])
 
     async def claim(self, now: datetime, *, limit: int) -> list[ClaimedJob]:
         due = (
@@ -52,17 +59,7 @@ class SqlJobs:
         await self._statements.run(delete(jobs).where(jobs.c.id == job.id))
 
     async def retry(self, job: ClaimedJob, *, at: datetime, error: str) -> None:
-        like = jobs.alias()
-        has_a_like = exists().where(
-            like.c.name == jobs.c.name, like.c.dedupe == jobs.c.dedupe, like.c.state == WAITING
-        )
-        waits = await self._statements.run(
-            update(jobs)
-            .where(jobs.c.id == job.id, ~has_a_like)
-            .values(state=WAITING, run_at=at, error=error)
-        )
-        if waits.rowcount == 0:  # The same was enqueued meanwhile; one of the two is enough.
-            await self.done(job)
+        await self._wait(job, at=at, error=error)
 
     async def park(self, job: ClaimedJob, *, error: str) -> None:
         await self._statements.run(
@@ -70,16 +67,37 @@ class SqlJobs:
         )
 
     async def release(self) -> int:
-        like = jobs.alias()
-        has_a_like = exists().where(
-            like.c.name == jobs.c.name,
-            like.c.dedupe == jobs.c.dedupe,
-            or_(like.c.state == WAITING, and_(like.c.state == TAKEN, like.c.id < jobs.c.id)),
+        rows = await self._statements.all(
+            select(jobs).where(jobs.c.state == TAKEN).order_by(jobs.c.id).with_for_update()
         )
-        taken = jobs.c.state == TAKEN
-        dropped = await self._statements.run(delete(jobs).where(taken, has_a_like))
-        waits = await self._statements.run(update(jobs).where(taken).values(state=WAITING))
-        return dropped.rowcount + waits.rowcount
+        for row in rows:
+            job = claimed_job_from_row(row)
+            await self._wait(job, at=job.job.run_at, error=row[jobs.c.error])
+        return len(rows)
+
+    async def _wait(self, job: ClaimedJob, *, at: datetime, error: str | None) -> None:
+        """Have it wait again; where its like waits already, that one is enough."""
+        kept = await self._statements.run(
+            update(jobs)
+            .where(
+                jobs.c.name == job.job.name,
+                jobs.c.dedupe == job.job.dedupe,
+                jobs.c.state == WAITING,
+                jobs.c.id != job.id,
+            )
+            .values(run_at=_earlier(literal(at, Moment())))
+        )
+        if kept.rowcount:
+            await self.done(job)
+            return
+        await self._statements.run(
+            update(jobs).where(jobs.c.id == job.id).values(state=WAITING, run_at=at, error=error),
+            subject=f"job {job.id}",
+        )
+
+
+def _earlier(at: ColumnElement[datetime]) -> ColumnElement[datetime]:
+    return case((at < jobs.c.run_at, at), else_=jobs.c.run_at)
 
 
 def row_from_job(job: Job) -> dict[str, Any]:

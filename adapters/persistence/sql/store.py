@@ -190,6 +190,13 @@ def set_up_sqlite(engine: Engine, *, writes: bool) -> None:
             cursor.execute(f"PRAGMA {setting}")
         cursor.close()
 
+    @event.listens_for(engine, "invalidate")
+    def _let_go(connection: Any, _record: Any, _error: BaseException | None) -> None:
+        # A connection dropped in the middle of a statement is closed only when the last object
+        # that remembers the statement is gone. Its transaction must not last as long.
+        with suppress(asyncio.CancelledError, exc.DBAPIError):
+            connection.rollback()
+
     if writes:
 
         @event.listens_for(engine, "begin")

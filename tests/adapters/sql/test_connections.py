@@ -1,9 +1,6 @@
 """Statements are few, and connections come back clean whatever happened on them."""
 
 import asyncio
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -283,15 +280,17 @@ asyncio.run(hold(sys.argv[1]))
 
 
 async def test_an_exclusive_right_ends_with_the_process_that_held_it(shop, url):
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, url], stdout=subprocess.PIPE)
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HOLDER, url, stdout=asyncio.subprocess.PIPE
+    )
     assert holder.stdout is not None
-    assert holder.stdout.readline() == b"held\n"
+    assert await holder.stdout.readline() == b"held\n"
     with pytest.raises(HeldElsewhere):
         async with shop.exclusive("pump"):
             pass
 
-    os.kill(holder.pid, signal.SIGKILL)
-    holder.communicate()
+    holder.kill()
+    await holder.wait()
 
     async with asyncio.timeout(10):
         while True:

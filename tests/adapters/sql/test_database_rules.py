@@ -84,8 +84,8 @@ async def full_shop(shop):
         "UPDATE customer_session SET expires_at = created_at, created_at = expires_at",
         "UPDATE customer SET id = NULL",
         "DELETE FROM customer",
-        "INSERT INTO posting (entry_id, line_no, account, currency, amount_minor)"
-        " VALUES ('e2', 1, 'rewards', 'RUB', 0)",
+        "INSERT INTO posting SELECT 'e2', 1, 'rewards', 'RUB', 0, NULL, NULL, NULL",
+        "INSERT INTO posting SELECT 'e2', 1, 'rewards', 'RUB', 1, 1, NULL, NULL",
     ],
 )
 async def test_the_database_refuses(full_shop, raw: Engine, change):

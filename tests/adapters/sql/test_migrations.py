@@ -52,6 +52,18 @@ def test_the_database_holds_the_same_rules_whether_migrated_or_made_from_the_tab
     assert expected - found == set()
 
 
+WHAT_POSTGRESQL_KNOWS = """
+    SELECT table_name, column_name, data_type, is_nullable, coalesce(column_default, '')
+        FROM information_schema.columns WHERE table_schema = 'public';
+    SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace;
+    SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public';
+    SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid)
+        FROM pg_trigger WHERE NOT tgisinternal;
+    SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+"""
+
+
 def rules(connection: Connection) -> set[tuple[str, ...]]:
     """Everything that the database itself knows of tables, constraints, indexes and triggers."""
     if connection.dialect.name == "sqlite":
@@ -66,17 +78,8 @@ def rules(connection: Connection) -> set[tuple[str, ...]]:
             if line.strip()
         }
     found: set[tuple[str, ...]] = set()
-    for query in (
-        "SELECT table_name, column_name, data_type, is_nullable, coalesce(column_default, '')"
-        " FROM information_schema.columns WHERE table_schema = 'public'",
-        "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)"
-        " FROM pg_constraint WHERE connamespace = 'public'::regnamespace",
-        "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
-        "SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid)"
-        " FROM pg_trigger WHERE NOT tgisinternal",
-        "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
-    ):
-        rows = connection.execute(text(query))
+    for query in WHAT_POSTGRESQL_KNOWS.split(";"):
+        rows = connection.exec_driver_sql(query)
         found |= {tuple(row) for row in rows if not row[0].startswith("alembic")}
     return found
 

@@ -101,7 +101,7 @@ def test_postings_without_their_seal_cannot_be_committed(books):
     post(books, "e2", 1, 500)
     post(books, "e2", 2, -500)
 
-    with pytest.raises(IntegrityError, match="(?i)foreign key"):
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
         books.commit()
 
 

@@ -1,0 +1,148 @@
+"""The crash sweep: kill our process at every single step of a flow, and see it heal each time."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from core.use_cases.checkouts import Started
+from simulation.app import Compose, wired
+from simulation.clients import Operator, Shopper
+from simulation.world import Outcome, World
+
+TAIL: Final = timedelta(hours=30)
+"""Longer than a purchase lives and than a claim that nobody confirms is asked about."""
+CATCH_UP: Final = 600.0
+
+
+class Flow:
+    """One shopper does one thing. `prepare` is spared the crashes, `act` gets them."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.shopper = Shopper(world, "shopper")
+
+    async def prepare(self) -> None:
+        await self.shopper.registers()
+
+    async def act(self) -> None:
+        raise NotImplementedError
+
+    async def _bought(self, plan: str = "WEEK") -> Started:
+        started = await self.shopper.starts(plan)
+        assert started is not None
+        return started
+
+    def _pays(self, started: Started) -> None:
+        assert started.checkout is not None
+        assert started.checkout.payment_id is not None
+        assert self.world.provider.pay(started.checkout.payment_id)
+
+
+class Register(Flow):
+    async def prepare(self) -> None:
+        """Nobody is there yet."""
+
+    async def act(self) -> None:
+        await self.shopper.registers()
+
+
+class Buy(Flow):
+    async def act(self) -> None:
+        await self._bought()
+
+
+class Settle(Flow):
+    async def prepare(self) -> None:
+        await super().prepare()
+        self._started = await self._bought()
+
+    async def act(self) -> None:
+        self._pays(self._started)
+        await asyncio.sleep(CATCH_UP)
+
+
+class Consume(Flow):
+    async def act(self) -> None:
+        await self.shopper.uses(5)
+
+
+class Expire(Flow):
+    """A purchase runs out at a moment when it was just paid and nobody has told us, and a period ends."""
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        self._pays(await self._bought())
+        await asyncio.sleep(6 * 86_400.0 - 120)
+        late = await self._bought()
+        await asyncio.sleep(86_400.0 - 3_000)
+        self.world.provider.webhooks_have_stopped = True
+        again = await self.shopper.pays_otherwise(late)
+        assert again is not None
+        await asyncio.sleep(2_400.0)
+        self._pays(again)
+
+    async def act(self) -> None:
+        await asyncio.sleep(2 * CATCH_UP)
+
+
+FLOWS: Final[dict[str, type[Flow]]] = {
+    "register": Register,
+    "buy": Buy,
+    "settle": Settle,
+    "consume": Consume,
+    "expire": Expire,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SweepResult:
+    """How many steps were tried, and what went wrong at which."""
+
+    points: int
+    failures: tuple[tuple[int, str], ...]
+
+
+def crash_sweep(
+    flow: str, *, every: int = 1, seed: int = 0, compose: Compose = wired
+) -> SweepResult:
+    """Run the flow unharmed to count our process's steps, then once for every such step."""
+    unharmed, steps = _run(flow, seed, compose, kill_at=None)
+    if unharmed.problem is not None:
+        return SweepResult(1, ((0, unharmed.problem),))
+    failures: list[tuple[int, str]] = []
+    points = range(1, steps + 1, every)
+    for point in points:
+        outcome, _ = _run(flow, seed, compose, kill_at=point)
+        if outcome.problem is not None:
+            failures.append((point, outcome.problem))
+        assert outcome.crashes == 1, "a step that was counted is a step that comes"
+    return SweepResult(len(points), tuple(failures))
+
+
+def _run(
+    flow: str, seed: int, compose: Compose, *, kill_at: int | None
+) -> tuple[Outcome, int]:
+    """The outcome, and how many steps our process began while the flow acted."""
+    world = World(seed, compose=compose)
+    counted = 0
+
+    async def safety(world: World) -> None:
+        nonlocal counted
+        await Operator(world).opens()
+        acting = FLOWS[flow](world)
+        await acting.prepare()
+        before = world.nemesis.our_steps
+        world.nemesis.kill_at = None if kill_at is None else before + kill_at
+        await acting.act()
+        counted = world.nemesis.our_steps - before
+
+    outcome = world.run(safety, liveness=TAIL)
+    return outcome, counted
+
+
+
+
+
+
+
