@@ -24,7 +24,10 @@ TABLES: Final = """
         customer text, feature text, day date, used bigint NOT NULL,
         PRIMARY KEY (customer, feature, day)
     );
-    CREATE TABLE bare_line (id bigserial PRIMARY KEY, note text NOT NULL)
+    CREATE TABLE bare_line (id bigserial PRIMARY KEY, note text NOT NULL);
+    INSERT INTO bare_usage (customer, feature, day, used)
+        SELECT concat('customer ', number), 'photo_ai', CURRENT_DATE, 0
+        FROM generate_series(0, 199) AS number
 """
 
 UPSERT: Final = """

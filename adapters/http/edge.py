@@ -23,7 +23,7 @@ from core.domain.credentials import (
     SessionId,
     SignInTooOldForMoney,
 )
-from core.domain.customer import Customer, CustomerId, Identity, IdentityKind, customer_ref
+from core.domain.customer import CustomerId, Identity, IdentityKind, customer_ref
 from core.ports.unit_of_work import Now
 from core.use_cases.billing import Billing
 
@@ -97,8 +97,8 @@ async def session_call(request: Request, *, reading: bool) -> Call:
     edge = edge_of(request)
     kind, credentials = _authorization(request)
     if kind == "tma" and reading:
-        customer = await _customer_of_init_data(edge, credentials)
-        return Call(edge, f"customer {customer.id}", customer.id, may_pay=False)
+        customer_id = await _customer_of_init_data(edge, credentials)
+        return Call(edge, f"customer {customer_id}", customer_id, may_pay=False)
     if kind != "bearer" or credentials.startswith("bh_"):
         raise NotSignedIn
     session = await session_of(edge, credentials)
@@ -123,8 +123,7 @@ async def key_call(request: Request, ref: str, scope: Scope) -> Call:
     key = await key_of(request, scope)
     edge = edge_of(request)
     named = customer_ref(ref)
-    customer = await edge.billing.find_customer(named)
-    return Call(edge, f"key {key.name}", customer.id)
+    return Call(edge, f"key {key.name}", await edge.billing.find_customer(named))
 
 
 async def key_of(request: Request, scope: Scope) -> ApiKey:
@@ -153,6 +152,6 @@ def _authorization(request: Request) -> tuple[str, str]:
     return kind.lower(), credentials.strip()
 
 
-async def _customer_of_init_data(edge: Edge, raw: str) -> Customer:
+async def _customer_of_init_data(edge: Edge, raw: str) -> CustomerId:
     data = read_init_data(raw, bot_token=edge.bot_token, now=edge.now(), max_age=INIT_DATA_LIFE)
     return await edge.billing.find_customer(Identity(IdentityKind.TELEGRAM, str(data.user_id)))

@@ -63,6 +63,12 @@ class HeldElsewhere(Unavailable):
 
 
 class CustomersRead(Protocol):
+    async def ids(
+        self, refs: Collection[Identity | CustomerId]
+    ) -> Mapping[Identity | CustomerId, CustomerId]:
+        """Whose these identities are, and which of these ids exist. Unknown: left out."""
+        ...
+
     async def find(self, ref: Identity | CustomerId) -> Customer | None: ...
 
     async def get(self, ref: Identity | CustomerId) -> Customer:
@@ -310,7 +316,9 @@ class Jobs(JobsRead, Protocol):
 class CredentialsRead(Protocol):
     async def find_session(self, session_id: SessionId) -> Session | None: ...
 
-    async def find_key(self, key_hash: str) -> ApiKey | None: ...
+    async def find_keys(self, key_hashes: Collection[str]) -> Mapping[str, ApiKey]:
+        """The keys with these hashes, revoked ones too. Unknown: left out."""
+        ...
 
     async def list_keys(self) -> list[ApiKey]: ...
 

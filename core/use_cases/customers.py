@@ -1,5 +1,6 @@
 """Customers: register on first contact, sign in, show the account."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from core.ports.unit_of_work import (
     Store,
     UnitOfWork,
 )
+from core.use_cases.grouping import Grouped
 
 
 class RegisterCustomer:
@@ -98,18 +100,26 @@ def _with(customer: Customer, language: str | None, contact: str | None) -> Cust
 
 
 class FindCustomer:
-    """The customer of an identity or id."""
+    """Whose identity this is, or whether this id is anybody's. Looked up for many at a time."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._grouped = Grouped(self._find)
 
-    async def __call__(self, ref: Identity | CustomerId) -> Customer:
+    async def __call__(self, ref: Identity | CustomerId) -> CustomerId:
         """
         Raises:
             CustomerNotFound
         """
+        found = await self._grouped(ref)
+        if found is None:
+            raise CustomerNotFound(str(ref))
+        return found
+
+    async def _find(self, refs: Sequence[Identity | CustomerId]) -> Sequence[CustomerId | None]:
         async with self._store.read() as view:
-            return await view.customers.get(ref)
+            found = await view.customers.ids(set(refs))
+        return [found.get(ref) for ref in refs]
 
 
 class OpenSession:

@@ -1,10 +1,12 @@
 """API keys of the business's own backend: put, list, revoke, recognise."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from core.domain.credentials import ApiKey, NotSignedIn, Scope
 from core.domain.errors import NotFound
 from core.ports.unit_of_work import Now, Store
+from core.use_cases.grouping import Grouped
 
 
 @dataclass(eq=False)
@@ -62,18 +64,23 @@ class RevokeKey:
 
 
 class CheckKey:
-    """The key with this hash."""
+    """The key with this hash, as it is now. Looked up for many requests at a time."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._grouped = Grouped(self._find)
 
     async def __call__(self, key_hash: str) -> ApiKey:
         """
         Raises:
             NotSignedIn: unknown or revoked.
         """
-        async with self._store.read() as view:
-            key = await view.credentials.find_key(key_hash)
+        key = await self._grouped(key_hash)
         if key is None or key.revoked_at is not None:
             raise NotSignedIn
         return key
+
+    async def _find(self, key_hashes: Sequence[str]) -> Sequence[ApiKey | None]:
+        async with self._store.read() as view:
+            found = await view.credentials.find_keys(set(key_hashes))
+        return [found.get(one) for one in key_hashes]

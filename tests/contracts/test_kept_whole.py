@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.domain.checkout import CheckoutStatus
-from core.domain.credentials import Scope
+from core.domain.credentials import ApiKey, Scope
 from core.domain.customer import Identity, IdentityKind
 from core.domain.money import Money
 from core.domain.payment import InboxStatus, NoticeKind
@@ -142,10 +142,14 @@ KINDS = {
         other=an_api_key(scopes=frozenset(Scope), key_hash="another", revoked_at=None),
         add=lambda uow, it: uow.credentials.put_key(it),
         save=lambda uow, it: uow.credentials.put_key(it),
-        load=lambda reader, it: reader.credentials.find_key(it.key_hash),
+        load=lambda reader, it: _key(reader, it.key_hash),
         counts_versions=False,
     ),
 }
+
+
+async def _key(reader: Any, key_hash: str) -> ApiKey | None:
+    return (await reader.credentials.find_keys({key_hash})).get(key_hash)
 
 
 @pytest.fixture(params=KINDS)

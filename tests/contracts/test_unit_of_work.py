@@ -7,7 +7,13 @@ from datetime import timedelta
 import pytest
 
 from core.domain.checkout import CheckoutId, CheckoutNotFound
-from core.domain.customer import CustomerId, CustomerNotFound, Identity, IdentityKind
+from core.domain.customer import (
+    CustomerId,
+    CustomerNotFound,
+    Identity,
+    IdentityKind,
+    identity,
+)
 from core.domain.errors import BillingError
 from core.domain.ledger import cash, clearing, transfer
 from core.domain.payment import PaymentId
@@ -85,7 +91,7 @@ async def everything_written(store: Store) -> list[object]:
             await view.ledger.find("e1"),
             await view.inbox.find(an_inbox_item().id),
             await view.credentials.find_session(a_session().id),
-            await view.credentials.find_key(an_api_key().key_hash),
+            (await view.credentials.find_keys({an_api_key().key_hash})).get(an_api_key().key_hash),
             *await view.credentials.list_keys(),
             *await view.open_cases(limit=9),
             *await view.history(an_event().subject),
@@ -281,7 +287,8 @@ async def test_what_is_absent_raises_the_named_error(shop):
         assert await view.checkouts.find_by_payment(YOOKASSA, PaymentId("404")) is None
         assert await view.ledger.find("404") is None
         assert await view.inbox.find("404") is None
-        assert await view.credentials.find_key("404") is None
+        assert await view.credentials.find_keys({"404"}) == {}
+        assert await view.customers.ids({CustomerId("cus_404"), identity("telegram:404")}) == {}
     async with shop.write() as uow:
         with pytest.raises(CustomerNotFound):
             await uow.customers.lock(CAROL)

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from core.domain.credentials import Session, SessionId
+from core.domain.customer import CustomerId, Identity, IdentityKind
 from core.domain.ledger import bonus, cash, clearing, transfer
 from core.domain.plan import Catalog, PlanCode, PlanVersion, PlanVersionId
 from core.domain.usage_quota import UsageKey, UsageQuota
@@ -167,5 +168,12 @@ async def test_a_key_replaces_the_one_of_its_name(shop):
 
     async with shop.read() as view:
         assert await view.credentials.list_keys() == [renewed, other]
-        assert await view.credentials.find_key("h3") == renewed
-        assert await view.credentials.find_key(key.key_hash) is None
+        assert await view.credentials.find_keys({"h3", key.key_hash}) == {"h3": renewed}
+
+
+async def test_many_references_are_resolved_at_once(shop: Store) -> None:
+    nobody = Identity(IdentityKind.EXTERNAL, "nobody")
+    own = a_customer().identities
+    async with shop.read() as view:
+        found = await view.customers.ids({ANNA, BORIS, CustomerId("cus_404"), nobody, *own})
+    assert found == {ANNA: ANNA, BORIS: BORIS, own[0]: ANNA, own[1]: ANNA}

@@ -29,6 +29,12 @@ class Repository:
 
 
 class MemoryCustomers(Repository):
+    async def ids(
+        self, refs: Collection[Identity | CustomerId]
+    ) -> Mapping[Identity | CustomerId, CustomerId]:
+        found = {ref: await self.find(ref) for ref in refs}
+        return {ref: customer.id for ref, customer in found.items() if customer is not None}
+
     async def find(self, ref: Identity | CustomerId) -> Customer | None:
         await self._unit.called()
         if isinstance(ref, Identity):
@@ -232,10 +238,10 @@ class MemoryCredentials(Repository):
         await self._unit.called()
         return self._unit.get(self._tables.sessions, session_id)
 
-    async def find_key(self, key_hash: str) -> ApiKey | None:
+    async def find_keys(self, key_hashes: Collection[str]) -> Mapping[str, ApiKey]:
         await self._unit.called()
-        found = self._unit.find(self._tables.keys, "hash", key_hash)
-        return found[0][1] if found else None
+        found = {one: self._unit.find(self._tables.keys, "hash", one) for one in key_hashes}
+        return {key_hash: rows[0][1] for key_hash, rows in found.items() if rows}
 
     async def list_keys(self) -> list[ApiKey]:
         await self._unit.called()

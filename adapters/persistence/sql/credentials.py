@@ -1,5 +1,6 @@
 """Sessions and API keys as rows."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import RowMapping, select, update
@@ -18,9 +19,9 @@ class SqlCredentials:
         row = await self._statements.first(select(sessions).where(sessions.c.id == session_id))
         return None if row is None else session_from_row(row)
 
-    async def find_key(self, key_hash: str) -> ApiKey | None:
-        row = await self._statements.first(select(keys).where(keys.c.key_hash == key_hash))
-        return None if row is None else api_key_from_row(row)
+    async def find_keys(self, key_hashes: Collection[str]) -> Mapping[str, ApiKey]:
+        rows = await self._statements.all(select(keys).where(keys.c.key_hash.in_(key_hashes)))
+        return {key.key_hash: key for key in map(api_key_from_row, rows)}
 
     async def list_keys(self) -> list[ApiKey]:
         rows = await self._statements.all(select(keys).order_by(keys.c.name))

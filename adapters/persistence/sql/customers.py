@@ -1,5 +1,6 @@
 """Customers and their identities as rows."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, bindparam, delete, select, tuple_, update
@@ -22,6 +23,25 @@ class SqlCustomers:
     def __init__(self, statements: Statements, data_key: DataKey) -> None:
         self._statements = statements
         self._data_key = data_key
+
+    async def ids(
+        self, refs: Collection[Identity | CustomerId]
+    ) -> Mapping[Identity | CustomerId, CustomerId]:
+        named = [(one.kind, one.value) for one in refs if isinstance(one, Identity)]
+        ours = [one for one in refs if not isinstance(one, Identity)]
+        found: dict[Identity | CustomerId, CustomerId] = {}
+        if named:
+            i = identities.c
+            asked = select(identities).where(tuple_(i.kind, i.value).in_(named))
+            for row in await self._statements.all(asked):
+                found[Identity(IdentityKind(row[i.kind]), row[i.value])] = row[i.customer_id]
+        if ours:
+            asked = select(customers.c.id).where(customers.c.id.in_(ours))
+            found |= {
+                row[customers.c.id]: row[customers.c.id]
+                for row in await self._statements.all(asked)
+            }
+        return found
 
     async def find(self, ref: Identity | CustomerId) -> Customer | None:
         row = await self._statements.first(_of(ref, select(*customer_columns)))

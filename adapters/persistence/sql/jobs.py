@@ -77,19 +77,19 @@ class SqlJobs:
 
     async def _wait(self, job: ClaimedJob, *, at: datetime, error: str | None) -> None:
         """Have it wait again; where its like waits already, that one is enough."""
-        kept = await self._statements.run(
-            update(jobs)
-            .where(
-                jobs.c.name == job.job.name,
-                jobs.c.dedupe == job.job.dedupe,
-                jobs.c.state == WAITING,
-                jobs.c.id != job.id,
+        if job.job.dedupe is not None:
+            like = await self._statements.run(
+                update(jobs)
+                .where(
+                    jobs.c.name == job.job.name,
+                    jobs.c.dedupe == job.job.dedupe,
+                    jobs.c.state == WAITING,
+                )
+                .values(run_at=_earlier(literal(at, Moment())))
             )
-            .values(run_at=_earlier(literal(at, Moment())))
-        )
-        if kept.rowcount:
-            await self.done(job)
-            return
+            if like.rowcount:
+                await self.done(job)
+                return
         await self._statements.run(
             update(jobs).where(jobs.c.id == job.id).values(state=WAITING, run_at=at, error=error),
             subject=f"job {job.id}",
