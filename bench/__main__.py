@@ -6,14 +6,14 @@ Times are told, never asserted: they are the machine's. What fails is a book out
 import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
 
 from bench import consume, settle, sqlite, statements
 from bench.rounds import Plan, Report, table
 from tests.postgres_server import postgres_server
 
-PARTS: Final[Mapping[str, Callable[[Plan], Awaitable[Report]]]] = {
+PARTS: Final[Mapping[str, Callable[[Plan], Coroutine[Any, Any, Report]]]] = {
     "consume": consume.measure,
     "settle": settle.measure,
     "sqlite": sqlite.measure,

@@ -112,7 +112,7 @@ def settings_for(database_url: str, folder: str) -> Settings:
         catalog=CATALOG,
         dev_api_key=KEY,
         yookassa_shop_id_test="bench",
-        yookassa_secret_key_test="test_bench",  # noqa: S106 - Nobody is called with it.
+        yookassa_secret_key_test="test_bench",
     )
 
 

@@ -17,9 +17,9 @@ from entrypoints.settings import DEVELOPMENT_DATA_KEY
 def new_database(server_url: str, name: str) -> str:
     """The URL of an empty database."""
     with psycopg.connect(server_url, autocommit=True) as server:
-        known = sql.Identifier(name)
-        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(known))
-        server.execute(sql.SQL("CREATE DATABASE {}").format(known))
+        for command in ("DROP DATABASE IF EXISTS {} WITH (FORCE)", "CREATE DATABASE {}"):
+            quoted = sql.SQL(command).format(sql.Identifier(name))
+            server.execute(quoted)
     return make_url(server_url).set(database=name).render_as_string(hide_password=False)
 
 

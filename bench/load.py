@@ -20,6 +20,7 @@ class Tally:
     def __init__(self) -> None:
         self.answered = self.refused = self.open = 0
         self.is_over = False
+        self.all_closed = asyncio.Event()
 
 
 class Asker(asyncio.Protocol):
@@ -35,7 +36,7 @@ class Asker(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's own, no subclass.
         self._tally.open += 1
-        transport.write(next(self._requests))
+        self.transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
         self._answer += data
@@ -53,6 +54,8 @@ class Asker(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         self._tally.open -= 1
+        if not self._tally.open:
+            self._tally.all_closed.set()
         if not self._tally.is_over:
             self._tally.refused += 1
 
@@ -92,8 +95,7 @@ async def load(port: int, connections: int, seconds: float, asked: Iterator[byte
     assert tally.open == connections, "connections were lost"
     rate = (tally.answered - before) / (loop.time() - started)
     tally.is_over = True
-    while tally.open:
-        await asyncio.sleep(0.01)
+    await tally.all_closed.wait()
     print(json.dumps({"rate": rate, "answered": tally.answered, "refused": tally.refused}))
 
 

@@ -9,7 +9,6 @@ from typing import Final
 
 from adapters.catalog_file import catalog_from_file
 from adapters.persistence.sql.migrate import migrate
-from adapters.persistence.sql.store import SqlStore
 from bench.consume import CATALOG, CUSTOMERS, bare_database
 from bench.counting import Said, counted
 from bench.databases import a_store, new_database, verdict
@@ -22,10 +21,12 @@ CONCURRENCY: Final = 16
 PURCHASES: Final = 100
 """Settled in one round."""
 
-KEY: Final = "customer = concat('customer ', :customer::int) AND feature = 'photo_ai' AND day = CURRENT_DATE"
+KEY: Final = (
+    "customer = concat('customer ', :customer::int) AND feature = 'photo_ai' AND day = CURRENT_DATE"
+)
 BARE: Final = {
-    "SELECT": f"SELECT used FROM bare_usage WHERE {KEY};",  # noqa: S608 - Of constants.
-    "UPDATE": f"UPDATE bare_usage SET used = used + 1 WHERE {KEY};",  # noqa: S608
+    "SELECT": f"SELECT used FROM bare_usage WHERE {KEY};",
+    "UPDATE": f"UPDATE bare_usage SET used = used + 1 WHERE {KEY};",
     "INSERT": "INSERT INTO bare_line (note) VALUES (repeat('x', 200));",
 }
 
@@ -33,12 +34,9 @@ BARE: Final = {
 class Till:
     """Customers who buy once each and pay; their webhooks come all at once."""
 
-    def __init__(self, store: SqlStore) -> None:
-        self._world = World(store)
+    def __init__(self, world: World) -> None:
+        self._world = world
         self._numbers = count()
-
-    async def open(self) -> None:
-        await self._world.billing.apply_catalog(catalog_from_file(CATALOG))
 
     async def paid(self, purchases: int) -> list[PaymentId]:
         """Paid at the gateway; nobody has told us yet."""
@@ -74,8 +72,9 @@ async def measure(plan: Plan) -> Report:
     migrate(url)
     report = Report()
     async with a_store(url) as store:
-        till = Till(store)
-        await till.open()
+        world = World(store)
+        await world.billing.apply_catalog(catalog_from_file(CATALOG))
+        till = Till(world)
         await till.round()  # What is prepared once is not measured.
         payments = await till.paid(1)
         with counted() as said:

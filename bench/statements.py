@@ -66,7 +66,8 @@ class Teller:
 
 
 async def _in_process(store: SqlStore, tell: Teller) -> None:
-    world, till = World(store), Till(store)
+    world = World(store)
+    till = Till(world)
     await world.billing.apply_catalog(catalog_from_file(CATALOG))
     crowd = [await world.customer(f"external:c{number}") for number in range(GROUP)]
     for number in range(WARM):
@@ -112,7 +113,7 @@ async def _served(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     app = application(settings, with_worker=False)
     server = uvicorn.Server(uvicorn.Config(app, port=settings.port, log_level="error"))
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - It has no event to wait for.
         await asyncio.sleep(0.02)
     try:
         async with httpx.AsyncClient(base_url=f"{settings.base_url}{API}/") as client:

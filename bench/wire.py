@@ -7,6 +7,7 @@ connection still lives.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from sqlalchemy import make_url
 
@@ -16,8 +17,12 @@ class Wire:
 
     def __init__(self) -> None:
         self.round_trips = 0
+        self.carriers: set[asyncio.Task[None]] = set()
 
-    async def carry(
+    def connect(self, url: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.carriers.add(asyncio.create_task(self._carry(url, reader, writer)))
+
+    async def _carry(
         self, url: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         address = make_url(url)
@@ -46,9 +51,10 @@ class Wire:
 async def listened(url: str) -> AsyncIterator[tuple[str, Wire]]:
     """The database's URL over a wire that counts."""
     wire = Wire()
-    server = await asyncio.start_server(lambda r, w: wire.carry(url, r, w), "127.0.0.1", 0)
+    server = await asyncio.start_server(partial(wire.connect, url), "127.0.0.1", 0)
     try:
         port = server.sockets[0].getsockname()[1]
         yield make_url(url).set(port=port).render_as_string(hide_password=False), wire
     finally:
         server.close()
+        await asyncio.gather(*wire.carriers)

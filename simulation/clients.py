@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeVar
 
 from core.domain.cause import Cause, StillRunning
-from core.domain.checkout import Checkout
 from core.domain.customer import CustomerId, identity
 from core.domain.errors import BillingError, Refused, Unavailable
 from core.domain.money import Money
@@ -30,6 +29,7 @@ RETURN_URL: Final = "https://shop.example.com/paid"
 PHOTO: Final = Feature("photo_ai")
 ZONES: Final = ("Europe/Moscow", "Europe/Berlin", "America/New_York", "Asia/Manila")
 HOUR: Final = 3600.0
+PATIENCE: Final = 48 * HOUR
 
 Answer = TypeVar("Answer")
 
@@ -74,8 +74,9 @@ async def surely(
     Raises:
         GaveUp: the answer, if any, will never be heard.
     """
-    wait = 1.0
+    wait, began = 1.0, world.loop.time()
     while True:
+        world.demand(world.loop.time() < began + PATIENCE, "E2 stranded without a definite answer")
         if may_give_up and chance.random() < world.faults.gives_up:
             raise GaveUp
         try:
@@ -156,25 +157,29 @@ class Shopper:
         self._world.shown(await surely(self._world, self._chance, act, may_give_up=True))
 
     async def buys(self) -> None:
+        """One plan or two; at leisure, or everything in the same moment."""
         chance = self._chance
-        started = await self.starts(chance.choice(("WEEK", "WEEK", "MONTH")), may_give_up=True)
-        if started is None:
-            return
-        if chance.random() < 0.3:
+        plans = chance.choice((("WEEK",), ("MONTH",), ("WEEK", "MONTH")))
+        starts = [self.starts(plan, may_give_up=True) for plan in plans]
+        found = [started for started in await asyncio.gather(*starts) if started is not None]
+        in_a_hurry = chance.random() < 0.5
+        if not in_a_hurry:
             await asyncio.sleep(chance.expovariate(1 / HOUR))
-        again = await self.pays_otherwise(started) if chance.random() < 0.3 else None
-        if chance.random() < 0.1:
-            await self.cancels(started.purchase.id)
-        for one in (started, again):
-            if one is not None and one.checkout is not None:
-                await asyncio.sleep(chance.expovariate(1 / (0.2 * HOUR)))
-                self.is_at_the_page(one.checkout)
+            found += [again for one in found if (again := await self.pays_otherwise(one))]
+        async with asyncio.TaskGroup() as doings:
+            for started in found:
+                if chance.random() < 0.15:  # Cold feet, before or while paying.
+                    doings.create_task(self.cancels(started.purchase.id))
+                if not in_a_hurry:
+                    await asyncio.sleep(chance.expovariate(1 / (0.2 * HOUR)))
+                self.is_at_the_page(started)
 
-    def is_at_the_page(self, checkout: Checkout) -> None:
+    def is_at_the_page(self, started: Started) -> None:
         """The payer pays, fails to, or goes away."""
-        if checkout.opened is None or not checkout.opened.confirmation_url:
+        opened = None if started.checkout is None else started.checkout.opened
+        if opened is None or not opened.confirmation_url:
             return
-        payment_id, what = checkout.opened.payment_id, self._chance.random()
+        payment_id, what = opened.payment_id, self._chance.random()
         if what < 0.7:
             short = self._chance.random() < self._world.faults.short_payment
             self._world.provider.pay(payment_id, short=short)

@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import replace
 from itertools import count
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from core.domain.plan import GatewayName
 from core.domain.purchase import PurchaseId
 from core.domain.usage_quota import RECEIPT_LIFE, QuotaDecision, UsageReceipt
 from core.ports.payment_gateway import Gateways, PaymentGateway, Webhook
-from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
+from core.ports.unit_of_work import SavedMeanwhile, Store, UnitOfWork, View
 from core.use_cases.billing import Billing
 from core.use_cases.customers import standing_of
 from core.use_cases.purchases import ExpirePurchase
@@ -87,8 +87,11 @@ def no_lock_and_no_versions(outside: Outside) -> Billing:
 
 def _overwriting(repository: Any, key: str) -> Changed:
     async def save(entity: Any) -> None:
-        present = await repository.get(getattr(entity, key))
-        await repository.save(replace(entity, version=present.version))
+        while True:
+            present = await repository.get(getattr(entity, key))
+            with suppress(SavedMeanwhile):
+                await repository.save(replace(entity, version=present.version))
+                return
 
     return Changed(repository, save=save)
 

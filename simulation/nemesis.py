@@ -68,7 +68,6 @@ WORST: Final = {
     "short_payment": 0.15,
     "clock_offset_max": 300.0,
     "store_busy": 0.01,
-    "store_seconds_max": 2.0,
     "commit_unknown": 0.02,
 }
 
@@ -78,6 +77,7 @@ def draw(chance: random.Random) -> Faults:
     drawn = {name: worst * chance.random() for name, worst in WORST.items() if chance.random() < 0.5}
     stops = chance.random() < 0.1
     drawn |= {
+        "store_seconds_max": 10 ** chance.uniform(-3, 0) if chance.random() < 0.5 else 0,
         "crash": 10 ** chance.uniform(-4.5, -2) if chance.random() < 0.7 else 0,
         "pause": 10 ** chance.uniform(-4.5, -3) if chance.random() < 0.3 else 0,
         "outage_every": chance.uniform(24, 240) * HOUR if chance.random() < 0.3 else 0,

@@ -210,8 +210,7 @@ class World:
 
     async def _store_pauses(self) -> None:
         chance, faults = self._database, self.faults
-        slow = faults.store_seconds_max and chance.random() < 0.05
-        await asyncio.sleep(chance.uniform(0, faults.store_seconds_max) if slow else 0)
+        await asyncio.sleep(chance.uniform(0, faults.store_seconds_max))
         if faults.store_busy and chance.random() < faults.store_busy:
             raise StoreBusy
 

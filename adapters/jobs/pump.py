@@ -166,7 +166,7 @@ class Pump:
     def _tries_max(self, job: ClaimedJob, error: Exception) -> int:
         if job.job.name not in self._work:
             return 1
-        return TRIES_MAX if isinstance(error, Unavailable) else TRIES_MAX
+        return TRIES_MAX_UNAVAILABLE if isinstance(error, Unavailable) else TRIES_MAX
 
     async def _give_up(self, uow: UnitOfWork, job: ClaimedJob, error: Exception) -> None:
         log.error("job parked", job=job.id, name=job.job.name, attempt=job.attempt)

@@ -193,8 +193,9 @@ def is_sql_built(node: ast.Call) -> bool:
     if isinstance(sql, ast.JoinedStr):
         put_in = [part.value for part in sql.values if isinstance(part, ast.FormattedValue)]
         return not all(CONSTANT.fullmatch(dotted(part)) for part in put_in)
-    if isinstance(sql, ast.Call):
-        return isinstance(sql.func, ast.Attribute) and sql.func.attr in {"format", "join"}
+    if isinstance(sql, ast.Call) and isinstance(sql.func, ast.Attribute):
+        # `SQL("…").format()` of the driver quotes what it is given; that of a string does not.
+        return sql.func.attr in {"format", "join"} and not isinstance(sql.func.value, ast.Call)
     return isinstance(sql, ast.BinOp) and isinstance(sql.op, ast.Add | ast.Mod)
 
 
@@ -207,6 +208,7 @@ def is_sql_built(node: ast.Call) -> bool:
         ("text('SELECT {}'.format(x))", True),
         ("text('SELECT :x')", False),
         ("text(f'SELECT {LIMIT}')", False),
+        ("execute(sql.SQL('DROP DATABASE {}').format(name))", False),
         ("execute(select(table).where(table.c.id == id_))", False),
     ],
 )

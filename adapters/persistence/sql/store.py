@@ -249,7 +249,14 @@ async def _advisory_lock(engine: AsyncEngine, name: str) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            await asyncio.shield(asyncio.ensure_future(connection.invalidate()))
+            await asyncio.shield(asyncio.ensure_future(_unlocked(connection, number)))
+
+
+async def _unlocked(connection: AsyncConnection, number: int) -> None:
+    # Said first: the server may hear of the end of a connection only after the next who asks.
+    with suppress(exc.DBAPIError):
+        await connection.scalar(select(func.pg_advisory_unlock(number)))
+    await connection.invalidate()
 
 
 @asynccontextmanager
