@@ -1,6 +1,7 @@
 """Consume in process on one SQLite file: against one upsert and commit for each decision."""
 
 import asyncio
+import os
 import sqlite3
 import tempfile
 import time
@@ -44,7 +45,20 @@ async def measure(plan: Plan) -> Report:
             )
             told, report.findings = await verdict("SQLite", store, uses=askers.answered)
             report.notes.append(told)
+        report.notes.append(f"the disk, right after: {fsyncs_per_second(folder)} fsyncs/s")
     return report
+
+
+def fsyncs_per_second(folder: str) -> int:
+    """What a commit of one costs here: without it a ratio to such commits says nothing."""
+    done, started = 0, time.perf_counter()
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        while time.perf_counter() < started + 1:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+            done += 1
+    return done
 
 
 class Askers:

@@ -1,6 +1,6 @@
 """Customers: register on first contact, sign in, show the account."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from core.domain.customer import Customer, CustomerId, CustomerNotFound, Identit
 from core.domain.event import Event
 from core.domain.money import Money
 from core.domain.subscription import Standing, Subscription, SubscriptionId
-from core.domain.usage_quota import UsageQuota
+from core.domain.usage_quota import UsageKey, UsageQuota
 from core.ports.unit_of_work import (
     AccountOverview,
     IdentityTaken,
@@ -199,13 +199,24 @@ class ShowAccount:
         """
         async with self._store.read() as view:
             overview = await view.overview(customer_id)
-        at = self._now()
-        quotas = tuple(
-            replace(quota, used=overview.used.get(quota.key, 0))
-            for quota in overview.standing.quotas(at)
-        )
+            at = self._now()
+            quotas = overview.standing.quotas(at)
+            used = overview.used
+            if any(_is_hidden(quota.key, used) for quota in quotas):
+                used = await view.usage.used([quota.key for quota in quotas])
+        quotas = tuple(replace(quota, used=used.get(quota.key, 0)) for quota in quotas)
         cash, bonus, held = (_balances(overview, kind) for kind in ("cash", "bonus", "hold"))
         return Account(overview.standing, quotas, cash, bonus, held, at)
+
+
+def _is_hidden(key: UsageKey, newest: Mapping[UsageKey, int]) -> bool:
+    """
+    Whether the newest counter of the feature began after this window did: then the plan's
+    windows grew longer meanwhile, and the window's own counter is an older one.
+    """
+    return any(
+        known.feature == key.feature and known.window_start > key.window_start for known in newest
+    )
 
 
 def _balances(overview: AccountOverview, kind: str) -> tuple[Money, ...]:

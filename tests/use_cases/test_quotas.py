@@ -1,14 +1,17 @@
 """Quotas under many hands: grouped, exact, and nobody pays for a neighbour."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from adapters.catalog_file import catalog_from_file
 from core.domain.customer import CustomerId, CustomerNotFound
-from core.domain.plan import Feature, FeatureNotFound
+from core.domain.period import WindowKind
+from core.domain.plan import Feature, FeatureNotFound, QuotaRule
 from core.domain.usage_quota import RequestIdUsedOtherwise, UnitsNotUsable
 from core.use_cases.quotas import Ask
-from tests.world import World
+from tests.world import FITNESS, World
 
 
 async def test_many_asks_at_once_against_three_give_exactly_three(world: World) -> None:
@@ -84,3 +87,21 @@ async def test_a_smaller_plan_keeps_what_was_used_and_allows_no_more(world: Worl
     world.clock.at = end
     decision = await world.uses(anna, "free again")
     assert (decision.allowed, decision.used, decision.limit, decision.remaining) == (False, 5, 3, 0)
+
+
+async def test_a_month_that_began_before_the_last_day_used_is_shown_whole(world: World) -> None:
+    anna = await world.customer()
+    await _per(world, "month")
+    await world.uses(anna, "in the month")
+    await _per(world, "day")
+    await world.uses(anna, "in the day")
+    await _per(world, "month")
+    assert (await world.me(anna)).quotas[0].used == 1
+
+
+async def _per(world: World, kind: str) -> None:
+    wanted = catalog_from_file(FITNESS)
+    free = wanted.plans[0]
+    rule = QuotaRule(limit=3, per=WindowKind(kind))
+    free = replace(free, quotas={Feature("photo_ai"): rule})
+    await world.billing.apply_catalog(replace(wanted, plans=(free, *wanted.plans[1:])))
