@@ -102,6 +102,8 @@ def application(settings: Settings, *, with_worker: bool, now: Now = utc_now) ->
             if sandbox is not None:
                 await stack.enter_async_context(sandbox[0].running())
             parts = await stack.enter_async_context(opened(settings, now=clock))
+            for reason in await not_ready(parts.store):
+                log.error("not ready", reason=reason)
             worker = await stack.enter_async_context(_worker(parts)) if with_worker else None
             yield _edge(parts), _health(parts, worker)
 

@@ -213,14 +213,15 @@ def read_settings(**overrides: object) -> Settings:
     try:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
-        raise SettingsNotUsable([_said(e["loc"], e["msg"]) for e in error.errors()]) from None
+        said = [line for e in error.errors() for line in _said(e["loc"], e["msg"])]
+        raise SettingsNotUsable(said) from None
 
 
-def _said(where: tuple[int | str, ...], message: str) -> str:
+def _said(where: tuple[int | str, ...], message: str) -> list[str]:
     said = message.removeprefix("Value error, ")
-    if not where:
-        return "\n".join(f"{PREFIX}{part}" for part in said.split("; "))
-    return f"{PREFIX}{str(where[0]).upper()}: {said}"
+    if not where:  # From the settings as a whole, which tells all of its problems at once.
+        return [f"{PREFIX}{part}" for part in said.split("; ")]
+    return [f"{PREFIX}{str(where[0]).upper()}: {said}"]
 
 
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:

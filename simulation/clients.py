@@ -162,17 +162,22 @@ class Shopper:
         plans = chance.choice((("WEEK",), ("MONTH",), ("WEEK", "MONTH")))
         starts = [self.starts(plan, may_give_up=True) for plan in plans]
         found = [started for started in await asyncio.gather(*starts) if started is not None]
-        in_a_hurry = chance.random() < 0.5
+        rush = self._world.faults.rush
+        in_a_hurry = rush or chance.random() < 0.5
         if not in_a_hurry:
             await asyncio.sleep(chance.expovariate(1 / HOUR))
             found += [again for one in found if (again := await self.pays_otherwise(one))]
         async with asyncio.TaskGroup() as doings:
             for started in found:
-                if chance.random() < 0.15:  # Cold feet, before or while paying.
-                    doings.create_task(self.cancels(started.purchase.id))
+                if chance.random() < (0.5 if rush else 0.15):  # Cold feet while paying.
+                    doings.create_task(self._thinks_again(started))
                 if not in_a_hurry:
                     await asyncio.sleep(chance.expovariate(1 / (0.2 * HOUR)))
                 self.is_at_the_page(started)
+
+    async def _thinks_again(self, started: Started) -> None:
+        await asyncio.sleep(self._chance.uniform(0, 3))
+        await self.cancels(started.purchase.id)
 
     def is_at_the_page(self, started: Started) -> None:
         """The payer pays, fails to, or goes away."""

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from simulation.loop import MICROSECONDS, Node, SimulatedLoop
@@ -34,6 +34,7 @@ class Faults:
     double_click: float = 0
     gives_up: float = 0
     short_payment: float = 0
+    rush: bool = False  # Everybody does everything in the same moment.
     # Our processes and our store.
     crash: float = 0
     pause: float = 0
@@ -85,7 +86,11 @@ def draw(chance: random.Random) -> Faults:
         "price_change_every": chance.uniform(6, 96) * HOUR if chance.random() < 0.5 else 0,
         "dashboard_every": chance.uniform(24, 240) * HOUR if chance.random() < 0.2 else 0,
     }
-    return Faults(**drawn, webhooks_stop=stops, two_processes=chance.random() < 0.3)
+    faults = Faults(**drawn, webhooks_stop=stops, two_processes=chance.random() < 0.3)
+    if chance.random() < 0.3:  # A slow store and quick messages, so that units overlap.
+        seconds = {"store_seconds_max": chance.uniform(0.05, 0.5), "call_seconds_max": 0.2}
+        return replace(faults, rush=True, webhook_seconds_max=0.5, **seconds)
+    return faults
 
 
 def told(faults: Faults) -> str:

@@ -73,6 +73,7 @@ class Provider:
         self._chance = loop.stream("gateway")
         self._webhook_chance = loop.stream("webhooks")
         self._news = asyncio.Event()
+        self._declined: dict[str, bool] = {}
         self._before: dict[str, tuple[datetime, Json]] = {}
 
     async def call(self, call: Call) -> Answer | None:
@@ -144,8 +145,7 @@ class Provider:
         await asyncio.sleep(chance.uniform(0, faults.call_seconds_max))
         answer = None
         if not self.is_out and chance.random() >= faults.call_lost:
-            is_new = (call.shop_id, call.key) not in self.rules._remembered
-            if call.method == "POST" and is_new and chance.random() < faults.declined:
+            if call.key is not None and self._is_declined(call.key):
                 answer = Answer(403, {"type": "error", "code": "forbidden"})
             else:
                 answer = self._lagging(call) or self.rules.answer(call, at=self._now())
@@ -157,6 +157,13 @@ class Provider:
             await asyncio.sleep(chance.uniform(0, TIMEOUT_SECONDS))
         if not answered.done():
             answered.set_result(answer)
+
+    def _is_declined(self, key: str) -> bool:
+        """A key repeats its first answer, refusals too."""
+        if (OUR_SHOP.shop_id, key) not in self.rules._remembered:
+            declines = self._chance.random() < self.faults.declined
+            return self._declined.setdefault(key, declines)
+        return False
 
     def _lagging(self, call: Call) -> Answer | None:
         until, before = self._before.get(call.path.rpartition("/")[2], (None, {}))
