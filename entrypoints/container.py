@@ -51,7 +51,7 @@ class Container(containers.DeclarativeContainer):
     new_id = providers.Object(new_id)
 
     register_customer = providers.Factory(RegisterCustomer, store=store, now=now, new_id=new_id)
-    find_customer = providers.Singleton(FindCustomer, store=store)  # It groups asks.
+    find_customer = providers.Singleton(FindCustomer, store=store, now=now)  # It remembers.
     show_account = providers.Factory(ShowAccount, store=store, now=now)
     open_session = providers.Factory(OpenSession, store=store, now=now, new_id=new_id)
     check_session = providers.Factory(CheckSession, store=store, now=now)
@@ -87,7 +87,7 @@ class Container(containers.DeclarativeContainer):
     put_key = providers.Factory(PutKey, store=store, now=now)
     list_keys = providers.Factory(ListKeys, store=store)
     revoke_key = providers.Factory(RevokeKey, store=store, now=now)
-    check_key = providers.Singleton(CheckKey, store=store)  # It groups asks.
+    check_key = providers.Singleton(CheckKey, store=store, now=now)  # It remembers.
 
     billing = providers.Factory(
         Billing,

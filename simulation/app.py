@@ -69,7 +69,7 @@ def wired(outside: Outside) -> Billing:
     store, gateways, now, new_id = outside.store, outside.gateways, outside.now, outside.new_id
     return Billing(
         register_customer=RegisterCustomer(store, now, new_id),
-        find_customer=FindCustomer(store),
+        find_customer=FindCustomer(store, now),
         show_account=ShowAccount(store, now),
         open_session=OpenSession(store, now, new_id),
         check_session=CheckSession(store, now),
@@ -92,7 +92,7 @@ def wired(outside: Outside) -> Billing:
         put_key=PutKey(store, now),
         list_keys=ListKeys(store),
         revoke_key=RevokeKey(store, now),
-        check_key=CheckKey(store),
+        check_key=CheckKey(store, now),
     )
 
 
@@ -174,7 +174,7 @@ class App:
         except BillingError as refused:
             if not answered.done():
                 answered.set_exception(refused)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - No client may cause it, so it ends the run.
             self._loop.fail(error)
         else:
             if not answered.done():

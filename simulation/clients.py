@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final, Protocol, TypeVar
 
 from core.domain.cause import Cause, StillRunning
@@ -131,7 +132,9 @@ class Shopper:
         zone = self._chance.choice(ZONES)
 
         async def act(billing: Billing) -> CustomerId:
-            return (await billing.register_customer(identity(f"external:{self._name}"), zone=zone)).id
+            return (
+                await billing.register_customer(identity(f"external:{self._name}"), zone=zone)
+            ).id
 
         found = await asyncio.gather(*(surely(self._world, self._chance, act) for _ in range(2)))
         self._world.demand(found[0] == found[1], "one identity, two customers", *found)
@@ -147,7 +150,9 @@ class Shopper:
                     asks.create_task(self._uses_once(ask))
 
     async def _uses_once(self, ask: Ask) -> None:
-        decision = await surely(self._world, self._chance, lambda billing: billing.consume_quota(ask))
+        decision = await surely(
+            self._world, self._chance, lambda billing: billing.consume_quota(ask)
+        )
         self._world.answered_quota(ask, decision)
 
     async def looks(self) -> None:
@@ -273,7 +278,9 @@ class Attacker:
 
     async def attacks(self, victims: list[Shopper]) -> None:
         known = [payment.body["id"] for payment in self._world.provider.rules.payments()]
-        payment_id = self._chance.choice([*known, self._theirs, "2d9f0000-000f-5000-8000-000000000000"])
+        payment_id = self._chance.choice(
+            [*known, self._theirs, "2d9f0000-000f-5000-8000-000000000000"]
+        )
         amount = self._chance.choice(("1.00", "299.00", "99.00", "2990.00", "0.00", "-1.00", "1e9"))
         forged = {
             "type": "notification",
@@ -291,18 +298,18 @@ class Attacker:
             lambda one: one.take_in_webhook("yookassa", Webhook("203.0.113.9", {}, body)),
             SenderNotListed,
         )
-        try:  # An address of the provider's own: nothing is proven by it.
+        with suppress(NoAnswer, Unavailable):  # The provider's own address proves nothing.
             await self._world.ask(
                 lambda one: one.take_in_webhook("yookassa", Webhook(PROVIDER_ADDRESS, {}, body))
             )
-        except (NoAnswer, Unavailable):
-            pass
         mine, other = self._chance.sample(victims, 2)
         if not mine.id or not other.id:
             return
         if other._purchases:
             which = self._chance.choice(other._purchases)
-            await self._is_refused(lambda one: one.cancel_purchase(mine.id, which), PurchaseNotFound)
+            await self._is_refused(
+                lambda one: one.cancel_purchase(mine.id, which), PurchaseNotFound
+            )
         self._tries += 1
         minus = Ask(mine.id, PHOTO, self._chance.choice((-5, 0, 10**9)), f"minus-{self._tries}")
         await self._is_refused(lambda one: one.consume_quota(minus), UnitsNotUsable)

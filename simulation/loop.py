@@ -9,7 +9,7 @@ from asyncio import events
 from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 STEPS_MAX: Final = 2_000_000
 TIDY_EVERY: Final = 0x3FFF
@@ -66,8 +66,10 @@ class SimulatedTask(asyncio.Task[Any]):
         return self is other
 
 
-class SimulatedLoop(asyncio.AbstractEventLoop):
+class SimulatedLoop:
     """
+    As much of an asyncio loop as needs no world outside; whatever else is asked of it raises.
+
     Time is a whole number of microseconds and jumps to the next timer when nothing is ready.
     Among what is ready a seeded generator chooses, or the order of arrival (`fifo`).
     """
@@ -75,6 +77,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def __init__(self, seed: int, *, fifo: bool = False, trace: list[str] | None = None) -> None:
         self.seed: Final = seed
         self.now_us = 0
+        self._as_loop = cast("asyncio.AbstractEventLoop", self)
         self.steps = 0
         self.on_step: Callable[[Node], None] | None = None
         """Told before each step of a living node; may kill it or send it to sleep."""
@@ -114,8 +117,20 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """Call this later, if the process still lives."""
         self.call_later(seconds, act, context=_as(node))
 
+    def raise_unheard(self) -> None:
+        """
+        When nobody has anything left to do: raise what a task died of and nobody heard. What a
+        killed process did not get to hear is forgiven.
+        """
+        for task in self._tasks:
+            node = task.kept_context.get(NODE)
+            if task.done() and task._log_traceback and (node is None or node.is_alive):
+                error = task.exception()
+                assert error is not None
+                raise error
+
     def kill(self, node: Node) -> None:
-        """kill -9; then the world outside notices."""
+        """As kill -9 does; then the world outside notices."""
         if node.is_alive:
             node.is_alive = False
             self.note(f"KILLED {node}")
@@ -137,7 +152,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         return self._is_closed
 
     def create_future(self) -> "asyncio.Future[Any]":
-        return asyncio.Future(loop=self)
+        return asyncio.Future(loop=self._as_loop)
 
     def create_task(
         self,
@@ -150,14 +165,16 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._numbers += 1
         name = name or f"task-{self._numbers}"
         context = context or copy_context()
-        task = SimulatedTask(coro, number=self._numbers, context=context, loop=self, name=name)
+        task = SimulatedTask(
+            coro, number=self._numbers, context=context, loop=self._as_loop, name=name
+        )
         self._tasks.append(task)  # A frozen task must not be collected during the run.
         return task
 
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = asyncio.Handle(callback, args, self._as_loop, context)
         if not self._is_closed:
             self._ready.append(handle)
         return handle
@@ -172,9 +189,13 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        handle = asyncio.TimerHandle(when, callback, args, self._as_loop, context)
         self._wait(round(when * MICROSECONDS), handle)
         return handle
 
@@ -184,34 +205,22 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         self.fail(context.get("exception") or RuntimeError(context["message"]))
 
-    def call_soon_threadsafe(self, *_: Any, **__: Any) -> NoReturn:
-        raise Escaped("a thread")
-
-    def run_in_executor(self, *_: Any, **__: Any) -> NoReturn:
-        raise Escaped("an executor")
-
-    async def getaddrinfo(self, *_: Any, **__: Any) -> NoReturn:
-        raise Escaped("name resolution")
-
-    async def create_connection(self, *_: Any, **__: Any) -> NoReturn:
-        raise Escaped("a connection")
-
-    def add_signal_handler(self, *_: Any, **__: Any) -> NoReturn:
-        raise Escaped("signals")
+    def __getattr__(self, name: str) -> NoReturn:
+        """Threads, executors, sockets, names, signals."""
+        raise Escaped(name) if not name.startswith("__") else AttributeError(name)
 
     # The engine.
 
     def run_until_complete(self, future: Any) -> Any:
-        task = asyncio.ensure_future(future, loop=self)
+        task = asyncio.ensure_future(future, loop=self._as_loop)
         former = events._get_running_loop()
-        events._set_running_loop(self)
+        events._set_running_loop(self._as_loop)
         was_collecting = gc.isenabled()
         gc.disable()  # Else a collected coroutine runs its `finally` in the middle of the run.
         self._is_running = True
         try:
             while not task.done():
                 self._step(task)
-            self._find_unheard(besides=task)
             return task.result()
         finally:
             self._is_running = False
@@ -240,8 +249,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         if self.steps > STEPS_MAX:
             raise Livelock(f"{self.steps} steps by {self.time()} s")
         if not self.steps & TIDY_EVERY:
-            self._find_unheard(besides=awaited)
-            self._tasks = [task for task in self._tasks if not task.done()]
+            self._tasks = [one for one in self._tasks if not one.done() or one._log_traceback]
 
     def _wake(self) -> None:
         """When nothing is ready, go to the next timer; all that is due then is ready at once."""
@@ -268,14 +276,6 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             self._numbers += 1
             heapq.heappush(self._timers, (max(self.now_us, until_us), self._numbers, handle))
 
-    def _find_unheard(self, *, besides: object) -> None:
-        """A task that died of an error which nobody will ever hear of fails the run."""
-        for task in self._tasks:
-            if task is not besides and task.done() and task._log_traceback:
-                error = task.exception()
-                if error is not None:
-                    raise error
-
     def _bury(self) -> None:
         """Close what was frozen or left, each in its own context, so that nothing warns later."""
         self._is_closed = True
@@ -283,7 +283,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._timers.clear()
         for task in self._tasks:
             if not task.done():
-                task._log_destroy_pending = False
+                setattr(task, "_log_destroy_pending", False)  # noqa: B010 - Not in its types.
                 coro = task.get_coro()
                 for _ in range(3):  # A task group waits for its children once more.
                     with suppress(BaseException):

@@ -14,7 +14,6 @@ from core.domain.ledger import Entry
 from core.domain.money import Money
 from core.domain.payment import (
     InboxItem,
-    OpenedCheckout,
     PaymentFacts,
     PaymentId,
     PaymentStatus,
@@ -28,7 +27,7 @@ from core.use_cases.billing import Billing
 from core.use_cases.customers import standing_of
 from core.use_cases.purchases import ExpirePurchase
 from core.use_cases.quotas import Ask, ConsumeQuota
-from core.use_cases.settling import SettlePayment, Settlement, book
+from core.use_cases.settling import Settlement, SettlePayment, book
 from core.use_cases.webhooks import TakeInWebhook
 from simulation.app import Compose, Outside, wired
 from simulation.network import SimulatedYooKassa
@@ -79,7 +78,11 @@ def no_lock_and_no_versions(outside: Outside) -> Billing:
 
     def change(uow: Any) -> None:
         uow.customers = Changed(uow.customers, lock=uow.customers.get)
-        for name, key in (("purchases", "id"), ("checkouts", "id"), ("subscriptions", "customer_id")):
+        for name, key in (
+            ("purchases", "id"),
+            ("checkouts", "id"),
+            ("subscriptions", "customer_id"),
+        ):
             setattr(uow, name, _overwriting(getattr(uow, name), key))
 
     return wired(replace(outside, store=ChangedStore(outside.store, change)))
@@ -110,7 +113,7 @@ class LateLedgerStore(ChangedStore):
             late.append(entry)
 
         async with self._real.write() as uow:
-            uow.ledger = Changed(uow.ledger, post=post)  # type: ignore[assignment]
+            uow.ledger = Changed(uow.ledger, post=post)
             yield uow
         if late:
             async with self._real.write() as second:
@@ -128,7 +131,7 @@ class AnswersFirst(TakeInWebhook):
 
     async def __call__(self, gateway: str, webhook: Webhook) -> InboxItem:
         notice = self._gateways.get(gateway).read_webhook(webhook)
-        asyncio.get_running_loop().create_task(self._later(gateway, webhook))  # noqa: RUF006
+        asyncio.get_running_loop().create_task(self._later(gateway, webhook))
         return InboxItem("inb_later", notice, received_at=self._now())
 
     async def _later(self, gateway: str, webhook: Webhook) -> None:

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from typing import Any, Final
 
 from simulation.loop import MICROSECONDS, Node, SimulatedLoop
 
@@ -75,7 +75,9 @@ WORST: Final = {
 
 def draw(chance: random.Random) -> Faults:
     """A swarm: each kind of fault is off in half of the seeds, so that none hides another."""
-    drawn = {name: worst * chance.random() for name, worst in WORST.items() if chance.random() < 0.5}
+    drawn: dict[str, Any] = {
+        name: worst * chance.random() for name, worst in WORST.items() if chance.random() < 0.5
+    }
     stops = chance.random() < 0.1
     drawn |= {
         "store_seconds_max": 10 ** chance.uniform(-3, 0) if chance.random() < 0.5 else 0,
@@ -88,32 +90,33 @@ def draw(chance: random.Random) -> Faults:
     }
     faults = Faults(**drawn, webhooks_stop=stops, two_processes=chance.random() < 0.3)
     if chance.random() < 0.3:  # A slow store and quick messages, so that units overlap.
-        seconds = {"store_seconds_max": chance.uniform(0.05, 0.5), "call_seconds_max": 0.2}
+        seconds: dict[str, Any] = {
+            "store_seconds_max": chance.uniform(0.05, 0.5),
+            "call_seconds_max": 0.2,
+        }
         return replace(faults, rush=True, webhook_seconds_max=0.5, **seconds)
     return faults
 
 
 def told(faults: Faults) -> str:
     """Only what differs from a fine day."""
-    shown = (
-        (field.name, getattr(faults, field.name)) for field in fields(faults)
-    )
+    shown = ((field.name, getattr(faults, field.name)) for field in fields(faults))
     calm = {field.name: field.default for field in fields(faults)}
-    return ", ".join(
-        f"{name}={value:.3g}" for name, value in shown if value != calm[name]
-    )
+    return ", ".join(f"{name}={value:.3g}" for name, value in shown if value != calm[name])
 
 
 class Nemesis:
     """Kills or stops a process before one of its steps, by chance or at a step that is told."""
 
-    def __init__(self, loop: SimulatedLoop, faults: Faults, is_ours: Callable[[Node], bool]) -> None:
+    def __init__(
+        self, loop: SimulatedLoop, faults: Faults, is_ours: Callable[[Node], bool]
+    ) -> None:
         self.faults = faults
         self.kills = 0
         self.our_steps = 0
         """How many steps our processes have begun, over all their lives."""
-        self.kill_at: int | None = None
-        """Kill whoever begins this one of `our_steps`."""
+        self.kill_at: set[int] = set()
+        """Kill whoever begins one of these of `our_steps`."""
         self._loop = loop
         self._is_ours = is_ours
         self._chance = loop.stream("crash")
@@ -122,7 +125,7 @@ class Nemesis:
         if not self._is_ours(node):
             return
         self.our_steps += 1
-        if self.our_steps == self.kill_at or (
+        if self.our_steps in self.kill_at or (
             self.faults.crash and self._chance.random() < self.faults.crash
         ):
             self.kills += 1

@@ -259,7 +259,10 @@ class SimulatedYooKassa:
         return _facts(answer.body) if answer.status == 200 else None
 
     async def find_checkout(self, checkout: Checkout) -> PaymentFacts | None:
-        query = {"limit": "100", "created_at.gte": (checkout.asked_at - CONFIRMATION_TERM).isoformat()}
+        query = {
+            "limit": "100",
+            "created_at.gte": (checkout.asked_at - CONFIRMATION_TERM).isoformat(),
+        }
         while True:
             page = (await self._call("GET", "/payments", query=query)).body
             for item in page["items"]:
@@ -324,8 +327,6 @@ def _facts(body: Json) -> PaymentFacts:
         paid=money_of(body) if status is PaymentStatus.PAID else None,
         checkout_id=metadata.get("checkout_id"),
         purchase_id=metadata.get("purchase_id"),
-        foreign=None
-        if body["recipient"]["account_id"] == OUR_SHOP.shop_id
-        else Foreign.OTHER_SHOP,
+        foreign=None if body["recipient"]["account_id"] == OUR_SHOP.shop_id else Foreign.OTHER_SHOP,
         opened=opened,
     )

@@ -104,27 +104,33 @@ class SweepResult:
 
 
 def crash_sweep(
-    flow: str, *, every: int = 1, seed: int = 0, compose: Compose = wired
+    flow: str,
+    *,
+    every: int = 1,
+    seed: int = 0,
+    again_after: int | None = None,
+    compose: Compose = wired,
 ) -> SweepResult:
-    """Run the flow unharmed to count our process's steps, then once for every such step."""
-    unharmed, steps = _run(flow, seed, compose, kill_at=None)
+    """
+    Run the flow unharmed to count our process's steps, then once for every such step.
+    `again_after`: the next process is killed too, when it has made so many steps.
+    """
+    unharmed, steps = _run(flow, seed, compose, kills=())
     if unharmed.problem is not None:
         return SweepResult(1, ((0, unharmed.problem),))
     failures: list[tuple[int, str]] = []
     points = range(1, steps + 1, every)
     for point in points:
-        outcome, _ = _run(flow, seed, compose, kill_at=point)
+        kills = (point,) if again_after is None else (point, point + again_after)
+        outcome, _ = _run(flow, seed, compose, kills)
         if outcome.problem is not None:
             failures.append((point, outcome.problem))
-        assert outcome.crashes == 1, "a step that was counted is a step that comes"
+        assert outcome.crashes, "a step that was counted is a step that comes"
     return SweepResult(len(points), tuple(failures))
 
 
-def _run(
-    flow: str, seed: int, compose: Compose, *, kill_at: int | None
-) -> tuple[Outcome, int]:
+def _run(flow: str, seed: int, compose: Compose, kills: tuple[int, ...]) -> tuple[Outcome, int]:
     """The outcome, and how many steps our process began while the flow acted."""
-    world = World(seed, compose=compose)
     counted = 0
 
     async def safety(world: World) -> None:
@@ -133,16 +139,9 @@ def _run(
         acting = FLOWS[flow](world)
         await acting.prepare()
         before = world.nemesis.our_steps
-        world.nemesis.kill_at = None if kill_at is None else before + kill_at
+        world.nemesis.kill_at = {before + step for step in kills}
         await acting.act()
         counted = world.nemesis.our_steps - before
 
-    outcome = world.run(safety, liveness=TAIL)
+    outcome = World(seed, compose=compose).run(safety, liveness=TAIL)
     return outcome, counted
-
-
-
-
-
-
-

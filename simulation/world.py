@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Final, TypeVar
@@ -12,12 +12,13 @@ import structlog
 from adapters.persistence.memory import Committed, MemoryStore
 from core.domain.cause import StoreBusy
 from core.domain.errors import BillingError
+from core.domain.usage_quota import QuotaDecision
 from core.ports.payment_gateway import Gateways, Webhook
 from core.ports.unit_of_work import Now
 from core.use_cases.billing import Billing
 from core.use_cases.consequences import consequences
 from core.use_cases.customers import Account
-from core.use_cases.quotas import Ask, QuotaDecision
+from core.use_cases.quotas import Ask
 from simulation.app import App, Compose, NoAnswer, Outside, wired
 from simulation.clients import Attacker, Operator, Shopper
 from simulation.invariants import Invariants, final_problems
@@ -37,7 +38,6 @@ LIVENESS: Final = timedelta(hours=72)
 CLIENT_PATIENCE: Final = 60.0
 
 Answer = TypeVar("Answer")
-Broken = (Exception,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class World:
         with structlog.testing.capture_logs():
             try:
                 self.loop.run_until_complete(self._lives(safety, liveness))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - Whatever it is, it is the outcome.
                 problem = f"{type(error).__name__}: {error}"
         return Outcome(
             self.loop.seed,
@@ -232,6 +232,7 @@ class World:
         problems = final_problems(self.invariants, tables, self.provider)
         if problems:
             raise PromiseBroken("; ".join(problems[:3]))
+        self.loop.raise_unheard()
         for app in self.apps:
             app.restart_after = None
             self.loop.kill(app.node)
@@ -246,16 +247,13 @@ class World:
         self.demand(
             not found and before == self.invariants.commits, "O12 a second sweep changed something"
         )
-        await asyncio.sleep(0)
 
 
 async def _of(safety: Callable[[World], Awaitable[None]], world: World) -> None:
     await safety(world)
 
 
-def run_seed(
-    seed: int, *, compose: Compose = wired, trace: list[str] | None = None
-) -> Outcome:
+def run_seed(seed: int, *, compose: Compose = wired, trace: list[str] | None = None) -> Outcome:
     """A whole life: days of faults drawn from the seed, then three days in which all heals."""
     chance = SimulatedLoop(seed).stream("setting")
     faults = draw(chance)
@@ -294,9 +292,7 @@ async def _safety(world: World, days: float, *, shoppers: int) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _now_and_then(
-    world: World, every: float, act: Callable[[], Awaitable[None]]
-) -> None:
+async def _now_and_then(world: World, every: float, act: Callable[[], Awaitable[None]]) -> None:
     chance = world.loop.stream(f"every {every}")
     while every:
         await asyncio.sleep(chance.expovariate(1 / every))

@@ -18,7 +18,7 @@ from core.ports.unit_of_work import (
     Store,
     UnitOfWork,
 )
-from core.use_cases.grouping import Grouped
+from core.use_cases.grouping import Remembered
 
 
 class RegisterCustomer:
@@ -100,18 +100,18 @@ def _with(customer: Customer, language: str | None, contact: str | None) -> Cust
 
 
 class FindCustomer:
-    """Whose identity this is, or whether this id is anybody's. Looked up for many at a time."""
+    """Whose identity this is, or whether this id is anybody's."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, now: Now) -> None:
         self._store = store
-        self._grouped = Grouped(self._find)
+        self._remembered = Remembered(self._find, now)
 
     async def __call__(self, ref: Identity | CustomerId) -> CustomerId:
         """
         Raises:
             CustomerNotFound
         """
-        found = await self._grouped(ref)
+        found = await self._remembered(ref)
         if found is None:
             raise CustomerNotFound(str(ref))
         return found

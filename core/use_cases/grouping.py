@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final, Generic, TypeVar
 
 from core.domain.errors import Unavailable
+from core.ports.unit_of_work import Now
 
 GROUP_MAX: Final = 64
 QUEUE_MAX: Final = 4096
+REMEMBERED_FOR: Final = timedelta(seconds=1)
+REMEMBERED_MAX: Final = 10_000
 
 Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
@@ -19,6 +23,33 @@ class TooManyAsks(Unavailable):
     """More requests are waiting than can be answered in time; repeat in a moment."""
 
     retry_after_seconds: int = 1
+
+
+class Remembered(Generic[Ask, Answer]):
+    """
+    A grouped look-up whose answers are good for a second: what is asked a thousand times in it
+    is looked up once. What is not there is never remembered. For things that hardly change, and
+    where a second more of the old does no harm.
+    """
+
+    def __init__(
+        self, look_up: Callable[[Sequence[Ask]], Awaitable[Sequence[Answer | None]]], now: Now
+    ) -> None:
+        self._grouped = Grouped(look_up)
+        self._now = now
+        self._known: dict[Ask, tuple[Answer, datetime]] = {}
+
+    async def __call__(self, ask: Ask) -> Answer | None:
+        known = self._known.get(ask)
+        now = self._now()
+        if known is not None and now < known[1]:
+            return known[0]
+        answer = await self._grouped(ask)
+        if len(self._known) >= REMEMBERED_MAX:
+            self._known.clear()
+        if answer is not None:
+            self._known[ask] = (answer, now + REMEMBERED_FOR)
+        return answer
 
 
 class Grouped(Generic[Ask, Answer]):

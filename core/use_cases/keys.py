@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from core.domain.credentials import ApiKey, NotSignedIn, Scope
 from core.domain.errors import NotFound
 from core.ports.unit_of_work import Now, Store
-from core.use_cases.grouping import Grouped
+from core.use_cases.grouping import Remembered
 
 
 @dataclass(eq=False)
@@ -64,18 +64,18 @@ class RevokeKey:
 
 
 class CheckKey:
-    """The key with this hash, as it is now. Looked up for many requests at a time."""
+    """The key with this hash; one that was revoked is refused within a second."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, now: Now) -> None:
         self._store = store
-        self._grouped = Grouped(self._find)
+        self._remembered = Remembered(self._find, now)
 
     async def __call__(self, key_hash: str) -> ApiKey:
         """
         Raises:
             NotSignedIn: unknown or revoked.
         """
-        key = await self._grouped(key_hash)
+        key = await self._remembered(key_hash)
         if key is None or key.revoked_at is not None:
             raise NotSignedIn
         return key

@@ -20,7 +20,10 @@ class SqlCredentials:
         return None if row is None else session_from_row(row)
 
     async def find_keys(self, key_hashes: Collection[str]) -> Mapping[str, ApiKey]:
-        rows = await self._statements.all(select(keys).where(keys.c.key_hash.in_(key_hashes)))
+        given = self._statements.given([keys.c.key_hash], ([one] for one in key_hashes))
+        rows = await self._statements.all(
+            select(keys).where(keys.c.key_hash.in_(select(given.c.key_hash)))
+        )
         return {key.key_hash: key for key in map(api_key_from_row, rows)}
 
     async def list_keys(self) -> list[ApiKey]:

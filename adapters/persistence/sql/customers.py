@@ -32,7 +32,8 @@ class SqlCustomers:
         found: dict[Identity | CustomerId, CustomerId] = {}
         if named:
             i = identities.c
-            asked = select(identities).where(tuple_(i.kind, i.value).in_(named))
+            given = self._statements.given([i.kind, i.value], named)
+            asked = select(identities).where(tuple_(i.kind, i.value).in_(select(*given.c)))
             for row in await self._statements.all(asked):
                 found[Identity(IdentityKind(row[i.kind]), row[i.value])] = row[i.customer_id]
         if ours:

@@ -1,15 +1,35 @@
 """One connection's statements, their failures told in our words."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import CursorResult, Executable, RowMapping, Table, exc, update
+from sqlalchemy import (
+    Column,
+    CursorResult,
+    Dialect,
+    Executable,
+    RowMapping,
+    Subquery,
+    Table,
+    Text,
+    cast,
+    column,
+    exc,
+    func,
+    literal,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from adapters.persistence.sql.column_types import Json
 from core.domain.cause import StoreBusy
@@ -36,6 +56,29 @@ class Statements:
     def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
         """An insert that knows `on_conflict_do_nothing`, of this database's kind."""
         return postgresql.insert(table) if self.is_postgresql else sqlite.insert(table)
+
+    def given(self, columns: Sequence[Column[Any]], rows: Iterable[Sequence[Any]]) -> Subquery:
+        """
+        These values as a table with these columns, passed as one parameter: however many there
+        are, the text of the statement stays the same, and is prepared once.
+        """
+        dialect = self._connection.dialect
+        listed = [
+            {c.name: _plain(c.type, value, dialect) for c, value in zip(columns, row, strict=True)}
+            for row in rows
+        ]
+        text = literal(json.dumps(listed, ensure_ascii=False), Text())
+        if self.is_postgresql:
+            names = [column(c.name, c.type) for c in columns]
+            source = func.jsonb_to_recordset(cast(text, postgresql.JSONB)).table_valued(*names)
+            return select(source.render_derived(with_types=True)).subquery("given")
+        each = func.json_each(text).table_valued(column("value", Text()))
+        return select(
+            *(
+                type_coerce(func.json_extract(each.c.value, f"$.{c.name}"), c.type).label(c.name)
+                for c in columns
+            )
+        ).subquery("given")
 
     async def run(
         self,
@@ -82,6 +125,13 @@ class Statements:
         assert not self.failed, "a statement of this unit failed; nothing of it can be kept"
         with failures_told():
             await self._connection.commit()
+
+
+def _plain(kind: TypeEngine[Any], value: Any, dialect: Dialect) -> Any:
+    """A value as JSON can hold it, checked by its column's type as a parameter would be."""
+    assert isinstance(kind, TypeDecorator)
+    bound = kind.process_bind_param(value, dialect)
+    return bound.isoformat() if isinstance(bound, datetime) else bound
 
 
 @contextmanager

@@ -31,6 +31,7 @@ HEAD: Final = "0001"
 _WAIT_SECONDS: Final = 10
 _READERS: Final = 4
 _CONNECTIONS: Final = 20
+_IDLE_SECONDS: Final = 1.0
 
 # Whatever hangs ends by itself: a statement, a wait for a lock, a unit whose process is stuck.
 _POSTGRESQL: Final = {
@@ -147,9 +148,9 @@ def open_store(url: str, *, consequences: Consequences, data_key: DataKey) -> Sq
             pool_size=_CONNECTIONS,
             max_overflow=0,
             pool_timeout=_WAIT_SECONDS,
-            pool_pre_ping=True,
             hide_parameters=True,
         )
+        _replace_when_cut(writer.sync_engine)
         # A read is one statement, or several that need not agree: no transaction, no round trips.
         reader = writer.execution_options(isolation_level="AUTOCOMMIT")
     return SqlStore(writer, reader, consequences=consequences, data_key=data_key)
@@ -219,6 +220,27 @@ def _sqlite_engines(address: URL) -> tuple[AsyncEngine, AsyncEngine]:
     set_up_sqlite(writer.sync_engine, writes=True)
     set_up_sqlite(reader.sync_engine, writes=False)
     return writer, reader
+
+
+def _replace_when_cut(engine: Engine) -> None:
+    """
+    A connection that lay idle is asked whether it still lives, and replaced unseen if it does
+    not. One that was just used is not: that would be a round trip more for every statement.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _note(_connection: Any, record: Any) -> None:
+        record.info["idle_since"] = asyncio.get_running_loop().time()
+
+    @event.listens_for(engine, "checkout")
+    def _ask(connection: Any, record: Any, _proxy: Any) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - record.info.get("idle_since", now) < _IDLE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise exc.DisconnectionError from error
 
 
 @asynccontextmanager

@@ -49,7 +49,8 @@ class SqlSubscriptions:
     async def standings(
         self, customer_ids: Collection[CustomerId]
     ) -> Mapping[CustomerId, Standing]:
-        rows = await self._statements.all(_standing.where(customer.c.id.in_(sorted(customer_ids))))
+        given = self._statements.given([customer.c.id], ([one] for one in set(customer_ids)))
+        rows = await self._statements.all(_standing.where(customer.c.id.in_(select(given.c.id))))
         await self._catalogs.versions(row[subscriptions.c.period_plan_version_id] for row in rows)
         return {row[customer.c.id]: await self._standing_from(row) for row in rows}
 

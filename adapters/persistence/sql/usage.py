@@ -1,10 +1,10 @@
 """Usage counters and receipts as rows, many at a time."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, delete, select, tuple_
+from sqlalchemy import RowMapping, delete, literal, select, true, tuple_, update
 
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import usage_counter as counters
@@ -12,8 +12,8 @@ from adapters.persistence.sql.tables import usage_receipt as receipts
 from core.domain.customer import CustomerId
 from core.domain.usage_quota import QuotaDecision, UsageKey, UsageQuota, UsageReceipt
 
-_counter_key = tuple_(counters.c.customer_id, counters.c.feature, counters.c.window_start)
-_receipt_key = tuple_(receipts.c.customer_id, receipts.c.request_id)
+_key = list(counters.primary_key)
+_receipt_key = list(receipts.primary_key)
 
 
 class SqlUsage:
@@ -21,44 +21,47 @@ class SqlUsage:
         self._statements = statements
 
     async def used(self, keys: Collection[UsageKey]) -> Mapping[UsageKey, int]:
-        return await self._counters(_of(keys)) if keys else {}
+        given = self._statements.given(_key, map(_values, keys))
+        return _counted(
+            await self._statements.all(select(counters).where(tuple_(*_key).in_(select(*given.c))))
+        )
 
     async def lock(self, keys: Collection[UsageKey]) -> Mapping[UsageKey, int]:
-        if not keys:
-            return {}
-        await self._statements.run(
-            self._statements.insert(counters).on_conflict_do_nothing(),
-            [_row_from_counter(key, used=0) for key in sorted(keys)],
+        """
+        One statement makes, locks and reads, row by row in the order of the keys, so that two
+        units wait for each other one way only. Writing a row as it is locks it.
+        """
+        given = self._statements.given(_key, map(_values, sorted(keys)))
+        made = self._statements.insert(counters).from_select(
+            [*(c.name for c in _key), "used"],
+            select(*given.c, literal(0)).where(true()).order_by(*given.c),
         )
-        return await self._counters(_of(keys).order_by(*counters.primary_key).with_for_update())
+        held = made.on_conflict_do_update(index_elements=_key, set_={"used": counters.c.used})
+        return _counted(await self._statements.all(held.returning(*counters.c)))
 
     async def receipts(
         self, requests: Collection[tuple[CustomerId, str]]
     ) -> Mapping[tuple[CustomerId, str], UsageReceipt]:
-        if not requests:
-            return {}
+        given = self._statements.given(_receipt_key, requests)
         rows = await self._statements.all(
-            select(receipts).where(_receipt_key.in_(sorted(requests)))
+            select(receipts).where(tuple_(*_receipt_key).in_(select(*given.c)))
         )
         found = (receipt_from_row(row) for row in rows)
         return {(receipt.customer_id, receipt.request_id): receipt for receipt in found}
 
     async def save(self, quotas: Sequence[UsageQuota]) -> None:
-        if not quotas:
-            return
-        upsert = self._statements.insert(counters)
-        await self._statements.run(
-            upsert.on_conflict_do_update(
-                index_elements=list(counters.primary_key), set_={"used": upsert.excluded.used}
-            ),
-            [_row_from_counter(quota.key, used=quota.used) for quota in quotas],
-        )
+        values = ((*_values(quota.key), quota.used) for quota in quotas)
+        given = self._statements.given([*_key, counters.c.used], values)
+        same = [c == given.c[c.name] for c in _key]
+        await self._statements.run(update(counters).where(*same).values(used=given.c.used))
 
     async def add_receipts(self, new: Sequence[UsageReceipt]) -> None:
-        if new:
-            rows = [row_from_receipt(receipt) for receipt in new]
-            insert = self._statements.insert(receipts)
-            await self._statements.run(insert, rows, subject=new[0].request_id)
+        columns = list(receipts.c)
+        rows = (row_from_receipt(receipt) for receipt in new)
+        given = self._statements.given(columns, ([row[c.name] for c in columns] for row in rows))
+        names = [c.name for c in columns]
+        insert = self._statements.insert(receipts).from_select(names, select(*given.c))
+        await self._statements.run(insert, subject=new[0].request_id if new else "")
 
     async def forget_receipts(self, now: datetime, *, limit: int) -> int:
         expired = (
@@ -69,28 +72,19 @@ class SqlUsage:
             .with_for_update(skip_locked=True)
         )
         return (
-            await self._statements.run(delete(receipts).where(_receipt_key.in_(expired)))
+            await self._statements.run(delete(receipts).where(tuple_(*_receipt_key).in_(expired)))
         ).rowcount
 
-    async def _counters(self, wanted: Select[Any]) -> dict[UsageKey, int]:
-        c = counters.c
-        return {
-            UsageKey(row[c.customer_id], row[c.feature], row[c.window_start]): row[c.used]
-            for row in await self._statements.all(wanted)
-        }
+
+def _values(key: UsageKey) -> tuple[str, str, datetime]:
+    return key.customer_id, key.feature, key.window_start
 
 
-def _of(keys: Iterable[UsageKey]) -> Select[Any]:
-    values = [(key.customer_id, key.feature, key.window_start) for key in sorted(keys)]
-    return select(counters).where(_counter_key.in_(values))
-
-
-def _row_from_counter(key: UsageKey, *, used: int) -> dict[str, Any]:
+def _counted(rows: Sequence[RowMapping]) -> dict[UsageKey, int]:
+    c = counters.c
     return {
-        "customer_id": key.customer_id,
-        "feature": key.feature,
-        "window_start": key.window_start,
-        "used": used,
+        UsageKey(row[c.customer_id], row[c.feature], row[c.window_start]): row[c.used]
+        for row in rows
     }
 
 

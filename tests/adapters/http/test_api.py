@@ -240,6 +240,7 @@ async def test_keys_do_what_their_scopes_say_and_no_more(api: Api) -> None:
         assert refused.status_code == 403
         assert refused.json()["needs"] == "customers"
     await api.world.billing.revoke_key("weak")
+    api.world.clock.advance(seconds=1)
     assert (await api.call("POST", consume, {"request_id": "s"}, token=weak)).status_code == 401
 
 
