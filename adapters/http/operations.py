@@ -151,12 +151,15 @@ def routes(operations: Iterable[Operation]) -> list[Route]:
     shapes = {_PARAMETER.sub("{}", path.rstrip("/")) for path in by_path}
     assert len(shapes) == len(by_path), "two spellings of one path"
     named_first = sorted(by_path, key=lambda path: [part[:1] == "{" for part in path.split("/")])
-    return [
-        Route(spelling, endpoint, methods=list(by_path[path]))
-        for path in named_first
-        for endpoint in [_endpoint(by_path[path])]
-        for spelling in ([path.rstrip("/") + "/", path.rstrip("/")] if path != "/" else ["/"])
-    ]
+    return [_EitherSpelling(path, by_path[path]) for path in named_first]
+
+
+class _EitherSpelling(Route):
+    """One route for a path with and without its trailing slash: half as many to try in vain."""
+
+    def __init__(self, path: str, methods: Mapping[str, Operation]) -> None:
+        super().__init__(path.rstrip("/") + "/", _endpoint(methods), methods=list(methods))
+        self.path_regex = re.compile(self.path_regex.pattern.removesuffix("/$") + "/?$")
 
 
 def _endpoint(methods: Mapping[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
