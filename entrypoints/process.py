@@ -23,8 +23,9 @@ from adapters.jobs.pump import Pump
 from adapters.jobs.work import work_of
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.store import SqlStore, open_store
+from core.domain.errors import Unavailable
 from core.ports.payment_gateway import Gateways
-from core.ports.unit_of_work import HeldElsewhere, Now
+from core.ports.unit_of_work import Now
 from core.use_cases.billing import Billing
 from core.use_cases.consequences import consequences
 from entrypoints.container import Container, utc_now
@@ -178,19 +179,22 @@ async def _worker(parts: Opened) -> AsyncIterator[asyncio.Task[None]]:
         await task
 
 
-async def work(parts: Opened, stop: asyncio.Event) -> None:
-    """Work off jobs until told to stop. Where another process holds the pump, wait for it."""
+async def work(parts: Opened, stop: asyncio.Event, *, again_after: float = 2.0) -> None:
+    """
+    Work off jobs until told to stop. Where another process holds the pump, or the database does
+    not answer, try again after so many seconds: a process without a worker settles nothing.
+    """
     pump = Pump(parts.store, work_of(parts.billing), parts.now, sweep=parts.billing.sweep)
-    told = False
+    told = ""
     while not stop.is_set():
         try:
             await pump.run(stop)
-        except HeldElsewhere:
-            if not told:
-                log.warning("another process works off the jobs; waiting to take over")
-                told = True
+        except Unavailable as error:
+            if told != error.code:
+                told = error.code
+                log.warning("jobs are not worked off here; trying again", why=told)
             try:
-                async with asyncio.timeout(2):
+                async with asyncio.timeout(again_after):
                     await stop.wait()
             except TimeoutError:
                 continue

@@ -135,8 +135,10 @@ class Settings(BaseSettings):
             problems.append("SIGNING_KEY needs 32 characters at least")
         if self.secret("signing_key") == DEVELOPMENT_SIGNING_KEY:
             problems.append("SIGNING_KEY is the one of development")
-        if self.secret("data_key") == DEVELOPMENT_DATA_KEY:
+        if DEVELOPMENT_DATA_KEY in (self.secret("data_key") or ""):
             problems.append("DATA_KEY is the one of development")
+        if self.secret("telegram_token") == DEVELOPMENT_BOT_TOKEN:
+            problems.append("TELEGRAM_TOKEN is the one of development")
         if "yookassa" in self.gateways and self.yookassa_shop is None:
             mode = self.yookassa_mode.upper()
             problems.append(
@@ -149,6 +151,8 @@ class Settings(BaseSettings):
         if self.env != "production":
             return []
         problems = []
+        if "yookassa" in self.gateways and self.yookassa_mode == "test":
+            problems.append("YOOKASSA_MODE=test takes cards that cost nothing: not in production")
         if self.yookassa_api_url is not None:
             problems.append("YOOKASSA_API_URL points away from YooKassa: not in production")
         if self.dev_api_key is not None:

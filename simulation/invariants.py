@@ -1,4 +1,9 @@
-"""What must hold after every commit, whatever failed before, and what must hold at the end."""
+"""
+What must hold after every commit, whatever failed before, and what must hold at the end.
+
+A broken promise is told by its letter and number: M money, E entitlement, R calendar, Q quota,
+W messages, O operation; or by the law of the design that it breaks.
+"""
 
 import calendar
 from collections import defaultdict
@@ -342,12 +347,10 @@ def _check_work(tables: Tables, provider: Provider, demand: Callable[..., None])
         is_handled = item.status is InboxStatus.DONE or (
             item.status is InboxStatus.FAILED and not is_true
         )
-        poison = [
-            f"job {job_id}"
-            for job_id, kept in tables.jobs.rows.items()
-            if kept.job.dedupe == item.id and kept.status is JobStatus.PARKED
-        ]
-        told = any(cause in tables.cases.rows for cause in poison)
+        told = any(
+            case.facts.get("payment_id") == item.notice.payment_id
+            for case in tables.cases.rows.values()
+        )
         demand(is_handled or (told and not is_true), "W3 a notice was never handled", item)
     for kept in tables.jobs.rows.values():
         demand(kept.status is JobStatus.PARKED, "W3 a job was never done", kept)

@@ -36,7 +36,6 @@ class Node:
     def __init__(self, name: str) -> None:
         self.name: Final = name
         self.is_alive = True
-        self.steps = 0
         self.sleeps_until_us = 0
         """Paused until then, as by SIGSTOP: it runs nothing, and knows nothing of it."""
         self.on_kill: Final[dict[Hashable, Callable[[], None]]] = {}
@@ -261,15 +260,12 @@ class SimulatedLoop:
                     self._ready.append(handle)
 
     def _may_run(self, node: Node, handle: asyncio.Handle) -> bool:
-        if node.is_alive and self.on_step is not None:
+        if node.is_alive and node.sleeps_until_us <= self.now_us and self.on_step is not None:
             self.on_step(node)
-        if not node.is_alive:
-            return False
-        if node.sleeps_until_us > self.now_us:
+        if node.is_alive and node.sleeps_until_us > self.now_us:
             self._wait(node.sleeps_until_us, handle)
             return False
-        node.steps += 1
-        return True
+        return node.is_alive
 
     def _wait(self, until_us: int, handle: asyncio.Handle) -> None:
         if not self._is_closed:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -41,8 +41,8 @@ class Edge:
     limits: RateLimits
     return_urls: ReturnUrls
     proxies: TrustedProxies
-    bot_token: str
-    key_pepper: str
+    bot_token: str = field(repr=False)
+    key_pepper: str = field(repr=False)
 
     def sender(self, request: Request) -> str | None:
         peer = request.client.host if request.client else None

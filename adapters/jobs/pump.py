@@ -171,7 +171,8 @@ class Pump:
     async def _give_up(self, uow: UnitOfWork, job: ClaimedJob, error: Exception) -> None:
         log.error("job parked", job=job.id, name=job.job.name, attempt=job.attempt)
         await uow.jobs.park(job, error=_named(error))
-        cause = f"job {job.id}"
+        # What is found by time is enqueued again: one case for the same thing, not one a round.
+        cause = f"job {job.job.name} {job.job.dedupe or job.id}"
         facts = {**job.job.payload, "job": job.job.name, "error": _named(error)}
         await uow.open_case(Case(f"case {cause}", CaseKind.POISON, cause, self._now(), facts))
 

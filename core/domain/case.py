@@ -14,7 +14,9 @@ class CaseKind(StrEnum):
     FOREIGN = "foreign"  # A payment of another shop or mode was reported to us.
     REFUND = "refund"  # A refund at the provider that our books do not know.
     AUTHORIZED = "authorized"  # Money held at the provider that nobody captured.
-    UNCONFIRMED = "unconfirmed"  # A notice says paid; the provider, asked for a day, does not.
+    UNCONFIRMED = (
+        "unconfirmed"  # Paid, says a notice; not so, or nothing we know, says the provider.
+    )
     POISON = "poison"  # A job that failed too often.
 
 

@@ -1,6 +1,6 @@
 """A checkout: one attempt to have a purchase paid at one gateway."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NewType
@@ -72,7 +72,7 @@ class CheckoutEnded(Conflict):
 class Receipt:
     """The fiscal receipt (54-FZ) that goes with a payment: to whom, for what, under which tax."""
 
-    contact: str
+    contact: str = field(repr=False)
     title: str
     rule: ReceiptRule
 

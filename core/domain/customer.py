@@ -1,7 +1,7 @@
 """Who pays: our id, the identities others know the customer by, language and time zone."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NewType
@@ -76,5 +76,5 @@ class Customer:
     language: str
     zone: str
     created_at: datetime
-    receipt_contact: str | None = None
+    receipt_contact: str | None = field(default=None, repr=False)
     version: int = 0

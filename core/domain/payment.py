@@ -106,6 +106,10 @@ class InboxItem:
     version: int = 0
 
     def received_again(self) -> "InboxItem":
+        """A copy is counted. What was given up on is asked about once more."""
+        if self.status is InboxStatus.FAILED:
+            stored = replace(self, status=InboxStatus.STORED, handled_at=None, result=None)
+            return stored.received_again()
         return replace(self, copies=self.copies + 1)
 
     def tried(self) -> "InboxItem":

@@ -1,7 +1,7 @@
 """A place that takes money for us: what we ask of it, and what it may answer."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -55,8 +55,8 @@ class Webhook:
     """A request as it arrived. `sender` is the address after trusted proxies; None: unknown."""
 
     sender: str | None
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -291,8 +291,8 @@ class Jobs(JobsRead, Protocol):
     async def enqueue(self, job: Job) -> None:
         """
         Of two waiting jobs with the same name and `dedupe` one is kept, at the earlier of their
-        times; never an error. The one kept is held until this unit ends and starts only then:
-        started before, it would not see what this unit wrote.
+        times, with all its tries again; never an error. It is held until this unit ends and
+        starts only then: started before, it would not see what this unit wrote.
         """
         ...
 
@@ -407,8 +407,8 @@ class UnitOfWork(Protocol):
     inbox: Inbox
     jobs: Jobs
 
-    async def open_case(self, case: Case) -> None:
-        """Once per cause; a repeat changes nothing."""
+    async def open_case(self, case: Case) -> bool:
+        """Once per cause: whether it is new. A repeat changes nothing."""
         ...
 
     async def record(self, event: Event) -> None:
@@ -428,8 +428,10 @@ class Store(Protocol):
     def exclusive(self, name: str) -> AbstractAsyncContextManager[None]:
         """
         Hold a right that only one process may have; ends with the process, however it dies.
+        Whoever loses it meanwhile is canceled.
 
         Raises:
             HeldElsewhere
+            StoreBusy: it could not be asked for, or was lost.
         """
         ...

@@ -28,7 +28,7 @@ from core.ports.payment_gateway import (
 )
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
 from core.use_cases.customers import standing_of
-from core.use_cases.settling import book
+from core.use_cases.settling import Settlement, book
 
 OPENING_LEASE: Final = timedelta(seconds=30)
 """After this long without an answer the watcher takes an opening up again."""
@@ -81,8 +81,9 @@ class Opening:
         (None: at any), else a new one.
         """
         now = self._now()
+        usable = [one.name for one in self._gateways if gateway in {None, one.name}]
         for known in reversed(await uow.checkouts.of_purchases([purchase.id])):
-            if gateway is not None and known.gateway != gateway:
+            if known.gateway not in usable:
                 continue
             if known.can_be_paid_at(now) or self._may_ask_again(known):
                 return known
@@ -131,7 +132,7 @@ class Opening:
             purchase = await uow.purchases.get(checkout.purchase_id)
             taken = None if cause is None else await uow.claims.find(cause)
             if taken is not None and taken.answer is None:
-                await uow.claims.save(taken.answered(f"{purchase.status} {checkout.id}"))
+                await uow.claims.save(taken.answered(answer_of(purchase, checkout)))
             await uow.commit()
         return Started(purchase, open_)
 
@@ -162,8 +163,8 @@ class Opening:
             await self.carry_on(checkout, cause=None)
             return
         facts = await ask(self._gateways.get(checkout.gateway), checkout)
-        if facts is not None:
-            await book(self._store, facts, self._now)
+        known = None if facts is None else await book(self._store, facts, self._now)
+        if known not in {None, Settlement.FOREIGN}:
             return
         async with self._store.write() as uow:
             now = self._now()
@@ -266,6 +267,11 @@ async def owned(
     if purchase.customer_id != customer_id:
         raise PurchaseNotFound(purchase_id)
     return purchase
+
+
+def answer_of(purchase: Purchase, checkout: Checkout) -> str:
+    """What the claim keeps of an answer, for `as_answered`."""
+    return f"{purchase.status} {checkout.id}"
 
 
 async def as_answered(uow: UnitOfWork, taken: Claim) -> Started:

@@ -14,7 +14,15 @@ from core.domain.purchase import PURCHASE_LIFE, Purchase, PurchaseId, PurchaseSt
 from core.domain.subscription import Standing
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
-from core.use_cases.checkouts import Opening, Started, as_answered, ask, offer, owned
+from core.use_cases.checkouts import (
+    Opening,
+    Started,
+    answer_of,
+    as_answered,
+    ask,
+    offer,
+    owned,
+)
 from core.use_cases.customers import standing_of
 from core.use_cases.settling import book
 
@@ -118,6 +126,11 @@ class StartPurchase:
                 if taken.answer is not None:
                     return await as_answered(uow, taken)
                 purchase = await uow.purchases.get(PurchaseId(taken.subject))
+                if not purchase.is_pending:  # Nobody is asked to pay for what has ended.
+                    [*_, last] = await uow.checkouts.of_purchases([purchase.id])
+                    await uow.claims.save(taken.answered(answer_of(purchase, last)))
+                    await uow.commit()
+                    return Started(purchase, last)
                 await uow.claims.save(taken)
             else:
                 plan = standing.catalog.plan(plan_code)

@@ -52,6 +52,14 @@ _OF_MEETING: Final = {
 }
 
 
+_PUZZLING: Final = {
+    # We always ask for capture at once, so a held payment means a setting at the provider.
+    PaymentStatus.AUTHORIZED: CaseKind.AUTHORIZED,
+    PaymentStatus.UNKNOWN: CaseKind.UNCONFIRMED,
+}
+"""What a payment that is not paid may say that only a person can make sense of."""
+
+
 class SettlePayment:
     """
     Ask the gateway what became of a payment and book exactly that, exactly once.
@@ -115,10 +123,9 @@ class SettlePayment:
             await self._note_attempt(item)
             raise NotYetConfirmed(item.notice.payment_id or "")
         async with self._store.write() as uow:
-            facts = {"gateway": item.notice.gateway, "payment_id": item.notice.payment_id or ""}
-            await uow.open_case(
-                Case(f"case {item.id}", CaseKind.UNCONFIRMED, f"notice {item.id}", now, facts)
-            )
+            notice = item.notice
+            about = (notice.gateway, notice.payment_id or "")
+            await _for_a_person(uow, CaseKind.UNCONFIRMED, *about, at=now)
             present = await uow.inbox.find(item.id)
             if present is not None:
                 await uow.inbox.save(present.failed("unconfirmed", at=now))
@@ -196,12 +203,9 @@ async def _foreign(uow: UnitOfWork, facts: PaymentFacts, *, at: datetime) -> Set
         "payment_id": facts.payment_id,
         "reason": facts.foreign.value,
     }
-    await uow.open_case(
-        Case(
-            f"case foreign {_about(facts)}", CaseKind.FOREIGN, f"foreign {_about(facts)}", at, told
-        )
-    )
-    await uow.record(Event("payment.foreign", _about(facts), at, facts=told))
+    cause = f"foreign {_about(facts)}"
+    if await uow.open_case(Case(f"case {cause}", CaseKind.FOREIGN, cause, at, told)):
+        await uow.record(Event("payment.foreign", _about(facts), at, facts=told))
     return Settlement.FOREIGN
 
 
@@ -221,7 +225,9 @@ async def _ownerless(uow: UnitOfWork, facts: PaymentFacts, *, at: datetime) -> S
         return Settlement.REPEATED
     await uow.ledger.post(entry)
     told = _told(facts, facts.paid)
-    await uow.open_case(Case(f"case {entry.id}", CaseKind.SUSPENSE, entry.id, at, told))
+    # Of several who ask at once, one opens the case; the entry is posted once as well.
+    if not await uow.open_case(Case(f"case {entry.id}", CaseKind.SUSPENSE, entry.id, at, told)):
+        return Settlement.REPEATED
     await uow.record(Event("payment.in_suspense", _about(facts), at, facts=told))
     return Settlement.SUSPENSE
 
@@ -241,8 +247,8 @@ async def _owned(
         if told != checkout:
             await uow.checkouts.save(told)
     if facts.paid is None:
-        if facts.status is PaymentStatus.AUTHORIZED:
-            await _held_at_provider(uow, facts, at=at)
+        if kind := _PUZZLING.get(facts.status):
+            await _for_a_person(uow, kind, facts.gateway, facts.payment_id, at=at)
         return Settlement.NOT_PAID
     purchase = await uow.purchases.get(purchase_id)
     charge = ledger.transfer(
@@ -327,11 +333,13 @@ async def _leave_in_wallet(
     await uow.record(Event("payment.left_in_wallet", purchase.id, at, customer, told))
 
 
-async def _held_at_provider(uow: UnitOfWork, facts: PaymentFacts, *, at: datetime) -> None:
-    # We always ask for capture at once, so a held payment means a setting at the provider.
-    told = {"gateway": facts.gateway, "payment_id": facts.payment_id}
-    cause = f"authorized {_about(facts)}"
-    await uow.open_case(Case(f"case {cause}", CaseKind.AUTHORIZED, cause, at, told))
+async def _for_a_person(
+    uow: UnitOfWork, kind: CaseKind, gateway: str, payment_id: str, *, at: datetime
+) -> None:
+    """One case of this kind for this payment, whoever noticed it and how often."""
+    cause = f"{kind} {gateway} {payment_id}"
+    told = {"gateway": gateway, "payment_id": payment_id}
+    await uow.open_case(Case(f"case {cause}", kind, cause, at, told))
 
 
 async def _is_booked(uow: UnitOfWork, charge: Entry) -> bool:

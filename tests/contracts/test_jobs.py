@@ -269,14 +269,16 @@ async def test_history_is_of_one_subject_and_the_oldest_is_first(shop):
 async def test_a_case_is_opened_once_per_cause(shop):
     case = a_case(closed_at=None, reason=None)
 
-    async def open_it(number: int) -> None:
+    async def open_it(number: int) -> bool:
         async with shop.write() as uow:
-            await uow.open_case(a_case(id=f"cas_{number}", closed_at=None, reason=None))
+            new = await uow.open_case(a_case(id=f"cas_{number}", closed_at=None, reason=None))
             await let_others_go_on()
             await uow.commit()
+        return new
 
-    await asyncio.gather(*(again(lambda n=n: open_it(n)) for n in range(4)))
-    await written(shop, lambda uow: uow.open_case(case))
+    opened = await asyncio.gather(*(again(lambda n=n: open_it(n)) for n in range(4)))
+    assert sorted(opened) == [False, False, False, True]
+    assert not await written(shop, lambda uow: uow.open_case(case))
 
     cases = await seen(shop, lambda view: view.open_cases(limit=9))
     assert [found.cause for found in cases] == [case.cause]

@@ -185,6 +185,34 @@ async def test_a_job_that_keeps_failing_is_parked_and_told(
     )
 
 
+async def test_what_is_enqueued_again_and_fails_again_is_one_case(shop, kitchen, now):
+    kitchen.fails = [RuntimeError("salt")] * 100
+
+    for _ in range(3):
+        await written(shop, lambda uow: uow.jobs.enqueue(cook("soup", dedupe="soup")))
+        while await waiting(shop):
+            await kitchen.pump.drain()
+            now.advance(minutes=1)
+
+    assert len(await parked(shop)) == 3
+    assert len(await seen(shop, lambda view: view.open_cases(limit=9))) == 1
+
+
+async def test_a_job_asked_for_anew_has_all_its_tries_again(shop, kitchen, now):
+    kitchen.fails = [RuntimeError("salt")] * (2 * TRIES_MAX - 2)
+
+    for _ in range(TRIES_MAX - 1):
+        await written(shop, lambda uow: uow.jobs.enqueue(cook("soup", dedupe="soup")))
+        await kitchen.pump.drain()
+    while await waiting(shop):
+        now.advance(minutes=1)
+        await written(shop, lambda uow: uow.jobs.enqueue(cook("soup", dedupe="soup")))
+        await kitchen.pump.drain()
+
+    assert kitchen.cooked == ["soup"]
+    assert await parked(shop) == []
+
+
 async def test_what_is_down_for_most_of_a_day_is_waited_for(shop, kitchen, now):
     kitchen.fails = [GatewayDown()] * (TRIES_MAX_UNAVAILABLE - 1)
     await order(shop, "soup")

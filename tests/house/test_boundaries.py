@@ -24,7 +24,7 @@ SECRET = re.compile(r"(^|_)(sign|signature|hash|token|secret|digest|mac)(_|$|s$)
 MAY_COMPARE = {
     "keys.c.key_hash == key_hash": "an index finds the row; the hash is keyed, so no guess is near",
     "self.secret('signing_key') == DEVELOPMENT_SIGNING_KEY": "at the start, with a published key",
-    "self.secret('data_key') == DEVELOPMENT_DATA_KEY": "at the start, with a published key",
+    "self.secret('telegram_token') == DEVELOPMENT_BOT_TOKEN": "at the start, with a published token",
 }
 MAY_BUILD = {
     "f'SELECT * FROM ({rule}) r LIMIT {FINDINGS_MAX}'": "the rules are constants of the module",

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
-
 from core.domain.event import Job
 from core.domain.payment import InboxStatus, PaymentId
 from core.ports.unit_of_work import Store
@@ -11,9 +9,6 @@ from tests.builders import NOON
 from tests.world import World
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the second writing takes the first for a like, and drops it"
-)
 async def test_a_retry_that_is_written_twice_keeps_its_job(store: Store) -> None:
     """The answer to the first commit was lost, so the pump writes it again."""
     async with store.write() as uow:
@@ -32,7 +27,6 @@ async def test_a_retry_that_is_written_twice_keeps_its_job(store: Store) -> None
         assert await view.jobs.waiting() == 1
 
 
-@pytest.mark.xfail(strict=True, reason="each sweep brings the put-off job forward and spends a try")
 async def test_an_outage_of_two_hours_needs_no_person(world: World) -> None:
     """The checkouts are found due again every two minutes; nothing is wrong with them."""
     await world.buys(await world.customer())
@@ -44,7 +38,6 @@ async def test_an_outage_of_two_hours_needs_no_person(world: World) -> None:
     assert await world.cases() == []
 
 
-@pytest.mark.xfail(strict=True, reason="each copy brings the put-off job forward and spends a try")
 async def test_a_claim_is_doubted_for_a_day_however_often_it_is_repeated(world: World) -> None:
     claims_too_much = world.gateway.webhook(PaymentId("yookassa-00009999"))
     item = await world.billing.take_in_webhook("yookassa", claims_too_much)

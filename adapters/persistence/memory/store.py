@@ -131,10 +131,12 @@ class MemoryUnitOfWork:
         self.inbox: Inbox = MemoryInbox(tables, unit)
         self.jobs: Jobs = MemoryJobs(tables, unit)
 
-    async def open_case(self, case: Case) -> None:
+    async def open_case(self, case: Case) -> bool:
         await self._unit.called()
-        if await self._unit.lock(self._tables.cases, case.cause) is None:
-            await self._unit.put(self._tables.cases, case.cause, case)
+        if await self._unit.lock(self._tables.cases, case.cause) is not None:
+            return False
+        await self._unit.put(self._tables.cases, case.cause, case)
+        return True
 
     async def record(self, event: Event) -> None:
         await self._unit.called()

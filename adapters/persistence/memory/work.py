@@ -108,12 +108,14 @@ class MemoryJobs(Repository):
         if job.dedupe is not None:
             same = (job.name, job.dedupe)
             for other, _ in await self._unit.lock_value(jobs, "dedupe", same):
+                if other == id_:  # Itself: this is written a second time.
+                    continue
                 alike = await self._unit.lock(jobs, other)
                 assert alike is not None, "whoever ends a waiting job holds its dedupe key"
                 sooner = min(alike.job.run_at, job.run_at)
-                await self._unit.put(
-                    jobs, other, replace(alike, job=replace(alike.job, run_at=sooner))
-                )
+                tries = alike.attempts if kept.attempts else 0  # Asked for anew: all of them.
+                sooner_job = replace(alike.job, run_at=sooner)
+                await self._unit.put(jobs, other, replace(alike, job=sooner_job, attempts=tries))
                 await self._unit.put(jobs, id_, None)
                 return
         await self._unit.put(jobs, id_, kept)

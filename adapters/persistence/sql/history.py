@@ -33,9 +33,10 @@ class SqlHistory:
         )
         return [case_from_row(row) for row in rows]
 
-    async def open_case(self, case: Case) -> None:
+    async def open_case(self, case: Case) -> bool:
         once = self._statements.insert(cases).on_conflict_do_nothing(index_elements=["cause"])
-        await self._statements.run(once, [row_from_case(case)], subject=case.id)
+        opened = await self._statements.run(once, [row_from_case(case)], subject=case.id)
+        return opened.rowcount == 1
 
 
 def event_from_row(row: RowMapping) -> Event:

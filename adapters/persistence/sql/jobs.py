@@ -34,7 +34,7 @@ class SqlJobs:
         once = new.on_conflict_do_update(
             index_elements=["name", "dedupe"],
             index_where=job_is_waiting,
-            set_={"run_at": _earlier(new.excluded.run_at)},
+            set_={"run_at": _earlier(new.excluded.run_at), "attempts": 0},
         )
         await self._statements.run(once, [row_from_job(job)])
 
@@ -81,6 +81,7 @@ class SqlJobs:
             like = await self._statements.run(
                 update(jobs)
                 .where(
+                    jobs.c.id != job.id,  # Itself, where this is written a second time.
                     jobs.c.name == job.job.name,
                     jobs.c.dedupe == job.job.dedupe,
                     jobs.c.state == WAITING,

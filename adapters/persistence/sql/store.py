@@ -23,12 +23,14 @@ from adapters.persistence.sql.catalogs import Shelf
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.statements import Statements, failures_told
 from adapters.persistence.sql.unit_of_work import SqlUnitOfWork, SqlView
+from core.domain.cause import StoreBusy
 from core.ports.unit_of_work import Consequences, HeldElsewhere, unit_is_open
 
 HEAD: Final = "0001"
 """The revision of the migrations that this code is written for."""
 
 _WAIT_SECONDS: Final = 10
+_LOOK_SECONDS: Final = 1
 _READERS: Final = 4
 _CONNECTIONS: Final = 20
 _IDLE_SECONDS: Final = 1.0
@@ -269,14 +271,51 @@ async def _advisory_lock(engine: AsyncEngine, name: str) -> AsyncIterator[None]:
             if not await connection.scalar(select(func.pg_try_advisory_lock(number))):
                 raise HeldElsewhere(name)
         try:
-            yield
+            async with _as_long_as_held(connection):
+                yield
         finally:
             await asyncio.shield(asyncio.ensure_future(_unlocked(connection, number)))
 
 
+@asynccontextmanager
+async def _as_long_as_held(connection: AsyncConnection) -> AsyncIterator[None]:
+    """
+    Cancel the block when the connection is lost: the right went with it, and another may have it.
+
+    Raises:
+        StoreBusy: the right was lost.
+    """
+    over = asyncio.Event()
+    try:
+        async with asyncio.timeout(None) as held:
+            looking = asyncio.create_task(_look(connection, held, over))
+            try:
+                yield
+            finally:
+                over.set()
+                await looking
+    except TimeoutError:
+        if held.expired():
+            raise StoreBusy from None
+        raise
+
+
+async def _look(connection: AsyncConnection, held: asyncio.Timeout, over: asyncio.Event) -> None:
+    while not over.is_set():
+        try:
+            await connection.scalar(select(1))
+        except (exc.SQLAlchemyError, OSError):
+            if not over.is_set():
+                held.reschedule(asyncio.get_running_loop().time())
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_SECONDS):
+                await over.wait()
+
+
 async def _unlocked(connection: AsyncConnection, number: int) -> None:
     # Said first: the server may hear of the end of a connection only after the next who asks.
-    with suppress(exc.DBAPIError):
+    with suppress(exc.SQLAlchemyError):
         await connection.scalar(select(func.pg_advisory_unlock(number)))
     await connection.invalidate()
 

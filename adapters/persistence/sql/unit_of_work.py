@@ -70,8 +70,8 @@ class SqlUnitOfWork:
         self.inbox: port.Inbox = SqlInbox(statements)
         self.jobs: port.Jobs = SqlJobs(statements)
 
-    async def open_case(self, case: Case) -> None:
-        await self._history.open_case(case)
+    async def open_case(self, case: Case) -> bool:
+        return await self._history.open_case(case)
 
     async def record(self, event: Event) -> None:
         await self._history.add(event)

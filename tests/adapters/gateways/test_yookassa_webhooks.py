@@ -116,6 +116,14 @@ def test_a_known_field_keeps_only_plain_words(spot: str, odd: object) -> None:
     assert spot not in kept
 
 
+@pytest.mark.parametrize("theirs", ["79991234567", "+79991234567", "4111111111111111"])
+def test_the_numbers_of_somebody_elses_customers_are_not_kept(theirs: str) -> None:
+    told = recorded("payment.succeeded")
+    told["object"]["metadata"] = {"customer_id": theirs, "purchase_id": theirs}
+
+    assert theirs not in notice_from_body(json.dumps(told).encode()).body
+
+
 def test_what_an_operator_needs_is_kept() -> None:
     told = recorded("payment.canceled")
     told["object"]["metadata"] = {"checkout_id": "chk_1", "purchase_id": "pur_1", "name": "Anna"}

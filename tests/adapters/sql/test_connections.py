@@ -302,6 +302,24 @@ async def test_an_exclusive_right_ends_with_the_process_that_held_it(shop, url):
                 await asyncio.sleep(0.02)
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+async def test_whoever_loses_the_connection_of_a_right_is_stopped(shop):
+    cut = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+
+    async with asyncio.timeout(10):
+        with pytest.raises(StoreBusy):
+            async with shop.exclusive("pump"):
+                async with shop.read() as view:
+                    await view.customers._statements.run(cut)
+                await asyncio.Event().wait()
+        async with shop.exclusive("pump"):
+            pass
+
+
 async def test_a_store_that_cannot_be_reached_is_busy(shop, url, tmp_path):
     nowhere = {
         "sqlite": f"sqlite:///{tmp_path}/no/such/folder/billhook.db",

@@ -1,0 +1,61 @@
+"""A process keeps working off the jobs, whatever happens to its database meanwhile."""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+
+from adapters.http.client_address import TrustedProxies
+from adapters.http.edge import Edge
+from adapters.http.limits import RateLimits
+from adapters.http.return_urls import ReturnUrls
+from adapters.http.tokens import AccessTokens
+from adapters.persistence.memory import MemoryStore
+from core.domain.cause import StoreBusy
+from core.use_cases.consequences import consequences
+from entrypoints.process import Opened, work
+from entrypoints.settings import Settings
+from tests.builders import Clock
+from tests.world import World
+
+
+class StartingStore(MemoryStore):
+    """Its database does not answer the first two times that the right to pump is asked for."""
+
+    asked = 0
+
+    def exclusive(self, name: str) -> AbstractAsyncContextManager[None]:
+        self.asked += 1
+        if self.asked < 3:
+            raise StoreBusy
+        return super().exclusive(name)
+
+
+async def test_a_database_that_is_down_at_the_start_does_not_end_the_worker() -> None:
+    store = StartingStore(consequences)
+    world = await World(store).opens()
+    anna = await world.customer()
+    payment = world.pays(await world.buys(anna))
+    await world.billing.take_in_webhook("yookassa", world.gateway.webhook(payment))
+    parts = Opened(Settings(_env_file=None), store, world.gateways, world.billing, world.clock)
+    stop = asyncio.Event()
+
+    working = asyncio.create_task(work(parts, stop, again_after=0.001))
+    async with asyncio.timeout(10):
+        while await world.plan(anna) != "PRO_MONTHLY":
+            assert not working.done()
+            await asyncio.sleep(0.005)
+    stop.set()
+    await working
+
+
+def test_the_edge_tells_nobody_its_secrets(world: World, now: Clock) -> None:
+    edge = Edge(
+        billing=world.billing,
+        now=now,
+        tokens=AccessTokens("k" * 32, now=now),
+        limits=RateLimits(now),
+        return_urls=ReturnUrls(["https://shop.example.com"], "https://shop.example.com/"),
+        proxies=TrustedProxies.parsed([]),
+        bot_token="1:secret-of-the-bot",
+        key_pepper="secret-pepper",
+    )
+    assert "secret" not in repr(edge)

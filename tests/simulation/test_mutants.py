@@ -1,0 +1,33 @@
+"""Planted bugs are found: what the simulation calls clean is worth something."""
+
+import pytest
+
+from simulation.mutants import MUTANTS
+from simulation.sweep import FLOWS, crash_sweep
+from simulation.world import run_seed
+from tests.simulation.test_seeds import SEEDS
+
+BREAKS = {
+    "no_lock_and_no_versions": "E10",
+    "posting_in_a_second_unit": "law 9",
+    "answer_before_storing": "W2",
+    "trust_the_message": "M10",
+    "quota_check_then_increment": "Q1",
+    "expire_without_asking": "law 4",
+    "new_key_per_attempt": "law 5",
+    "claim_without_continuation": "E2",
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_planted_bug_is_found(name):
+    assert any(BREAKS[name] in problem for problem in _problems(name)), "not found"
+
+
+def _problems(name):
+    """The cheap search first."""
+    for flow in FLOWS:
+        for _, problem in crash_sweep(flow, compose=MUTANTS[name], every=2).failures:
+            yield problem
+    for seed in SEEDS:
+        yield run_seed(seed, compose=MUTANTS[name]).problem or ""
