@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from dependency_injector import providers
@@ -37,6 +38,8 @@ from entrypoints.settings import (
 )
 from sandbox.app import DEMO_SECRET, DEMO_SHOP_ID, Sandbox, sandbox_app
 from sandbox.clock import SandboxClock
+
+STOP_SECONDS_MAX: Final = 10
 
 log = structlog.get_logger()
 
@@ -149,7 +152,9 @@ def _edge(parts: Opened) -> Edge:
 
 def _health(parts: Opened, worker: "asyncio.Task[None] | None") -> Health:
     async def reasons() -> Sequence[str]:
-        return await not_ready(parts.store)
+        stopped = ["the jobs of this process are not worked off any more: restart it"]
+        has_stopped = worker is not None and worker.done()
+        return [*await not_ready(parts.store), *(stopped if has_stopped else ())]
 
     async def status() -> Mapping[str, object]:
         async with parts.store.read() as view:
@@ -176,7 +181,12 @@ async def _worker(parts: Opened) -> AsyncIterator[asyncio.Task[None]]:
         yield task
     finally:
         stop.set()
-        await task
+        try:
+            async with asyncio.timeout(STOP_SECONDS_MAX):
+                await asyncio.shield(task)
+        except TimeoutError:  # The database is away; whatever was taken is taken up at the start.
+            task.cancel()
+            await asyncio.wait([task])
 
 
 async def work(parts: Opened, stop: asyncio.Event, *, again_after: float = 2.0) -> None:

@@ -97,7 +97,7 @@ async def start_purchase(
         gateway=body.gateway,
         preview_id=body.preview_id,
         return_url=return_url,
-        cause=call.cause("start_purchase", headers.key, body.model_dump()),
+        cause=call.cause("start_purchase", headers.key, body.model_dump(exclude_none=True)),
     )
     return body_from_started(started)
 
@@ -127,7 +127,9 @@ async def add_checkout(
         PurchaseId(params.purchase_id),
         gateway=body.gateway,
         return_url=call.edge.return_urls.checked(body.return_url),
-        cause=call.cause("add_checkout", headers.key, params.purchase_id, body.model_dump()),
+        cause=call.cause(
+            "add_checkout", headers.key, params.purchase_id, body.model_dump(exclude_none=True)
+        ),
     )
     return body_from_started(started)
 

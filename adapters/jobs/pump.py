@@ -19,8 +19,8 @@ LAST_WAIT: Final = timedelta(hours=1)
 FIRST_WAIT_FOR_STORE: Final = timedelta(milliseconds=50)
 LAST_WAIT_FOR_STORE: Final = timedelta(seconds=30)
 TRIES_MAX: Final = 5
-TRIES_MAX_UNAVAILABLE: Final = 36
-"""About a day: 1, 2, 4 … seconds, then every hour."""
+TRIES_MAX_UNAVAILABLE: Final = 48
+"""A day and a half: 1, 2, 4 … seconds, then every hour. Whoever is patient for a day ends first."""
 
 Work = Mapping[str, Callable[[Mapping[str, str]], Awaitable[object]]]
 """What does a job of this name, given its payload."""
@@ -33,7 +33,7 @@ log: Final = structlog.get_logger(__name__)
 class Pump:
     """
     Runs jobs, up to `concurrency` at a time. A job that fails is tried again, each time after
-    twice the wait: TRIES_MAX times, or for about a day where something outside was unavailable.
+    twice the wait: TRIES_MAX times, or for a day and a half where something outside was unavailable.
     Then it is parked, and a case tells a person.
 
     A job runs outside any unit and is marked done afterwards in a unit of its own, so one whose

@@ -49,6 +49,9 @@ MOVES: Final = {
     CheckoutStatus.PAID: frozenset[CheckoutStatus](),
 }
 
+TIME_TO_PAY: Final = timedelta(minutes=2)
+"""An address with less left is not given to anybody; the provider's clock is not ours."""
+
 FIRST_LOOK: Final = timedelta(minutes=1)
 LAST_LOOK: Final = timedelta(minutes=30)
 
@@ -118,7 +121,8 @@ class Checkout:
         """Whether the customer can be sent to its address."""
         if self.status is not CheckoutStatus.OPEN or self.opened is None:
             return False
-        return self.opened.expires_at is None or now < self.opened.expires_at
+        ends_at = self.opened.expires_at
+        return ends_at is None or now + TIME_TO_PAY < ends_at
 
     def becomes_open(self, opened: OpenedCheckout, *, at: datetime) -> "Checkout":
         """The gateway gave an address. Told the same again, it stays as it is."""

@@ -129,7 +129,9 @@ class Subscription:
         else:  # The unit was changed in a new version: the chain starts anew where the old ends.
             anchor, count = Anchor(running.end, running.anchor.zone), period.count
         end = anchor.after(count, period.unit)
-        longer = PaidPeriod(plan, running.start, end, anchor, count, running.paid + paid)
+        # A late payment for older terms does not take newer ones away.
+        latest = max(plan, running.plan, key=lambda version: version.number)
+        longer = PaidPeriod(latest, running.start, end, anchor, count, running.paid + paid)
         return Extension(self._on(longer), end, None)
 
     def _on(self, period: PaidPeriod) -> "Subscription":

@@ -221,7 +221,7 @@ async def test_what_is_down_for_most_of_a_day_is_waited_for(shop, kitchen, now):
         await kitchen.pump.drain()
         now.advance(minutes=20)
 
-    assert timedelta(hours=22) < now() - NOON < timedelta(hours=30)
+    assert timedelta(hours=34) < now() - NOON < timedelta(hours=42)
 
 
 async def test_a_job_that_nobody_knows_is_parked_at_once(shop, kitchen):

@@ -322,3 +322,14 @@ def test_a_feature_that_only_a_former_version_counts_is_still_counted():
     assert {quota.key.feature for quota in paid.quotas(NOON)} == {voice, PHOTO_AI}
     with pytest.raises(FeatureNotFound):
         free.quota(voice, NOON)
+
+
+def test_a_late_payment_for_older_terms_takes_newer_ones_from_nobody():
+    old, new = a_plan_version(number=1, id="plv_old"), a_plan_version(number=2, id="plv_new")
+    month = Period(1, PeriodUnit.MONTH)
+    on_new = a_free_subscription().extended_by(new, month, rub(399), zone="UTC", at=NOON)
+
+    late = on_new.subscription.extended_by(old, month, rub(299), zone="UTC", at=NOON)
+
+    assert late.subscription.period.plan == new
+    assert late.subscription.period.paid == rub(698)

@@ -1,5 +1,6 @@
 """The official YooKassa SDK bound to one shop: nothing shared, nothing endless, one silence."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from core.ports.unit_of_work import unit_is_open
 CALLS_AT_ONCE: Final = 16
 TIMEOUT_SECONDS: Final = (3.05, 10.0)
 """To connect, and between two pieces of the answer."""
+CALL_SECONDS_MAX: Final = 30.0
+"""For the whole answer, however small its pieces."""
 
 WORD: Final = re.compile(r"[0-9A-Za-z_.\[\]-]{1,64}")
 
@@ -54,8 +57,14 @@ class YooKassaClient:
     """
 
     def __init__(
-        self, shop: YooKassaShop, *, api_url: str, timeout_seconds: tuple[float, float]
+        self,
+        shop: YooKassaShop,
+        *,
+        api_url: str,
+        timeout_seconds: tuple[float, float],
+        call_seconds: float = CALL_SECONDS_MAX,
     ) -> None:
+        self._call_seconds = call_seconds
         self._bound = _BoundClient(shop, api_url, timeout_seconds)
         self._limiter = CapacityLimiter(CALLS_AT_ONCE)
 
@@ -70,7 +79,7 @@ class YooKassaClient:
     ) -> Mapping[str, object]:
         """
         The JSON object of a 200. `key` is the idempotency key; there are no retries in here.
-        A thread cannot be stopped: a caller who is canceled waits for the answer, and loses it.
+        A thread cannot be stopped: after CALL_SECONDS_MAX it is left behind with its answer.
 
         Raises:
             AnsweredNo
@@ -79,7 +88,12 @@ class YooKassaClient:
         assert not unit_is_open.get(), "a gateway is never called inside a unit of work"
         headers = None if key is None else {"Idempotence-Key": key}
         ask = partial(self._ask, method, path, query, headers, body)
-        return await to_thread.run_sync(ask, limiter=self._limiter)
+        try:
+            async with asyncio.timeout(self._call_seconds):
+                return await to_thread.run_sync(ask, limiter=self._limiter, abandon_on_cancel=True)
+        except TimeoutError:
+            log.warning("provider too slow", gateway="yookassa", method=method, path=path)
+            raise GatewayUnavailable("yookassa") from None
 
     def close(self) -> None:
         """Let go of the idle connections; the next call makes new ones."""
