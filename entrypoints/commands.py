@@ -8,10 +8,10 @@ from typing import Final
 
 import typer
 import uvicorn
-from adapters.persistence.sql.books import check_books
 
 from adapters.catalog_file import catalog_from_file
 from adapters.http.tokens import api_key_hash, new_api_key
+from adapters.persistence.sql.books import check_books
 from adapters.persistence.sql.migrate import migrate
 from core.domain.credentials import Scope, UnknownScope
 from core.domain.errors import BillingError
