@@ -18,7 +18,7 @@ from core.domain.errors import BillingError
 from core.domain.payment import PaymentId
 from core.use_cases.catalogs import CatalogDiff
 from entrypoints.container import utc_now
-from entrypoints.process import Opened, application, not_ready, opened, work
+from entrypoints.process import Opened, application, not_ready, opened, worker
 from entrypoints.settings import DEVELOPMENT_SIGNING_KEY, Settings
 
 DEVELOPMENT_KEY_NAME: Final = "development"
@@ -101,11 +101,13 @@ async def work_off(settings: Settings) -> int:
         if reasons:
             typer.echo("\n".join(reasons), err=True)
             return 1
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        told_to_stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
-        await work(parts, stop)
+            asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+        async with worker(parts) as working, asyncio.TaskGroup() as tasks:
+            told = tasks.create_task(told_to_stop.wait())
+            await asyncio.wait({told, working}, return_when=asyncio.FIRST_COMPLETED)
+            told.cancel()
     return 0
 
 

@@ -108,8 +108,8 @@ def application(settings: Settings, *, with_worker: bool, now: Now = utc_now) ->
             parts = await stack.enter_async_context(opened(settings, now=clock))
             for reason in await not_ready(parts.store):
                 log.error("not ready", reason=reason)
-            worker = await stack.enter_async_context(_worker(parts)) if with_worker else None
-            yield _edge(parts), _health(parts, worker)
+            working = await stack.enter_async_context(worker(parts)) if with_worker else None
+            yield _edge(parts), _health(parts, working)
 
     return web_app(
         lifespan,
@@ -150,10 +150,10 @@ def _edge(parts: Opened) -> Edge:
     )
 
 
-def _health(parts: Opened, worker: "asyncio.Task[None] | None") -> Health:
+def _health(parts: Opened, working: "asyncio.Task[None] | None") -> Health:
     async def reasons() -> Sequence[str]:
         stopped = ["the jobs of this process are not worked off any more: restart it"]
-        has_stopped = worker is not None and worker.done()
+        has_stopped = working is not None and working.done()
         return [*await not_ready(parts.store), *(stopped if has_stopped else ())]
 
     async def status() -> Mapping[str, object]:
@@ -161,7 +161,7 @@ def _health(parts: Opened, worker: "asyncio.Task[None] | None") -> Health:
             waiting = await view.jobs.waiting()
             parked = len(await view.jobs.parked(limit=1000))
             cases = len(await view.open_cases(limit=1000))
-        runs_here = worker is not None and not worker.done()
+        runs_here = working is not None and not working.done()
         return {
             "time": parts.now().isoformat(),
             "gateways": [gateway.name for gateway in parts.gateways],
@@ -173,7 +173,7 @@ def _health(parts: Opened, worker: "asyncio.Task[None] | None") -> Health:
 
 
 @asynccontextmanager
-async def _worker(parts: Opened) -> AsyncIterator[asyncio.Task[None]]:
+async def worker(parts: Opened) -> AsyncIterator[asyncio.Task[None]]:
     """The job pump, as a task beside the web; stopped in order, between two jobs."""
     stop = asyncio.Event()
     task = asyncio.create_task(work(parts, stop))

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -100,13 +101,19 @@ class Shop:
             time.sleep(0.05)
         raise AssertionError("it did not happen in time")
 
-    def surely(self, act: Callable[[], None]) -> None:
+    def surely(self, act: Callable[[], Any]) -> Any:
         """Do it, again after a death, as an honest client does."""
         try:
-            act()
+            return act()
         except Died:
             self.restarts()
-            act()
+            return act()
+
+    def told(self, path: str) -> Any:
+        """The JSON at this path, as soon as there is an answer."""
+        answers: list[httpx.Response] = []
+        self.until(lambda: answers.append(self.client.get(path)) or answers[-1].is_success)
+        return answers[-1].json()
 
     def registers(self) -> None:
         self.until(lambda: self.client.put("customers/external:anna/", json={}).is_success)
@@ -132,14 +139,13 @@ class Shop:
         assert self.double.post(f"yookassa/payments/{payment}/pay").is_success
 
     def is_pro(self) -> None:
-        def told() -> bool:
-            me = self.client.get("customers/external:anna/").json()
-            return me["subscription"]["plan"] == "PRO_MONTHLY"
+        self.until(lambda: self.me()["subscription"]["plan"] == "PRO_MONTHLY")
 
-        self.until(told)
+    def me(self) -> dict[str, Any]:
+        return self.told("customers/external:anna/")
 
     def purchases(self) -> list[dict[str, str]]:
-        return self.client.get("customers/external:anna/purchases/").json()["items"]
+        return self.told("customers/external:anna/purchases/")["items"]
 
     def steps(self) -> int:
         return int((self.data / "steps").read_text())
@@ -206,7 +212,8 @@ def test_a_started_purchase_ends_with_an_address_though_nobody_repeats_the_reque
                 if not shop.purchases():  # Death before the intent was kept: nothing was begun.
                     shop.buys()
             shop.surely(shop.has_an_address)
-            assert len(shop.purchases()) == 1, f"killed at step {step}"
+            assert len(shop.surely(shop.purchases)) == 1, f"killed at step {step}"
+            shop.stops()
 
 
 def _whole_purchase(shop: Shop) -> None:
@@ -241,9 +248,9 @@ def _mortal(shop: Shop, step: int) -> Iterator[None]:
 
 def _holds(shop: Shop, step: int) -> None:
     told = f"killed at step {step}"
-    [purchase] = shop.purchases()
+    [purchase] = shop.surely(shop.purchases)
     assert purchase["status"] == "paid", told
-    me = shop.client.get("customers/external:anna/").json()
+    me = shop.surely(shop.me)
     assert [one["amount_minor"] for one in me["wallet"]["balances"]] == [0], told
     made = [
         call
