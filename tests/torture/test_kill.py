@@ -80,12 +80,12 @@ class Shop:
         self.until(lambda: self.client.get(ready, timeout=2).status_code == 200)
 
     def restarts(self) -> None:
-        """After the death, half a minute later: every lease of the dead has run out."""
+        """A minute after the death: leases of the dead are over, the first look at a checkout due."""
         assert self.process is not None
         assert self.process.wait(10) != 0
         clock = self.data / "clock.json"
         offset = json.loads(clock.read_text())["offset_seconds"] if clock.exists() else 0
-        clock.write_text(json.dumps({"offset_seconds": offset + 31}))
+        clock.write_text(json.dumps({"offset_seconds": offset + 61}))
         self.starts()
 
     def until(self, claim: Callable[[], bool]) -> None:
