@@ -5,6 +5,7 @@ BILLHOOK_TEST_TORTURE=whole.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -287,6 +288,8 @@ async def _periods(url: str) -> int:
 
 
 _KEY = DataKey([DEVELOPMENT_DATA_KEY])
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS = iter(range(20_000 + 1_000 * _WORKER, 21_000 + 1_000 * _WORKER))
 
 
 def _new_database(admin_url: str, name: str) -> str:
@@ -298,8 +301,14 @@ def _new_database(admin_url: str, name: str) -> str:
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """
+    From a range of this test process's own, below those that the system gives to connections:
+    whoever asks it for any free port may be given one that is just about to be listened on.
+    """
+    for port in _PORTS:
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 def _until_answered(client: httpx.Client) -> None:
