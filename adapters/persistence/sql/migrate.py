@@ -1,11 +1,14 @@
 """Bring a database to the revision that this code is written for."""
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import URL, Connection, create_engine, text
 
 from adapters.persistence.sql.store import HEAD, database_address, set_up_sqlite
 
@@ -20,6 +23,26 @@ def migrate(url: str, revision: str = "head") -> str:
     of two processes at once the second waits and finds the work done.
     """
     address = database_address(url, driver="pysqlite")
+    with _alone(address):
+        _upgrade(address, revision)
+    return HEAD if revision == "head" else revision
+
+
+@contextmanager
+def _alone(address: URL) -> Iterator[None]:
+    """
+    One process at a time makes a SQLite file: of two that switch a new one to its journal at
+    once, SQLite refuses the second without letting it wait. PostgreSQL waits by a lock within.
+    """
+    if address.get_backend_name() != "sqlite":
+        yield
+        return
+    with Path(f"{address.database}.migrate.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _upgrade(address: URL, revision: str) -> None:
     engine = create_engine(address, hide_parameters=True)
     if address.get_backend_name() == "sqlite":
         set_up_sqlite(engine, writes=True)
@@ -30,7 +53,6 @@ def migrate(url: str, revision: str = "head") -> str:
             command.upgrade(alembic_config(connection), revision)
     finally:
         engine.dispose()
-    return HEAD if revision == "head" else revision
 
 
 def alembic_config(connection: Connection) -> Config:
