@@ -79,10 +79,6 @@ class PlanTerms:
     def title(self, language: str) -> str:
         return self.titles.get(language) or next(iter(self.titles.values()))
 
-    def price_in(self, currencies: frozenset[str]) -> Money | None:
-        """The first listed price in one of these currencies."""
-        return next((price for price in self.prices if price.currency.code in currencies), None)
-
 
 @dataclass(frozen=True, slots=True)
 class PlanVersion:

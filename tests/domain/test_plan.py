@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.money import Money
 from core.domain.period import Anchor, Period, PeriodUnit, WindowKind, local_window
 from core.domain.plan import (
     Feature,
@@ -109,14 +108,6 @@ def test_a_feature_that_others_count_is_nothing_in_their_window():
 def test_a_feature_that_nobody_counts_is_refused():
     with pytest.raises(FeatureNotFound):
         a_catalog().rule_elsewhere(Feature("telepathy"))
-
-
-def test_the_price_is_the_first_listed_in_a_currency_that_is_taken():
-    terms = a_plan_version().terms
-
-    assert terms.price_in(frozenset({"XTR", "RUB"})) == rub(299)
-    assert terms.price_in(frozenset({"XTR"})) == Money.of(250, "XTR")
-    assert terms.price_in(frozenset({"USD"})) is None
 
 
 def test_a_title_is_in_the_language_asked_for_or_else_the_first():

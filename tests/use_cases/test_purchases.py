@@ -5,13 +5,22 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.gateways.memory import MemoryGateway
 from adapters.http.bodies import body_from_started
 from core.domain.cause import KeyUsedOtherwise, StillRunning, claim
 from core.domain.checkout import CheckoutStatus
+from core.domain.money import Money
 from core.domain.plan import PlanNotForSale, PlanNotFound
 from core.domain.purchase import PurchaseNotFound, PurchaseNotPending, PurchaseStatus
-from core.ports.payment_gateway import CheckoutDeclined, GatewayNotFound, GatewayUnavailable
+from core.ports.payment_gateway import (
+    CheckoutDeclined,
+    GatewayNotFound,
+    Gateways,
+    GatewayUnavailable,
+)
+from core.use_cases.checkouts import offer
 from core.use_cases.purchases import PreviewOutdated
+from tests.builders import Clock, a_plan_version, rub
 from tests.world import RETURN, World
 
 
@@ -221,3 +230,18 @@ async def test_purchases_are_listed_page_by_page_the_newest_first(world: World) 
     first = await world.billing.show_purchases.page(anna, limit=3)
     rest = await world.billing.show_purchases.page(anna, limit=3, after=first[-1].purchase.id)
     assert [one.purchase.id for one in first + rest] == ids[::-1]
+
+
+def test_the_offer_is_the_first_listed_price_that_the_gateway_takes() -> None:
+    gateway = MemoryGateway("yookassa", now=Clock())
+    gateways = Gateways(gateway)
+
+    def price_of(*prices: Money) -> Money:
+        return offer(a_plan_version(prices=prices), gateways, None)[1]
+
+    stars, dear = Money.of(250, "XTR"), Money.of(10**11 + 1, "RUB")
+    assert price_of(rub(299), stars) == rub(299)
+    assert price_of(stars, rub(299)) == stars
+    assert price_of(Money.of(5, "TON"), dear, stars) == stars, "not taken: TON, nor so many roubles"
+    with pytest.raises(PlanNotForSale):
+        price_of(dear)
