@@ -18,7 +18,15 @@ from pydantic import (
 from core.domain.errors import BillingError, Invalid
 from core.domain.money import Money
 from core.domain.period import Period, PeriodUnit, WindowKind, time_zone
-from core.domain.plan import Feature, GatewayName, PlanCode, PlanTerms, QuotaRule, ReceiptRule
+from core.domain.plan import (
+    ChatTerms,
+    Feature,
+    GatewayName,
+    PlanCode,
+    PlanTerms,
+    QuotaRule,
+    ReceiptRule,
+)
 from core.use_cases.catalogs import WantedCatalog
 
 
@@ -49,6 +57,7 @@ Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]
 FeatureName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
 Title = Annotated[str, Field(min_length=1, max_length=128)]
+PluralCategory = Literal["zero", "one", "two", "few", "many", "other"]
 Price = Annotated[str, Field(description="an amount in quotes, such as 299.00")]
 
 
@@ -99,10 +108,26 @@ class _Plan(_Section):
         return self
 
 
+class _Chat(_Section):
+    about: dict[Language, Annotated[str, Field(min_length=1, max_length=256)]] = {}
+    support: str | None = Field(None, min_length=1, max_length=128)
+    other_gateways: bool = False
+    words: dict[FeatureName, dict[Language, dict[PluralCategory, Title]]] = {}
+
+    @model_validator(mode="after")
+    def _every_number_has_a_word(self) -> "_Chat":
+        for feature, languages in self.words.items():
+            for language, forms in languages.items():
+                if "other" not in forms:
+                    raise ValueError(f"words.{feature}.{language}: give at least other = ...")
+        return self
+
+
 class _File(_Section):
     zone: Annotated[str, AfterValidator(_zone)]
     default_plan: Code
     plans: dict[Code, _Plan] = Field(min_length=1)
+    chat: _Chat = Field(default_factory=lambda: _Chat.model_validate({}))
 
     @model_validator(mode="after")
     def _default_exists(self) -> "_File":
@@ -135,7 +160,19 @@ def catalog_from_file(path: Path) -> WantedCatalog:
         problems = tuple(_said(tuple(e["loc"]), e["msg"]) for e in error.errors())
         raise CatalogNotUsable(str(path), problems) from None
     plans = tuple(_terms(code, plan) for code, plan in parsed.plans.items())
-    return WantedCatalog(parsed.zone, PlanCode(parsed.default_plan), plans)
+    chat = ChatTerms(
+        about=dict(parsed.chat.about),
+        support=parsed.chat.support,
+        other_gateways=parsed.chat.other_gateways,
+        words={
+            Feature(name): {
+                language: {str(category): word for category, word in forms.items()}
+                for language, forms in languages.items()
+            }
+            for name, languages in parsed.chat.words.items()
+        },
+    )
+    return WantedCatalog(parsed.zone, PlanCode(parsed.default_plan), plans, chat)
 
 
 def _said(where: tuple[int | str, ...], message: str) -> str:

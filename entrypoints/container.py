@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from dependency_injector import containers, providers
 from uuid_utils.compat import uuid7
 
+from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Store
 from core.use_cases.billing import Billing
@@ -19,6 +20,7 @@ from core.use_cases.customers import (
     ShowAccount,
 )
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
+from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.purchases import (
     CancelPurchase,
     ExpirePurchase,
@@ -30,6 +32,7 @@ from core.use_cases.quotas import ConsumeQuota
 from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
+from core.use_cases.updates import HandleUpdate
 from core.use_cases.webhooks import TakeInWebhook
 
 
@@ -47,6 +50,7 @@ class Container(containers.DeclarativeContainer):
 
     store: providers.Dependency[Store] = providers.Dependency()
     gateways = providers.Dependency(instance_of=Gateways)
+    notifier: providers.Dependency[Notifier] = providers.Dependency()
     now = providers.Object(utc_now)
     new_id = providers.Object(new_id)
 
@@ -56,6 +60,10 @@ class Container(containers.DeclarativeContainer):
     open_session = providers.Factory(OpenSession, store=store, now=now, new_id=new_id)
     check_session = providers.Factory(CheckSession, store=store, now=now)
     close_session = providers.Factory(CloseSession, store=store, now=now)
+
+    handle_update = providers.Factory(HandleUpdate, store=store, now=now)
+    tell_customer = providers.Factory(TellCustomer, store=store, notifier=notifier, now=now)
+    mark_reach = providers.Factory(MarkReach, store=store, now=now)
 
     consume_quota = providers.Singleton(ConsumeQuota, store=store, now=now)  # It groups asks.
 
@@ -97,6 +105,9 @@ class Container(containers.DeclarativeContainer):
         open_session=open_session,
         check_session=check_session,
         close_session=close_session,
+        handle_update=handle_update,
+        tell_customer=tell_customer,
+        mark_reach=mark_reach,
         consume_quota=consume_quota,
         preview_purchase=preview_purchase,
         start_purchase=start_purchase,

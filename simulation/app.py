@@ -12,6 +12,7 @@ from adapters.jobs.work import work_of
 from adapters.persistence.memory import Committed, MemoryStore
 from adapters.persistence.memory.tables import JobStatus, Tables
 from core.domain.errors import BillingError, Unavailable
+from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import HeldElsewhere, NewId, Now, Store
 from core.use_cases.billing import Billing
@@ -26,6 +27,7 @@ from core.use_cases.customers import (
     ShowAccount,
 )
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
+from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.purchases import (
     CancelPurchase,
     ExpirePurchase,
@@ -37,6 +39,7 @@ from core.use_cases.quotas import ConsumeQuota
 from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
+from core.use_cases.updates import HandleUpdate
 from core.use_cases.webhooks import TakeInWebhook
 from simulation.loop import Node, SimulatedLoop
 
@@ -57,6 +60,7 @@ class Outside:
 
     store: Store
     gateways: Gateways
+    notifier: Notifier
     now: Now
     new_id: NewId
 
@@ -74,6 +78,9 @@ def wired(outside: Outside) -> Billing:
         open_session=OpenSession(store, now, new_id),
         check_session=CheckSession(store, now),
         close_session=CloseSession(store, now),
+        handle_update=HandleUpdate(store, now),
+        tell_customer=TellCustomer(store, outside.notifier, now),
+        mark_reach=MarkReach(store, now),
         consume_quota=ConsumeQuota(store, now),
         preview_purchase=PreviewPurchase(store, gateways, now),
         start_purchase=StartPurchase(store, gateways, now, new_id),

@@ -25,6 +25,7 @@ from core.domain.payment import (
 from core.domain.period import Anchor, Period, PeriodUnit, WindowKind
 from core.domain.plan import (
     Catalog,
+    ChatTerms,
     Feature,
     GatewayName,
     PlanCode,
@@ -151,7 +152,13 @@ def a_catalog(**fields: Any) -> Catalog:
         receipt=None,
     )
     plans = {version.code: version for version in (free, a_plan_version(), yearly)}
-    catalog = Catalog(revision=1, zone="Europe/Moscow", default_plan=PlanCode("FREE"), plans=plans)
+    chat = ChatTerms(
+        about={"ru": "Калории по фото.", "en": "Calories by photo."},
+        support="@tea_room",
+        other_gateways=True,
+        words={PHOTO_AI: {"en": {"one": "photo", "other": "photos"}}},
+    )
+    catalog = Catalog(1, "Europe/Moscow", PlanCode("FREE"), plans, chat)
     return replace(catalog, **fields)
 
 

@@ -9,6 +9,7 @@ from adapters.catalog_file import catalog_from_file
 from adapters.gateways.memory import MemoryGateway
 from adapters.jobs.pump import Pump
 from adapters.jobs.work import work_of
+from adapters.memory_notifier import MemoryNotifier
 from core.domain.cause import Cause
 from core.domain.customer import CustomerId, identity
 from core.domain.money import Money
@@ -37,10 +38,12 @@ class World:
         self.clock = Clock()
         self.gateway = MemoryGateway("yookassa", now=self.clock)
         self.gateways = Gateways(self.gateway)
+        self.notifier = MemoryNotifier()
         self.ids = CountedIds()
         self.billing = Container(
             store=providers.Object(store),
             gateways=self.gateways,
+            notifier=providers.Object(self.notifier),
             now=providers.Object(self.clock),
             new_id=providers.Object(self.ids),
         ).billing()

@@ -149,8 +149,9 @@ class MemoryGateway:
         return again
 
     def cancel(self, payment_id: PaymentId) -> None:
+        """The payer's bank said no."""
         assert self._present(payment_id).paid is None
-        self._change(payment_id, status=PaymentStatus.CANCELED, opened=None)
+        self._change(payment_id, status=PaymentStatus.CANCELED, opened=None, was_refused=True)
 
     def webhook(self, payment_id: PaymentId, event: str = "payment.succeeded") -> Webhook:
         """What this gateway would send about the payment, with its proof."""

@@ -1,14 +1,12 @@
 """JSON bodies: what clients send and what they are told."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated
 
-from babel.core import Locale, UnknownLocaleError
-from babel.numbers import format_currency, format_decimal
 from pydantic import AwareDatetime, BaseModel, Field
 
 from adapters.http.operations import Closed
+from adapters.locales.display import money_text
 from core.domain.checkout import CheckoutStatus
 from core.domain.credentials import Session
 from core.domain.money import Money
@@ -193,22 +191,8 @@ def body_from_money(money: Money, language: str) -> MoneyBody:
     return MoneyBody(
         amount_minor=money.amount_minor,
         currency=money.currency.code,
-        display=display(money, language),
+        display=money_text(money, language),
     )
-
-
-def display(money: Money, language: str) -> str:
-    """As people of that language write it: `299,00 ₽`. For reading, never for reckoning."""
-    try:
-        locale = Locale.parse(language)
-    except (UnknownLocaleError, ValueError):
-        locale = Locale("en")
-    number = Decimal(money.amount_minor).scaleb(-money.currency.exponent)
-    if money.currency.code in {"XTR", "USDT", "TON"}:  # No coins of a state: CLDR lacks them.
-        digits = "0" * money.currency.exponent
-        pattern = f"#,##0.{digits}" if money.currency.exponent <= 2 else "#,##0.00#######"
-        return f"{format_decimal(number, pattern.rstrip('.'), locale)} {money.currency.code}"
-    return format_currency(number, money.currency.code, locale=locale)
 
 
 def body_from_plan(plan: PlanVersion, language: str, *, is_default: bool) -> PlanBody:
@@ -319,7 +303,7 @@ def _body_from_remark(purchase: Purchase, language: str) -> RemarkBody | None:
 
 
 def body_from_preview(preview: Preview) -> PreviewBody:
-    returned, language = preview.returned, preview.language
+    returned, language = preview.returned, preview.standing.customer.language
     return PreviewBody(
         preview_id=preview.id,
         plan=preview.plan.code,

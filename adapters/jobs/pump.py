@@ -158,6 +158,7 @@ class Pump:
                 await uow.jobs.done(job)
             elif job.attempt < self._tries_max(job, error):
                 wait = min(FIRST_WAIT * 2 ** (job.attempt - 1), LAST_WAIT)
+                wait = max(wait, _asked_for(error))
                 await uow.jobs.retry(job, at=self._now() + wait, error=_named(error))
             else:
                 await self._give_up(uow, job, error)
@@ -196,6 +197,12 @@ class Pump:
 
 async def _nobody(_: Mapping[str, str]) -> None:
     raise LookupError("nobody does jobs of this name")
+
+
+def _asked_for(error: Exception) -> timedelta:
+    """The wait that whoever was unavailable asked for, within reason."""
+    told = error.facts.get("retry_after_seconds") if isinstance(error, BillingError) else None
+    return min(timedelta(seconds=told if isinstance(told, int) else 0), LAST_WAIT)
 
 
 def _named(error: Exception) -> str:

@@ -4,16 +4,20 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from core.domain.checkout import CheckoutId
 from core.domain.customer import CustomerId
+from core.domain.ledger import EntryId
 from core.domain.payment import PaymentId
-from core.domain.plan import GatewayName
+from core.domain.plan import GatewayName, PlanCode
 from core.domain.purchase import PurchaseId
+from core.ports.notifier import NewsKind
 from core.use_cases.billing import Billing
 from core.use_cases.consequences import (
     END_PERIOD,
     EXPIRE_PURCHASE,
     SETTLE_PAYMENT,
+    TELL_CUSTOMER,
     WATCH_CHECKOUT,
 )
+from core.use_cases.news import NewsRef
 
 Payload = Mapping[str, str]
 Work = Mapping[str, Callable[[Payload], Awaitable[None]]]
@@ -38,9 +42,25 @@ def work_of(billing: Billing) -> Work:
     async def end_period(payload: Payload) -> None:
         await billing.end_period(CustomerId(payload["customer_id"]))
 
+    async def tell_customer(payload: Payload) -> None:
+        await billing.tell_customer(news_ref_from_payload(payload))
+
     return {
         SETTLE_PAYMENT: settle_payment,
         WATCH_CHECKOUT: watch_checkout,
         EXPIRE_PURCHASE: expire_purchase,
         END_PERIOD: end_period,
+        TELL_CUSTOMER: tell_customer,
     }
+
+
+def news_ref_from_payload(payload: Payload) -> NewsRef:
+    purchase_id, entry_id, plan = (payload.get(n) for n in ("purchase_id", "entry_id", "plan"))
+    return NewsRef(
+        payload["news_id"],
+        NewsKind(payload["kind"]),
+        CustomerId(payload["customer_id"]),
+        None if purchase_id is None else PurchaseId(purchase_id),
+        None if entry_id is None else EntryId(entry_id),
+        None if plan is None else PlanCode(plan),
+    )

@@ -69,6 +69,7 @@ class Customer:
     """
     The only row that holds what names a person. `receipt_contact` is an e-mail address or a
     telephone number (digits, country code first) for the fiscal receipt; stored encrypted.
+    `unreachable_since`: when the chat first refused a message; None while it takes them.
     """
 
     id: CustomerId
@@ -77,4 +78,13 @@ class Customer:
     zone: str
     created_at: datetime
     receipt_contact: str | None = field(default=None, repr=False)
+    unreachable_since: datetime | None = None
     version: int = 0
+
+    @property
+    def telegram_id(self) -> int | None:
+        """The private chat's id too; None for whom Telegram does not know."""
+        for one in self.identities:
+            if one.kind is IdentityKind.TELEGRAM:
+                return int(one.value)
+        return None

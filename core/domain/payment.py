@@ -44,7 +44,8 @@ class PaymentFacts:
     `paid` is what the payer was charged, exact, only when the status is PAID. `charge_id` is what
     the money is booked under: one charge, one entry, for ever. `purchase_id` and `checkout_id`
     are our own ids as the provider gives them back; None where it knows none. `opened` is where
-    a pending payment can still be paid.
+    a pending payment can still be paid. `was_refused` is whether a canceled one was tried and
+    turned down (by the payer's bank, say), and did not merely run out of time.
     """
 
     gateway: GatewayName
@@ -56,6 +57,7 @@ class PaymentFacts:
     purchase_id: str | None = None
     foreign: Foreign | None = None
     opened: OpenedCheckout | None = None
+    was_refused: bool = False
 
     def __post_init__(self) -> None:
         assert (self.status is PaymentStatus.PAID) == (self.paid is not None)

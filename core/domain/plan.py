@@ -1,7 +1,7 @@
 """What is sold: the catalog and its immutable plan versions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NewType
 
@@ -95,6 +95,21 @@ class PlanVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatTerms:
+    """
+    What the chat says of the business. `about` is one line by language; `support` is whom to
+    write to. `words` name a counted feature by language and CLDR plural category (`one`, `few`,
+    `many`, `other`). Digital goods inside Telegram are for Stars by Telegram's own rules:
+    `other_gateways` is the operator's explicit word that they are offered there all the same.
+    """
+
+    about: Mapping[str, str] = field(default_factory=dict)
+    support: str | None = None
+    other_gateways: bool = False
+    words: Mapping[Feature, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog:
     """
     The plans on offer now, in the order of the file. `revision` counts applied changes.
@@ -105,6 +120,7 @@ class Catalog:
     zone: str
     default_plan: PlanCode
     plans: Mapping[PlanCode, PlanVersion]
+    chat: ChatTerms = field(default_factory=ChatTerms)
 
     @property
     def default(self) -> PlanVersion:

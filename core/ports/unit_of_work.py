@@ -278,6 +278,10 @@ class Inbox(InboxRead, Protocol):
 
     async def save(self, item: InboxItem) -> None: ...
 
+    async def forget(self, before: datetime, *, limit: int) -> int:
+        """Drop up to `limit` that were done with before then and are of kind OTHER; how many."""
+        ...
+
 
 class JobsRead(Protocol):
     async def waiting(self) -> int: ...

@@ -13,6 +13,7 @@ from core.use_cases.customers import (
     ShowAccount,
 )
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
+from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.purchases import (
     CancelPurchase,
     ExpirePurchase,
@@ -24,6 +25,7 @@ from core.use_cases.quotas import ConsumeQuota
 from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
+from core.use_cases.updates import HandleUpdate
 from core.use_cases.webhooks import TakeInWebhook
 
 
@@ -38,6 +40,10 @@ class Billing:
     open_session: OpenSession
     check_session: CheckSession
     close_session: CloseSession
+    # The chat
+    handle_update: HandleUpdate
+    tell_customer: TellCustomer
+    mark_reach: MarkReach
     # Usage
     consume_quota: ConsumeQuota
     # Purchases

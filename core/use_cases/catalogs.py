@@ -1,9 +1,9 @@
 """The catalog: what would change, and making it so."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from core.domain.plan import Catalog, PlanCode, PlanTerms, PlanVersion, PlanVersionId
+from core.domain.plan import Catalog, ChatTerms, PlanCode, PlanTerms, PlanVersion, PlanVersionId
 from core.ports.unit_of_work import CatalogMissing, NewId, Now, Store, UnitOfWork, View
 
 
@@ -14,6 +14,7 @@ class WantedCatalog:
     zone: str
     default_plan: PlanCode
     plans: tuple[PlanTerms, ...]
+    chat: ChatTerms = field(default_factory=ChatTerms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,9 @@ class ApplyCatalog:
             plans = [self._version(current, terms) for terms in wanted.plans]
             revision = 1 if current is None else current.revision + 1
             by_code = {plan.code: plan for plan in plans}
-            await uow.catalogs.apply(Catalog(revision, wanted.zone, wanted.default_plan, by_code))
+            await uow.catalogs.apply(
+                Catalog(revision, wanted.zone, wanted.default_plan, by_code, wanted.chat)
+            )
             await uow.commit()
         return diff
 
@@ -111,6 +114,7 @@ def _diff(current: Catalog | None, wanted: WantedCatalog) -> CatalogDiff:
         removed=tuple(code for code in had if code not in want),
         settings_changed=current is None
         or (current.zone, current.default_plan) != (wanted.zone, wanted.default_plan)
+        or current.chat != wanted.chat
         or _order(had, want),
     )
 

@@ -11,7 +11,7 @@ from core.domain.customer import CustomerId
 from core.domain.errors import Refused
 from core.domain.money import Money
 from core.domain.payment import PaymentFacts
-from core.domain.plan import PlanNotForSale, PlanVersion
+from core.domain.plan import GatewayName, PlanNotForSale, PlanVersion
 from core.domain.purchase import (
     Purchase,
     PurchaseId,
@@ -29,6 +29,8 @@ from core.ports.payment_gateway import (
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
 from core.use_cases.customers import standing_of
 from core.use_cases.settling import Settlement, book
+
+STARS: Final = GatewayName("telegram_stars")
 
 OPENING_LEASE: Final = timedelta(seconds=30)
 """After this long without an answer the watcher takes an opening up again."""
@@ -75,19 +77,21 @@ class Opening:
         *,
         gateway: str | None,
         return_url: str,
+        in_telegram: bool = False,
     ) -> Checkout:
         """
         The checkout to carry on with: one that can still be paid or asked for, at that gateway
         (None: at any), else a new one.
         """
         now = self._now()
-        usable = [one.name for one in self._gateways if gateway in {None, one.name}]
+        offered = offered_at(standing, self._gateways, in_telegram=in_telegram)
+        usable = [one.name for one in offered if gateway in {None, one.name}]
         for known in reversed(await uow.checkouts.of_purchases([purchase.id])):
             if known.gateway not in usable:
                 continue
             if known.can_be_paid_at(now) or self._may_ask_again(known):
                 return known
-        chosen, _ = offer(purchase.plan, self._gateways, gateway, amount=purchase.amount)
+        chosen, _ = offer(purchase.plan, offered, gateway, amount=purchase.amount)
         checkout = Checkout(
             id=CheckoutId(self._new_id("chk")),
             purchase_id=purchase.id,
@@ -284,6 +288,16 @@ async def as_answered(uow: UnitOfWork, taken: Claim) -> Started:
         purchase = replace(purchase, status=PurchaseStatus.PENDING, ended_at=None, remark=None)
         checkout = replace(checkout, status=CheckoutStatus.OPEN)
     return Started(purchase, checkout)
+
+
+def offered_at(standing: Standing, gateways: Gateways, *, in_telegram: bool) -> Gateways:
+    """
+    The gateways that may be offered there. Inside Telegram digital goods are for Stars by its own
+    rules, so any other gateway needs the operator's word.
+    """
+    if not in_telegram or standing.catalog.chat.other_gateways:
+        return gateways
+    return Gateways(*(one for one in gateways if one.name == STARS))
 
 
 def offer(

@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from core.domain.event import Event, Job
+from core.ports.notifier import NewsKind
 
 SETTLE_PAYMENT: Final = "settle_payment"
 WATCH_CHECKOUT: Final = "watch_checkout"
 EXPIRE_PURCHASE: Final = "expire_purchase"
 END_PERIOD: Final = "end_period"
+TELL_CUSTOMER: Final = "tell_customer"
 
 
 def _ask_about_the_payment(event: Event) -> Job:
@@ -18,8 +20,39 @@ def _ask_about_the_payment(event: Event) -> Job:
     )
 
 
+def _tell_of_the_purchase(kind: NewsKind) -> Callable[[Event], Job]:
+    return lambda event: _tell(event, kind, str(event.subject), purchase_id=event.subject)
+
+
+def _tell_of_the_refusal(event: Event) -> Job:
+    about = f"{event.facts['gateway']} {event.facts['payment_id']}"
+    return _tell(event, NewsKind.REFUSED, about, purchase_id=event.subject)
+
+
+def _tell_of_the_money(event: Event) -> Job:
+    kind, entry_id = NewsKind(str(event.facts["why"])), str(event.facts["entry_id"])
+    return _tell(event, kind, entry_id, purchase_id=event.subject, entry_id=entry_id)
+
+
+def _tell_of_the_end(event: Event) -> Job:
+    plan = str(event.facts["plan"])
+    return _tell(event, NewsKind.ENDED, f"{event.subject} {event.facts['period_end']}", plan=plan)
+
+
+def _tell(event: Event, kind: NewsKind, about: str, **ids: str) -> Job:
+    """`about` makes it this news and no other, whenever it is told."""
+    news_id = f"{kind} {about}"
+    payload = {"news_id": news_id, "kind": kind.value, "customer_id": str(event.customer_id)}
+    return Job(TELL_CUSTOMER, {**payload, **ids}, event.at, dedupe=news_id)
+
+
 _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job], ...]]] = {
     "notice.taken": (_ask_about_the_payment,),
+    "purchase.paid": (_tell_of_the_purchase(NewsKind.PAID),),
+    "purchase.expired": (_tell_of_the_purchase(NewsKind.EXPIRED),),
+    "payment.refused": (_tell_of_the_refusal,),
+    "payment.left_in_wallet": (_tell_of_the_money,),
+    "subscription.ended": (_tell_of_the_end,),
 }
 
 

@@ -21,6 +21,7 @@ from core.use_cases.checkouts import (
     as_answered,
     ask,
     offer,
+    offered_at,
     owned,
 )
 from core.use_cases.customers import standing_of
@@ -44,7 +45,7 @@ class Preview:
     gateway: str
     ends_at: datetime
     returned: Money | None
-    language: str
+    standing: Standing
 
 
 class PreviewPurchase:
@@ -56,16 +57,24 @@ class PreviewPurchase:
         self._now = now
 
     async def __call__(
-        self, customer_id: CustomerId, plan_code: str, *, gateway: str | None = None
+        self,
+        customer_id: CustomerId,
+        plan_code: str,
+        *,
+        gateway: str | None = None,
+        in_telegram: bool = False,
     ) -> Preview:
         """
+        `in_telegram`: it would be paid inside Telegram, see `offered_at`.
+
         Raises:
             PlanNotFound, PlanNotForSale, GatewayNotFound
         """
         async with self._store.read() as view:
             standing = (await view.overview(customer_id)).standing
         plan = standing.catalog.plan(plan_code)
-        chosen, amount = offer(plan, self._gateways, gateway)
+        offered = offered_at(standing, self._gateways, in_telegram=in_telegram)
+        chosen, amount = offer(plan, offered, gateway)
         assert plan.terms.period is not None, "the catalog prices only plans with a period"
         extension = standing.subscription.extended_by(
             plan, plan.terms.period, amount, zone=standing.customer.zone, at=self._now()
@@ -77,7 +86,7 @@ class PreviewPurchase:
             chosen.name,
             extension.end,
             extension.returned,
-            standing.customer.language,
+            standing,
         )
 
 
@@ -106,8 +115,11 @@ class StartPurchase:
         cause: Cause,
         gateway: str | None = None,
         preview_id: str | None = None,
+        in_telegram: bool = False,
     ) -> Started:
         """
+        `in_telegram`: it is to be paid inside Telegram, see `offered_at`.
+
         Raises:
             KeyUsedOtherwise, StillRunning: see `Claim.taken_again`.
             PlanNotFound, PlanNotForSale, GatewayNotFound, ReceiptContactMissing
@@ -134,7 +146,8 @@ class StartPurchase:
                 await uow.claims.save(taken)
             else:
                 plan = standing.catalog.plan(plan_code)
-                _, amount = offer(plan, self._gateways, gateway)
+                offered = offered_at(standing, self._gateways, in_telegram=in_telegram)
+                _, amount = offer(plan, offered, gateway)
                 if preview_id not in {None, _preview_id(standing, plan, amount)}:
                     raise PreviewOutdated(str(preview_id)[:64])
                 new = Purchase(
@@ -144,7 +157,12 @@ class StartPurchase:
                 if purchase.id != fresh.subject:
                     await uow.claims.save(replace(taken, subject=purchase.id))
             checkout = await self._opening.checkout_for(
-                uow, purchase, standing, gateway=gateway, return_url=return_url
+                uow,
+                purchase,
+                standing,
+                gateway=gateway,
+                return_url=return_url,
+                in_telegram=in_telegram,
             )
             await uow.commit()
         return await self._opening.carry_on(checkout, cause)

@@ -246,6 +246,11 @@ async def _owned(
         told = checkout.told(facts, at=at)
         if told != checkout:
             await uow.checkouts.save(told)
+        if facts.was_refused and checkout.is_settling:
+            facts_told = {"gateway": facts.gateway, "payment_id": facts.payment_id}
+            await uow.record(
+                Event("payment.refused", purchase_id, at, checkout.customer_id, facts_told)
+            )
     if facts.paid is None:
         if kind := _PUZZLING.get(facts.status):
             await _for_a_person(uow, kind, facts.gateway, facts.payment_id, at=at)
@@ -326,9 +331,10 @@ async def _leave_in_wallet(
     """The customer keeps the money and is told why; a mismatch is for a person too."""
     assert facts.paid is not None
     customer: CustomerId = purchase.customer_id
+    cause = _charge_id(facts)
     told = {**_told(facts, facts.paid), "purchase_id": purchase.id, "why": meeting.value}
+    told["entry_id"] = cause
     if meeting is Meeting.MISMATCH:
-        cause = _charge_id(facts)
         await uow.open_case(Case(f"case {cause}", CaseKind.MISMATCH, cause, at, told, customer))
     await uow.record(Event("payment.left_in_wallet", purchase.id, at, customer, told))
 

@@ -6,6 +6,7 @@ from typing import Final
 from core.domain.event import Job
 from core.ports.unit_of_work import Now, Store
 from core.use_cases.consequences import END_PERIOD, EXPIRE_PURCHASE, WATCH_CHECKOUT
+from core.use_cases.updates import KEPT_FOR
 
 BATCH: Final = 200
 LEASE: Final = timedelta(minutes=2)
@@ -41,6 +42,7 @@ class Sweep:
             for job in found:
                 await uow.jobs.enqueue(job)
             forgotten = await uow.usage.forget_receipts(now, limit=BATCH)
+            forgotten += await uow.inbox.forget(now - KEPT_FOR, limit=BATCH)
             if found or forgotten:
                 await uow.commit()
         return len(found)

@@ -5,17 +5,19 @@ from dataclasses import fields
 import pytest
 from dependency_injector import providers
 
+from adapters.memory_notifier import MemoryNotifier
 from core.ports.payment_gateway import Gateways
 from core.use_cases.billing import Billing
 from entrypoints.container import Container
 
-GIVEN = {"store", "gateways", "now", "new_id"}
+GIVEN = {"store", "gateways", "notifier", "now", "new_id"}
 
 
 @pytest.fixture
 def container():
     # Constructors only keep what they are given; a store that is nothing proves it.
-    return Container(store=providers.Object(object()), gateways=providers.Object(Gateways()))
+    given = {"store": object(), "gateways": Gateways(), "notifier": MemoryNotifier()}
+    return Container(**{name: providers.Object(it) for name, it in given.items()})
 
 
 @pytest.mark.parametrize("name", sorted(Container.providers))

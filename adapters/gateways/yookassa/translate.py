@@ -39,6 +39,11 @@ STATUSES: Final = {
     "canceled": PaymentStatus.CANCELED,
 }
 
+NOBODY_TRIED: Final = frozenset(
+    {"", "expired_on_confirmation", "canceled_by_merchant", "rejected_by_timeout"}
+)
+"""Reasons of a cancellation that do not mean that a payer was turned down."""
+
 AMOUNT: Final = {"value": None, "currency": None}
 SAFE_FIELDS: Final[Mapping[str, Any]] = {
     "id": None,
@@ -113,6 +118,7 @@ def facts_from_payment(payload: Mapping[str, Any], shop: YooKassaShop) -> Paymen
         purchase_id=_id(payload, "metadata", "purchase_id"),
         foreign=_foreign(payload, shop),
         opened=_opened(payload, payment_id) if status is PaymentStatus.PENDING else None,
+        was_refused=status is PaymentStatus.CANCELED and _reason(payload) not in NOBODY_TRIED,
     )
 
 
@@ -194,6 +200,10 @@ def _foreign(payload: Mapping[str, Any], shop: YooKassaShop) -> Foreign | None:
     if payload.get("test") is shop.live or not isinstance(payload.get("test"), bool):
         return Foreign.OTHER_MODE
     return None
+
+
+def _reason(payload: Mapping[str, Any]) -> str:
+    return _text(payload, "cancellation_details", "reason")
 
 
 def _opened(payload: Mapping[str, Any], payment_id: str) -> OpenedCheckout | None:

@@ -7,7 +7,7 @@ from adapters.persistence.memory.repositories import Repository
 from adapters.persistence.memory.tables import JobStatus, KeptJob
 from core.domain.cause import Cause, Claim
 from core.domain.event import ClaimedJob, Job
-from core.domain.payment import InboxItem
+from core.domain.payment import InboxItem, InboxStatus, NoticeKind
 
 
 class MemoryClaims(Repository):
@@ -39,7 +39,7 @@ class MemoryInbox(Repository):
         same = (item.notice.gateway, item.notice.dedupe_key)
         for id_, _ in await self._unit.lock_value(self._tables.inbox, "notice", same):
             stored = await self._unit.lock(self._tables.inbox, id_)
-            assert stored is not None, "inbox items are never deleted"
+            assert stored is not None, "what may still be repeated is not deleted"
             return stored
         await self._unit.add(self._tables.inbox, item.id, item)
         return item
@@ -47,6 +47,20 @@ class MemoryInbox(Repository):
     async def save(self, item: InboxItem) -> None:
         await self._unit.called()
         await self._unit.save(self._tables.inbox, item.id, item)
+
+    async def forget(self, before: datetime, *, limit: int) -> int:
+        await self._unit.called()
+        old = [
+            id_
+            for id_, item in self._unit.all(self._tables.inbox)
+            if item.notice.kind is NoticeKind.OTHER
+            and item.status is InboxStatus.DONE
+            and item.handled_at is not None
+            and item.handled_at < before
+        ]
+        for id_ in old[:limit]:
+            await self._unit.put(self._tables.inbox, id_, None)
+        return len(old[:limit])
 
 
 class MemoryJobs(Repository):

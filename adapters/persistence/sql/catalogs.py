@@ -12,6 +12,7 @@ from core.domain.money import Money
 from core.domain.period import Period, PeriodUnit, WindowKind
 from core.domain.plan import (
     Catalog,
+    ChatTerms,
     Feature,
     PlanCode,
     PlanTerms,
@@ -63,6 +64,7 @@ class SqlCatalogs:
             zone=first[catalog_revision.c.zone],
             default_plan=first[catalog_revision.c.default_plan],
             plans={version.code: version for version in plans},
+            chat=ChatTerms(**first[catalog_revision.c.chat] or {}),
         )
 
     async def versions(
@@ -91,6 +93,7 @@ class SqlCatalogs:
             "revision": catalog.revision,
             "zone": catalog.zone,
             "default_plan": catalog.default_plan,
+            "chat": asdict(catalog.chat),
         }
         await run(insert(catalog_revision), [revision], subject=subject)
         plans: Collection[PlanVersion] = catalog.plans.values()

@@ -1,11 +1,12 @@
 """Notices as rows, stored before they are answered."""
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, delete, select
 
 from adapters.persistence.sql.statements import Statements
-from adapters.persistence.sql.tables import inbox
+from adapters.persistence.sql.tables import inbox, inbox_is_forgettable
 from core.domain.payment import InboxItem, InboxStatus, Notice, NoticeKind
 
 
@@ -35,11 +36,21 @@ class SqlInbox:
             )
             .with_for_update()
         )
-        assert row is not None, "a notice is never deleted"
+        assert row is not None, "what may still be repeated is not deleted"
         return inbox_item_from_row(row)
 
     async def save(self, item: InboxItem) -> None:
         await self._statements.save(inbox, row_from_inbox_item(item))
+
+    async def forget(self, before: datetime, *, limit: int) -> int:
+        old = (
+            select(inbox.c.id)
+            .where(inbox_is_forgettable, inbox.c.handled_at < before)
+            .order_by(inbox.c.handled_at, inbox.c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        return (await self._statements.run(delete(inbox).where(inbox.c.id.in_(old)))).rowcount
 
 
 def inbox_item_from_row(row: RowMapping) -> InboxItem:

@@ -116,6 +116,7 @@ customer: Final = _table(
     _moment("created_at"),
     _words("receipt_contact", null=True),  # Sealed by the data key.
     _whole("version"),
+    _moment("unreachable_since", null=True),
     _key("id"),
 )
 
@@ -148,6 +149,7 @@ catalog_revision: Final = _table(
     _words("zone"),
     _words("default_plan"),
     _key("revision"),
+    _json("chat", null=True),  # Revisions from before there was a chat say nothing of it.
 )
 
 catalog_plan: Final = _table(
@@ -367,6 +369,8 @@ claim: Final = _table(
     _key("scope", "key"),
 )
 
+inbox_is_forgettable: Final = text("kind = 'other' AND status = 'done'")
+
 inbox: Final = _table(
     "inbox",
     _words("id"),
@@ -388,6 +392,13 @@ inbox: Final = _table(
     UniqueConstraint("gateway", "dedupe_key"),
     _one_of("kind", NoticeKind),
     _one_of("status", InboxStatus),
+    Index(
+        "ix_inbox_forgettable",
+        "handled_at",
+        "id",
+        postgresql_where=inbox_is_forgettable,
+        sqlite_where=inbox_is_forgettable,
+    ),
 )
 
 WAITING: Final = "waiting"

@@ -70,18 +70,24 @@ def rules(connection: Connection) -> set[tuple[str, ...]]:
         rows = connection.execute(
             text("SELECT tbl_name, sql FROM sqlite_master WHERE tbl_name NOT LIKE 'alembic%'")
         )
-        return {
-            (table, line.strip(" ,\t"))
-            for table, sql in rows
-            if sql is not None
-            for line in sql.splitlines()
-            if line.strip()
-        }
+        return {(table, part) for table, sql in rows if sql for part in parts_of(sql)}
     found: set[tuple[str, ...]] = set()
     for query in WHAT_POSTGRESQL_KNOWS.split(";"):
         rows = connection.exec_driver_sql(query)
         found |= {tuple(row) for row in rows if not row[0].startswith("alembic")}
     return found
+
+
+def parts_of(sql: str) -> list[str]:
+    """What a CREATE statement says, part by part: a column added later stands after the rest."""
+    depth, parts = 0, [""]
+    for character in sql:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if (character == "," and depth == 1) or (character, depth) in {("(", 1), (")", 0)}:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [" ".join(part.split()) for part in parts if part.strip()]
 
 
 def test_every_table_of_ours_on_sqlite_is_strict(sqlite_url):

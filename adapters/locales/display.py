@@ -1,0 +1,64 @@
+"""Money, times and counts as people of a language write them. For reading, never for reckoning."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cache
+
+from babel.core import Locale, UnknownLocaleError
+from babel.dates import format_datetime
+from babel.numbers import format_currency, format_decimal
+
+from core.domain.money import Money
+from core.domain.period import time_zone
+
+
+def money_text(money: Money, language: str) -> str:
+    """`299,00 ₽`."""
+    number = Decimal(money.amount_minor).scaleb(-money.currency.exponent)
+    if money.currency.code in {"XTR", "USDT", "TON"}:  # No coins of a state: CLDR lacks them.
+        digits = "0" * money.currency.exponent
+        pattern = f"#,##0.{digits}" if money.currency.exponent <= 2 else "#,##0.00#######"
+        told = format_decimal(number, pattern.rstrip("."), _locale(language))
+        return f"{told} {money.currency.code}"
+    return format_currency(number, money.currency.code, locale=_locale(language))
+
+
+def date_text(at: datetime, zone: str, language: str) -> str:
+    """`10 Apr 2026, 12:00 MSK`."""
+    return f"{format_datetime(at, 'd MMM y, HH:mm', time_zone(zone), _locale(language))} {_name(at, zone)}"
+
+
+def time_text(at: datetime, zone: str, language: str) -> str:
+    """`12:00 MSK`."""
+    return f"{format_datetime(at, 'HH:mm', time_zone(zone), _locale(language))} {_name(at, zone)}"
+
+
+def plural_category(number: int, language: str) -> str:
+    """CLDR's: `one`, `few`, `many`, `other` …"""
+    return str(_locale(language).plural_form(number))
+
+
+def word_for(number: int, words: Mapping[str, str], language: str) -> str:
+    """The form of a counted word that goes with the number."""
+    return words.get(plural_category(number, language)) or words["other"]
+
+
+def hours_and_minutes(span: timedelta) -> tuple[int, int]:
+    """Rounded up to the minute: what is promised in five minutes is there in five minutes."""
+    minutes = -(-span // timedelta(minutes=1))
+    return max(minutes, 0) // 60, max(minutes, 0) % 60
+
+
+@cache
+def _locale(language: str) -> Locale:
+    try:
+        return Locale.parse(language)
+    except (UnknownLocaleError, ValueError):
+        return Locale("en")
+
+
+def _name(at: datetime, zone: str) -> str:
+    """`MSK`; where a zone has no letters of its own, the distance from UTC."""
+    name = at.astimezone(time_zone(zone)).strftime("%Z")
+    return f"UTC{name}" if name[:1] in {"+", "-"} else name

@@ -1,0 +1,247 @@
+"""The bot's side of every private chat: an update comes in, something is done, a screen is drawn."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+import structlog
+from telegram import Bot, CallbackQuery, ChatMemberUpdated, Message, MessageEntity, Update, User
+from telegram.constants import ChatType
+from telegram.error import TelegramError
+
+from adapters.telegram import buying, home
+from adapters.telegram.drawing import acknowledge, redraw, seem_busy, send
+from adapters.telegram.screens import Screen, pressed
+from adapters.telegram.texts import Texts
+from adapters.telegram.visits import Action, Surroundings, Visit
+from core.domain.cause import Cause, StillRunning, StoreBusy
+from core.domain.customer import CustomerNotFound, Identity, IdentityKind
+from core.domain.errors import BillingError, NotFound, Unavailable
+from core.ports.notifier import CustomerUnreachable
+from core.use_cases.updates import ChatUpdate
+
+ALLOWED_UPDATES: Final = ("message", "callback_query", "my_chat_member")
+
+PRESSED: Final[Mapping[str, tuple[Action, int]]] = {
+    # The verb of a button, what it does, and how many words come with it.
+    "home": (home.home, 0),
+    "status": (home.status, 0),
+    "languages": (home.languages, 0),
+    "language": (home.language, 1),
+    "help": (home.help_, 0),
+    "plans": (buying.plans, 0),
+    "plan": (buying.plan, 1),
+    "confirm": (buying.confirm, 1),
+    "buy": (buying.buy, 2),
+    "order": (buying.order, 1),
+    "check": (buying.check, 1),
+    "cancel": (buying.cancel, 1),
+}
+COMMANDS: Final[Mapping[str, Action]] = {
+    "start": home.home,
+    "plans": buying.plans,
+    "status": home.status,
+    "language": home.languages,
+    "help": home.help_,
+    "paysupport": home.help_,
+}
+HIDDEN_COMMANDS: Final = frozenset({"paysupport"})
+
+_CONTACT: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}", re.ASCII)
+_LINK: Final = re.compile(r"(?:r_[A-Za-z0-9-]{1,32}(?:__|$))?(?:([po])_([A-Za-z0-9_]{1,60}))?")
+_LANGUAGE: Final = re.compile(r"[a-z]{2}", re.ASCII)
+
+log: Final = structlog.get_logger(__name__)
+
+
+class UpdateNotReadable(Exception):
+    """It is not an update as Telegram's documentation describes them."""
+
+
+class Chat:
+    """
+    Both ways in, the webhook and the polling, end here. One screen message is edited in place;
+    whatever a button says is authorised and looked up anew.
+    """
+
+    def __init__(self, bot: Bot, around: Surroundings) -> None:
+        self._bot = bot
+        self._around = around
+
+    def read(self, told: Mapping[str, object]) -> Update:
+        """
+        Raises:
+            UpdateNotReadable
+        """
+        if type(told.get("update_id")) is not int:
+            raise UpdateNotReadable
+        try:
+            return Update.de_json(dict(told), self._bot)
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise UpdateNotReadable from error
+
+    async def take_in(self, update: Update) -> None:
+        """
+        Act on one update. When this returns, Telegram may forget it.
+
+        Raises:
+            Unavailable: Telegram is to send it again. What was decided is not decided anew.
+        """
+        about = _about(update)
+        if about is None:  # A group, another bot, a kind that we never asked for.
+            return
+        kind, words = about
+        body = json.dumps({"kind": kind, **words}, sort_keys=True)
+        await self._around.billing.handle_update(
+            ChatUpdate(update.update_id, kind, body), partial(self._act, update)
+        )
+
+    async def _act(self, update: Update, cause: Cause) -> None:
+        if update.my_chat_member is not None:
+            await self._note_reach(update.my_chat_member)
+            return
+        user = update.effective_user
+        assert user is not None, "what is ours comes from somebody"
+        query = update.callback_query
+        if query is not None:
+            await acknowledge(self._bot, query.id)
+        visit = await self._visit(user, cause)
+        try:
+            await self._draw(user.id, query, await self._screen(visit, update))
+        except CustomerUnreachable:
+            await self._around.billing.mark_reach(visit.customer.id, is_reachable=False)
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.exception("update failed", update=cause.key, error=type(error).__name__)
+            with suppress(BillingError, TelegramError):
+                await send(self._bot, user.id, Screen(visit.texts("sorry", number=cause.key)))
+            raise
+
+    async def _screen(self, visit: Visit, update: Update) -> Screen:
+        """A refusal is a screen too."""
+        try:
+            if update.callback_query is not None:
+                return await _pressed(visit, update.callback_query)
+            assert update.message is not None, "what is ours is one of the two"
+            return await _said(visit, update.message)
+        except StillRunning as error:  # A copy of this update is being worked on.
+            raise StoreBusy(error.retry_after_seconds) from error
+        except Unavailable:
+            raise
+        except BillingError as refused:
+            log.info("refused in the chat", code=refused.code, customer=visit.customer.id)
+            rows = [[visit.button("plans", "plans"), visit.button("home", "home")]]
+            return Screen(visit.texts.error(refused), rows)
+
+    async def _visit(self, user: User, cause: Cause) -> Visit:
+        """The first contact registers; the language is guessed then, and never again."""
+        guess = (user.language_code or "")[:2].lower()
+        customer = await self._around.billing.register_customer(
+            Identity(IdentityKind.TELEGRAM, str(user.id)),
+            first_language=guess if _LANGUAGE.fullmatch(guess) else "en",
+        )
+        if customer.unreachable_since is not None:
+            await self._around.billing.mark_reach(customer.id, is_reachable=True)
+        return Visit(
+            self._around,
+            customer,
+            Texts.of(customer),
+            cause,
+            self._around.now(),
+            seem_busy=partial(seem_busy, self._bot, user.id),
+        )
+
+    async def _draw(self, chat_id: int, query: CallbackQuery | None, screen: Screen) -> None:
+        if query is None or query.message is None:
+            await send(self._bot, chat_id, screen)
+        else:
+            await redraw(self._bot, chat_id, query.message.message_id, screen)
+
+    async def _note_reach(self, change: ChatMemberUpdated) -> None:
+        billing = self._around.billing
+        try:
+            customer_id = await billing.find_customer(
+                Identity(IdentityKind.TELEGRAM, str(change.from_user.id))
+            )
+        except CustomerNotFound:  # Stopped a bot that was never started.
+            return
+        is_member = change.new_chat_member.status == change.new_chat_member.MEMBER
+        await billing.mark_reach(customer_id, is_reachable=is_member)
+
+
+def _about(update: Update) -> tuple[str, dict[str, object]] | None:
+    """
+    Its kind, and what of it may be kept: who and what was pressed or commanded, neither names
+    nor texts. None for what is not ours to answer.
+    """
+    message, query, change = update.message, update.callback_query, update.my_chat_member
+    user = update.effective_user
+    if user is None or user.is_bot:
+        return None
+    chat = update.effective_chat
+    if chat is None or chat.type != ChatType.PRIVATE:
+        return None
+    if query is not None:
+        return "callback_query", {"user": user.id, "data": (query.data or "")[:64]}
+    if message is not None:
+        command, payload = _command(message)
+        return "message", {"user": user.id, "command": command, "payload": payload[:64]}
+    if change is not None:
+        return "my_chat_member", {"user": user.id, "status": change.new_chat_member.status}
+    return None
+
+
+async def _pressed(visit: Visit, query: CallbackQuery) -> Screen:
+    found = pressed(query.data or "")
+    verb, words = found or ("", [])
+    act, words_wanted = PRESSED.get(verb, (None, 0))
+    if act is None or len(words) != words_wanted:  # An older version's, or a forgery.
+        return (await home.home(visit)).after(visit.texts("screen.old"))
+    return await act(visit, words)
+
+
+async def _said(visit: Visit, message: Message) -> Screen:
+    command, payload = _command(message)
+    if command == "start":
+        return await _started(visit, message, payload)
+    if command in COMMANDS:
+        return await COMMANDS[command](visit, [])
+    contact = (message.text or "").strip()
+    if _CONTACT.fullmatch(contact):
+        [identity, *_] = visit.customer.identities
+        await visit.billing.register_customer(identity, receipt_contact=contact)
+        return (await buying.plans(visit)).after(visit.texts("contact.kept", contact=contact))
+    return (await home.home(visit)).after(visit.texts("hint"))
+
+
+async def _started(visit: Visit, message: Message, payload: str) -> Screen:
+    """`/start`, with where a link leads to: a plan, or one's own order."""
+    name = "" if message.from_user is None else message.from_user.first_name
+    greeted = replace(visit, name=name)
+    found = _LINK.fullmatch(payload)
+    if found is not None and found[1] is None:
+        return await home.home(greeted)
+    if found is not None:
+        leads: dict[str, Action] = {"p": buying.plan, "o": buying.order}
+        try:
+            return await leads[found[1]](visit, [found[2]])
+        except NotFound:
+            pass
+    return (await home.home(greeted)).after(visit.texts("link.over"))
+
+
+def _command(message: Message) -> tuple[str, str]:
+    """`/start@name payload` as ("start", "payload"); empty where it is no command."""
+    entities: Sequence[MessageEntity] = message.entities
+    if not message.text or not entities:
+        return "", ""
+    first = entities[0]
+    if first.type != MessageEntity.BOT_COMMAND or first.offset != 0:
+        return "", ""
+    command = message.parse_entity(first)[1:].partition("@")[0].lower()
+    return command, message.text[first.length :].strip()

@@ -1,0 +1,110 @@
+"""Screens of everyday: home, my plan, language, help."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from adapters.locales.translations import LANGUAGES
+from adapters.telegram.screens import Button, Screen, press
+from adapters.telegram.texts import Texts
+from adapters.telegram.visits import Visit
+from core.domain.plan import Catalog
+from core.use_cases.customers import Account
+
+
+async def home(visit: Visit, _: Sequence[str] = ()) -> Screen:
+    account = await visit.billing.show_account(visit.customer.id)
+    texts, chat = visit.texts, account.standing.catalog.chat
+    lines = [texts.own(chat.about), "", *standing_lines(texts, account)]
+    if visit.name:
+        lines.insert(0, texts("hello", name=visit.name))
+    is_paying = account.standing.subscription.at(account.at).period is not None
+    return Screen(
+        "\n".join(lines).strip(),
+        [
+            [visit.button("extend" if is_paying else "plans", "plans")],
+            visit.app_button(),
+            [visit.button("status", "status"), visit.button("language", "languages")],
+            [visit.button("help", "help")],
+        ],
+    )
+
+
+async def status(visit: Visit, _: Sequence[str] = ()) -> Screen:
+    account = await visit.billing.show_account(visit.customer.id)
+    texts = visit.texts
+    lines = [texts("status.title"), "", *standing_lines(texts, account)]
+    money = [texts("status.wallet", amount=one) for one in account.cash if one.is_positive]
+    period = account.standing.subscription.at(account.at).period
+    if period is not None:
+        after = account.standing.catalog.default.terms.title(texts.language)
+        money.append(texts("status.then", plan=after))
+    if money:
+        lines += ["", *money]
+    return Screen(
+        "\n".join(lines),
+        [
+            [visit.button("plans" if period is None else "extend", "plans")],
+            visit.app_button(),
+            [visit.button("refresh", "status"), visit.button("back", "home")],
+        ],
+    )
+
+
+async def languages(visit: Visit, _: Sequence[str] = ()) -> Screen:
+    choices = [
+        Button(("✓ " if code == visit.texts.language else "") + name, press=press("language", code))
+        for code, name in LANGUAGES.items()
+    ]
+    return Screen(visit.texts("language.choose"), [choices, [visit.button("back", "home")]])
+
+
+async def language(visit: Visit, words: Sequence[str]) -> Screen:
+    """A language once chosen is never guessed again."""
+    [code] = words
+    if code not in LANGUAGES:
+        return await languages(visit)
+    [identity, *_] = visit.customer.identities
+    customer = await visit.billing.register_customer(identity, language=code)
+    return await home(replace(visit, customer=customer, texts=Texts.of(customer)))
+
+
+async def help_(visit: Visit, _: Sequence[str] = ()) -> Screen:
+    texts = visit.texts
+    catalog = await visit.billing.show_catalog()
+    return Screen(
+        "\n\n".join([texts("help.text"), support_line(texts, catalog)]),
+        [[visit.button("status", "status"), visit.button("back", "home")]],
+    )
+
+
+def support_line(texts: Texts, catalog: Catalog) -> str:
+    """Whom to write to, or that nobody is named yet."""
+    support = catalog.chat.support
+    return texts("help.nobody") if support is None else texts("help.support", support=support)
+
+
+def standing_lines(texts: Texts, account: Account) -> list[str]:
+    """The plan, until when, and what is left of each quota."""
+    standing, now = account.standing, account.at
+    period = standing.subscription.at(now).period
+    title = standing.plan(now).terms.title(texts.language)
+    if period is None:
+        lines = [texts("plan.now", plan=title)]
+    else:
+        lines = [texts("plan.until", plan=title, end=period.end)]
+    for quota in account.quotas:
+        feature, told = quota.key.feature, quota.decision(allowed=True)
+        if told.limit is None:
+            word = texts.word(standing.catalog, feature, 5)
+            lines.append(texts("quota.unlimited", word=word))
+        elif told.limit and told.remaining is not None:
+            lines.append(
+                texts(
+                    "quota.left",
+                    units=texts.units(standing.catalog, feature, told.remaining),
+                    limit=told.limit,
+                    at=texts.when(told.resets_at, now),
+                    span=texts.time_left(told.resets_at, now),
+                )
+            )
+    return lines

@@ -1,0 +1,115 @@
+"""News as new messages that stay, sent at a pace of their own."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Final
+
+from telegram import Bot
+
+from adapters.telegram.buying import number_of
+from adapters.telegram.drawing import send
+from adapters.telegram.screens import Button, Screen, press
+from adapters.telegram.texts import Texts
+from core.domain.money import Money
+from core.domain.purchase import Purchase
+from core.domain.subscription import Standing
+from core.ports.notifier import News, NewsKind, NotifierUnavailable
+from core.ports.unit_of_work import Now
+
+PACE_SECONDS: Final = 0.04
+"""Twenty-five messages a second: Telegram's guide for all chats together is thirty."""
+
+AT_ONCE: Final = 4
+
+
+class TelegramNotifier:
+    """
+    Has a bot object to itself, so that a crowd of messages, or Telegram's telling it to wait,
+    never holds up the answer to a button. While Telegram says to wait, nothing is sent.
+    """
+
+    def __init__(self, bot: Bot, now: Now) -> None:
+        self._bot = bot
+        self._now = now
+        self._waits_until: datetime | None = None
+        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._pace = asyncio.Lock()
+
+    def reaches(self, standing: Standing) -> bool:
+        return standing.customer.telegram_id is not None
+
+    async def tell(self, news: News) -> None:
+        chat_id = news.standing.customer.telegram_id
+        assert chat_id is not None, "ask `reaches` first"
+        async with self._gate:
+            await self._turn()
+            try:
+                await send(self._bot, chat_id, screen_from_news(news))
+            except NotifierUnavailable as error:
+                wait = timedelta(seconds=error.retry_after_seconds)
+                self._waits_until = self._now() + wait
+                raise
+
+    async def _turn(self) -> None:
+        async with self._pace:
+            if self._waits_until is not None:
+                left = self._waits_until - self._now()
+                if left > timedelta():
+                    raise NotifierUnavailable(-(-left // timedelta(seconds=1)))
+            await asyncio.sleep(PACE_SECONDS)
+
+
+def screen_from_news(news: News) -> Screen:
+    """The message: what happened, whether the money is safe, and what can be done next."""
+    texts = Texts.of(news.standing.customer)
+    if news.kind is NewsKind.ENDED:
+        return _of_the_end(news, texts)
+    purchase = news.purchase
+    assert purchase is not None, "all other news are of a purchase"
+    facts: dict[str, object] = {
+        "number": number_of(purchase),
+        "plan": purchase.plan.terms.title(texts.language),
+        "price": purchase.amount,
+    }
+    if news.received is not None:
+        facts["received"] = news.received
+    key = f"news.{news.kind}"
+    if news.kind is NewsKind.PAID:
+        lines = [texts(key, **facts)]
+        period = news.standing.subscription.at(news.at).period
+        if period is not None:
+            title = period.plan.terms.title(texts.language)
+            lines.append(texts("plan.until", plan=title, end=period.end))
+        if purchase.ended_at is not None and purchase.ended_at > purchase.expires_at:
+            lines.append(texts("news.paid_late"))
+        return Screen("\n".join(lines), [[_button(texts, "status", "status")]])
+    if news.kind is NewsKind.MISMATCH:
+        missing = _missing(purchase, news.received)
+        key = "news.mismatch" if missing is None else "news.mismatch_less"
+        facts |= {} if missing is None else {"missing": missing}
+    again = _button(texts, "new_order", "plan", purchase.plan.code)
+    is_over = news.kind in {NewsKind.SECOND, NewsKind.AFTER_END, NewsKind.MISMATCH}
+    rows = [[_button(texts, "status", "status")]] if is_over else [[again]]
+    return Screen(texts(key, **facts), rows)
+
+
+def _of_the_end(news: News, texts: Texts) -> Screen:
+    standing, ended = news.standing, news.ended
+    default = standing.catalog.default.terms.title(texts.language)
+    rows = [[_button(texts, "plans", "plans"), _button(texts, "status", "status")]]
+    if ended is None:  # Not on offer any more.
+        return Screen(texts("news.ended_some", default=default), rows)
+    if ended.terms.prices:
+        rows = [[_button(texts, "renew", "plan", ended.code)], *rows]
+    title = ended.terms.title(texts.language)
+    return Screen(texts("news.ended", plan=title, default=default), rows)
+
+
+def _missing(purchase: Purchase, received: Money | None) -> Money | None:
+    if received is None or received.currency != purchase.amount.currency:
+        return None
+    return purchase.amount - received if received < purchase.amount else None
+
+
+def _button(texts: Texts, key: str, verb: str, *words: str) -> Button:
+    return Button(texts.label(f"button.{key}"), press=press(verb, *words))

@@ -1,0 +1,59 @@
+"""One customer's press or message, with all that is needed to answer it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapters.telegram.screens import Button, Screen, press
+from adapters.telegram.texts import Texts
+from core.domain.cause import Cause
+from core.domain.customer import Customer, CustomerId
+from core.use_cases.billing import Billing
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """
+    What is the same for all visits. `app_url` is the Mini App's address (None: there is none),
+    `return_url` is where a payer comes back to, `may_check_out` raises where somebody asks for
+    payments too often.
+    """
+
+    billing: Billing
+    now: Callable[[], datetime]
+    return_url: str
+    may_check_out: Callable[[CustomerId], Awaitable[None]]
+    app_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """`name` is how Telegram calls the person now; it is said and never kept."""
+
+    around: Surroundings
+    customer: Customer
+    texts: Texts
+    cause: Cause
+    now: datetime
+    name: str = ""
+    seem_busy: Callable[[], Awaitable[None]] | None = None
+
+    @property
+    def billing(self) -> Billing:
+        return self.around.billing
+
+    def button(self, key: str, verb: str, *words: str, **facts: object) -> Button:
+        return Button(self.texts.label(f"button.{key}", **facts), press=press(verb, *words))
+
+    def app_button(self) -> list[Button]:
+        """The way into the Mini App, where there is one."""
+        url = self.around.app_url
+        return [] if url is None else [Button(self.texts.label("button.app"), app=url)]
+
+    async def takes_a_while(self) -> None:
+        if self.seem_busy is not None:
+            await self.seem_busy()
+
+
+Action = Callable[[Visit, Sequence[str]], Awaitable[Screen]]
+"""What a verb does and shows, given the words that came with it."""

@@ -1,0 +1,71 @@
+"""Telling a customer what happened: what we ask of the outside, and what it may answer."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from core.domain.errors import Refused, Unavailable
+from core.domain.money import Money
+from core.domain.plan import PlanVersion
+from core.domain.purchase import Purchase
+from core.domain.subscription import Standing
+
+
+@dataclass(eq=False)
+class CustomerUnreachable(Refused):
+    """The customer takes no messages from us, until they come back by themselves."""
+
+
+@dataclass(eq=False)
+class NotifierUnavailable(Unavailable):
+    """The message could not be sent now, or may have been sent without our hearing of it."""
+
+    retry_after_seconds: int = 5
+
+
+class NewsKind(StrEnum):
+    """What there is to tell."""
+
+    PAID = "paid"
+    REFUSED = "refused"  # The payer tried, and was turned down.
+    EXPIRED = "expired"  # Nobody paid in time.
+    SECOND = "second"  # Paid once more: the money is in the wallet.
+    AFTER_END = "after_end"  # Paid after it was given up: the money is in the wallet.
+    MISMATCH = "mismatch"  # Another sum: the money is in the wallet, and a person looks.
+    ENDED = "ended"  # A paid period is over.
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """
+    One thing to tell one customer, as things stand `at` this moment. `id` is the same whenever
+    it is told again. `received` is money that did not pay the purchase, `ended` the plan whose
+    paid period is over.
+    """
+
+    id: str
+    kind: NewsKind
+    standing: Standing
+    at: datetime
+    purchase: Purchase | None = None
+    received: Money | None = None
+    ended: PlanVersion | None = None
+
+
+class Notifier(Protocol):
+    """A way to reach customers. It may be slow, and what it tells may arrive twice."""
+
+    def reaches(self, standing: Standing) -> bool:
+        """Whether this is a customer whom it could tell anything."""
+        ...
+
+    async def tell(self, news: News) -> None:
+        """
+        Must not be called while a unit of work is open.
+
+        Raises:
+            CustomerUnreachable: nothing more is to be sent until the customer returns.
+            NotifierUnavailable: tell it again, not before the time it says.
+        """
+        ...

@@ -1,0 +1,132 @@
+"""News: tell customers what happened, each thing once."""
+
+from dataclasses import dataclass, replace
+
+from core.domain.cause import Cause, claim
+from core.domain.customer import CustomerId
+from core.domain.event import Event
+from core.domain.ledger import EntryId
+from core.domain.money import Money
+from core.domain.plan import PlanCode
+from core.domain.purchase import Purchase, PurchaseId, PurchaseStatus
+from core.ports.notifier import CustomerUnreachable, News, NewsKind, Notifier
+from core.ports.unit_of_work import Now, Store, View
+
+
+@dataclass(frozen=True, slots=True)
+class NewsRef:
+    """What a job keeps of news: ids alone. The rest is read when it is told."""
+
+    id: str
+    kind: NewsKind
+    customer_id: CustomerId
+    purchase_id: PurchaseId | None = None
+    entry_id: EntryId | None = None
+    plan: PlanCode | None = None
+
+
+class TellCustomer:
+    """
+    Tell it once: what was told is never told again. A death between telling and writing that
+    down tells it a second time, since a receipt that comes twice is better than none.
+    What has been overtaken meanwhile is not told.
+    """
+
+    def __init__(self, store: Store, notifier: Notifier, now: Now) -> None:
+        self._store = store
+        self._notifier = notifier
+        self._now = now
+
+    async def __call__(self, ref: NewsRef) -> None:
+        """
+        Raises:
+            NotifierUnavailable: try again, not before the time it says.
+        """
+        cause = Cause("news", ref.id, ref.customer_id)
+        async with self._store.read() as view:
+            news = await self._news(view, ref)
+        customer = news.standing.customer
+        if customer.unreachable_since is not None or not self._notifier.reaches(news.standing):
+            return
+        if _is_overtaken(news) or await self._is_told(cause):
+            return
+        try:
+            await self._notifier.tell(news)
+        except CustomerUnreachable:
+            await mark_reach(self._store, customer.id, self._now, is_reachable=False)
+            return
+        async with self._store.write() as uow:
+            taken = await uow.claims.find(cause)
+            if taken is not None and taken.answer is None:
+                await uow.claims.save(taken.answered("told"))
+                await uow.commit()
+
+    async def _is_told(self, cause: Cause) -> bool:
+        """Whether it was told; it is claimed, so that whoever comes later can see."""
+        async with self._store.write() as uow:
+            taken = await uow.claims.take(claim(cause, cause.key, at=self._now()))
+            await uow.commit()
+        return taken.answer is not None
+
+    async def _news(self, view: View, ref: NewsRef) -> News:
+        standing = (await view.subscriptions.standings([ref.customer_id]))[ref.customer_id]
+        purchase = None if ref.purchase_id is None else await view.purchases.get(ref.purchase_id)
+        ended = None if ref.plan is None else standing.catalog.plans.get(ref.plan)
+        return News(
+            ref.id,
+            ref.kind,
+            standing,
+            self._now(),
+            purchase,
+            await _received(view, ref),
+            ended,
+        )
+
+
+class MarkReach:
+    """Write down whether the customer's chat takes our messages. Repeats change nothing."""
+
+    def __init__(self, store: Store, now: Now) -> None:
+        self._store = store
+        self._now = now
+
+    async def __call__(self, customer_id: CustomerId, *, is_reachable: bool) -> None:
+        await mark_reach(self._store, customer_id, self._now, is_reachable=is_reachable)
+
+
+async def mark_reach(
+    store: Store, customer_id: CustomerId, now: Now, *, is_reachable: bool
+) -> None:
+    async with store.write() as uow:
+        customer = await uow.customers.lock(customer_id)
+        if (customer.unreachable_since is None) == is_reachable:
+            return
+        at = now()
+        since = None if is_reachable else at
+        await uow.customers.save(replace(customer, unreachable_since=since))
+        name = "customer.reachable" if is_reachable else "customer.unreachable"
+        await uow.record(Event(name, customer_id, at, customer_id))
+        await uow.commit()
+
+
+async def _received(view: View, ref: NewsRef) -> Money | None:
+    """What the charge brought into the wallet: the one posting of it that is a credit."""
+    entry = None if ref.entry_id is None else await view.ledger.find(ref.entry_id)
+    if entry is None:
+        return None
+    return next(posting.amount for posting in entry.postings if posting.amount.is_positive)
+
+
+def _is_overtaken(news: News) -> bool:
+    match news.kind:
+        case NewsKind.EXPIRED | NewsKind.REFUSED:
+            unpaid = {PurchaseStatus.EXPIRED, PurchaseStatus.PENDING}
+            return _status(news.purchase) not in unpaid
+        case NewsKind.ENDED:
+            return news.standing.subscription.at(news.at).period is not None
+        case _:
+            return False
+
+
+def _status(purchase: Purchase | None) -> PurchaseStatus | None:
+    return None if purchase is None else purchase.status
