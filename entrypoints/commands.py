@@ -18,7 +18,14 @@ from core.domain.errors import BillingError
 from core.domain.payment import PaymentId
 from core.use_cases.catalogs import CatalogDiff
 from entrypoints.container import utc_now
-from entrypoints.process import Opened, application, not_ready, opened, worker
+from entrypoints.process import (
+    Opened,
+    application,
+    development_key,
+    not_ready,
+    opened,
+    worker,
+)
 from entrypoints.settings import DEVELOPMENT_SIGNING_KEY, Settings
 
 DEVELOPMENT_KEY_NAME: Final = "development"
@@ -46,18 +53,6 @@ def prepare(settings: Settings) -> None:
     asyncio.run(first_things())
 
 
-def development_key(settings: Settings) -> str:
-    """The key that `run` prints: preset, or made once and kept beside the database."""
-    preset = settings.secret("dev_api_key")
-    if preset:
-        return preset
-    kept = settings.data_dir / "development_api_key"
-    if not kept.exists():
-        kept.write_text(new_api_key(secrets.token_bytes))
-        kept.chmod(0o600)
-    return kept.read_text().strip()
-
-
 def welcome(settings: Settings) -> str:
     """What a newcomer needs to go on."""
     lines = [f"Billhook at {settings.base_url}  (stop with Ctrl-C)", ""]
@@ -66,7 +61,11 @@ def welcome(settings: Settings) -> str:
         f"  Health                 {settings.base_url}/health/status",
     ]
     if settings.uses_sandbox:
-        lines.append(f"  Sandbox: payments, time {settings.base_url}/sandbox/")
+        lines += [
+            f"  Chat with the bot      {settings.base_url}/sandbox/telegram/",
+            f"  Its Mini App           {settings.base_url}/sandbox/app/",
+            f"  Sandbox: payments, time {settings.base_url}/sandbox/",
+        ]
     if settings.is_development:
         lines += [
             "",

@@ -19,7 +19,7 @@ from adapters.http.client_address import TrustedProxies
 from adapters.http.edge import Edge
 from adapters.http.limits import RateLimits
 from adapters.http.return_urls import ReturnUrls
-from adapters.http.tokens import AccessTokens
+from adapters.http.tokens import AccessTokens, new_api_key
 from adapters.jobs.pump import Pump
 from adapters.jobs.work import work_of
 from adapters.persistence.sql.data_key import DataKey
@@ -130,8 +130,22 @@ def _sandbox(settings: Settings) -> tuple[Sandbox, SandboxClock] | None:
         webhook_url=f"{settings.base_url}/api/v1/billing/webhooks/yookassa/",
         clock=clock,
         state_dir=state,
+        bot_token=settings.secret("telegram_token") or DEVELOPMENT_BOT_TOKEN,
+        api_key=lambda: development_key(settings),
     )
     return sandbox, clock
+
+
+def development_key(settings: Settings) -> str:
+    """The key that `run` prints: preset, or made once and kept beside the database."""
+    preset = settings.secret("dev_api_key")
+    if preset:
+        return preset
+    kept = settings.data_dir / "development_api_key"
+    if not kept.exists():
+        kept.write_text(new_api_key(secrets.token_bytes))
+        kept.chmod(0o600)
+    return kept.read_text().strip()
 
 
 def _edge(parts: Opened) -> Edge:

@@ -14,13 +14,19 @@ from starlette.routing import Route
 
 from sandbox.clock import SandboxClock
 from sandbox.controls import PAGE_HEADERS, control, number_field
-from sandbox.faults import FAULT_MODES
+from sandbox.faults import Faults
+from sandbox.miniapp.app import BillhookApi, miniapp_routes
+from sandbox.telegram.app import TelegramDouble
+from sandbox.telegram.rules import TelegramRules
 from sandbox.yookassa.app import YooKassaDouble
 from sandbox.yookassa.rules import YooKassaRules
 from sandbox.yookassa.wire import Shop
 
 DEMO_SHOP_ID: Final = "100500"
 DEMO_SECRET: Final = "test_sandbox_secret"  # noqa: S105 - known to everybody, opens nothing.
+DEMO_BOT_TOKEN: Final = "100500:development-bot-token"  # noqa: S105 - as above.
+DEMO_BOT_USERNAME: Final = "billhook_demo_bot"
+DEMO_BOT_NAME: Final = "Calories by photo"
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Sandbox:
 
     app: Starlette
     yookassa: YooKassaDouble
+    telegram: TelegramDouble
     running: Callable[[], AbstractAsyncContextManager[None]]
 
 
@@ -42,13 +49,17 @@ def sandbox_app(
     webhook_url: str,
     clock: SandboxClock,
     state_dir: Path | None = None,
+    bot_token: str = DEMO_BOT_TOKEN,
+    api_url: str | None = None,
+    api_key: str | Callable[[], str] = "",
     slow_seconds: float = 3.0,
     lost_after_seconds: float = 0.0,
 ) -> Sandbox:
     """
     `base_url` is where browsers find the host, such as `http://127.0.0.1:8000`.
 
-    With a `state_dir`, payments outlive a restart. `lost_after_seconds` is how long the fault
+    The sample Mini App's own backend finds Billhook at `api_url` (`base_url`'s, if not told), and
+    says who it is by `api_key`. With a `state_dir`, payments and chats outlive a restart. `lost_after_seconds` is how long the fault
     `timeout_after_acting` keeps its caller waiting before it breaks the connection.
     """
     rules = YooKassaRules(
@@ -63,6 +74,14 @@ def sandbox_app(
         slow_seconds=slow_seconds,
         lost_after_seconds=lost_after_seconds,
     )
+    telegram = TelegramDouble(
+        TelegramRules(bot_token, username=DEMO_BOT_USERNAME, name=DEMO_BOT_NAME),
+        now=clock.now,
+        state_file=None if state_dir is None else state_dir / "telegram.json",
+        slow_seconds=slow_seconds,
+        lost_after_seconds=lost_after_seconds,
+    )
+    billhook = BillhookApi(api_url or f"{base_url}/api/v1/billing", api_key)
 
     def advance(fields: dict[str, Any]) -> dict[str, str]:
         units = ("days", "hours", "minutes", "seconds")
@@ -70,11 +89,11 @@ def sandbox_app(
         return {"now": now.isoformat()}
 
     async def index(_request: Request) -> HTMLResponse:
-        return HTMLResponse(_index_page(rules, clock), headers=PAGE_HEADERS)
+        return HTMLResponse(_index_page(rules, telegram, clock), headers=PAGE_HEADERS)
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
-        async with yookassa.running():
+        async with yookassa.running(), telegram.running():
             yield
 
     @asynccontextmanager
@@ -86,11 +105,13 @@ def sandbox_app(
         Route("/", index, methods=["GET"]),
         *control("/clock/advance", advance),
         *yookassa.routes,
+        *telegram.routes,
+        *miniapp_routes(billhook, bot_token=bot_token, now=clock.now),
     ]
-    return Sandbox(Starlette(routes=routes, lifespan=lifespan), yookassa, running)
+    return Sandbox(Starlette(routes=routes, lifespan=lifespan), yookassa, telegram, running)
 
 
-def _index_page(rules: YooKassaRules, clock: SandboxClock) -> str:
+def _index_page(rules: YooKassaRules, telegram: TelegramDouble, clock: SandboxClock) -> str:
     """Links are relative, so the page works wherever it is mounted."""
     rows = [
         f'<li><a href="yookassa/checkout/{escape(payment.body["id"])}">'
@@ -98,20 +119,37 @@ def _index_page(rules: YooKassaRules, clock: SandboxClock) -> str:
         f"</a> {escape(payment.body['status'])} {escape(payment.body.get('description', ''))}</li>"
         for payment, _ in zip(rules.payments(), range(50), strict=False)
     ]
-    faults = ", ".join(f"{mode}: {rules.faults.left.get(mode, 0)}" for mode in FAULT_MODES)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sandbox</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<style>body {{ max-width: 44rem; margin: 2rem auto; padding: 0 1rem;
-  font: 16px/1.5 system-ui, sans-serif; }} code {{ overflow-wrap: anywhere; }}</style></head>
+<style>:root {{ color-scheme: light dark; }} body {{ max-width: 44rem; margin: 2rem auto;
+  padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; }} code {{ overflow-wrap: anywhere; }}
+</style></head>
 <body><h1>Sandbox</h1>
 <p>It is {clock.now():%Y-%m-%d %H:%M:%S} UTC here.
 <code>POST clock/advance {{"days": 30}}</code> moves time forward.</p>
+<h2>Telegram</h2>
+<p><a href="telegram/">The chat with the bot</a>, as Anna, Ben or anybody. The sample
+<a href="app/">Mini App</a> opens from it.</p>
+<p>Bot API at <code>telegram/bot&lt;token&gt;/&lt;method&gt;</code>, bot
+<code>@{escape(telegram.rules.bot["username"])}</code>,
+<a href="telegram/calls">journal of calls</a>.
+<code>POST telegram/users/1001/send {{"text": "/start"}}</code>,
+<code>press {{"button": "…"}}</code>, <code>block</code>, <code>unblock</code>,
+<code>profile</code>, <code>init_data</code>;
+<a href="telegram/users/1001/messages"><code>GET telegram/users/1001/messages</code></a>.</p>
+<p>Faults to come, by <code>POST telegram/faults {{"mode": "flood", "next": 1}}</code>:
+{_told(telegram.rules.faults)}.</p>
 <h2>YooKassa</h2>
 <p>API at <code>yookassa/v3</code>, shop <code>{DEMO_SHOP_ID}</code>,
 <a href="yookassa/calls">journal of calls</a>.
 <code>POST yookassa/payments/&lt;id&gt;/pay</code>, <code>decline</code>, <code>expire</code>,
 <code>refund</code>.</p>
-<p>Faults to come, by <code>POST yookassa/faults {{"mode": "drop", "next": 1}}</code>: {faults}.</p>
+<p>Faults to come, by <code>POST yookassa/faults {{"mode": "drop", "next": 1}}</code>:
+{_told(rules.faults)}.</p>
 <h3>Payments, newest first</h3><ul>{"".join(rows) or "<li>none yet</li>"}</ul>
 </body></html>"""
+
+
+def _told(faults: Faults) -> str:
+    return ", ".join(f"{mode}: {faults.left.get(mode, 0)}" for mode in faults.modes)

@@ -5,8 +5,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from sandbox.faults import Faults
 
 PAGE_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -57,3 +60,21 @@ def number_field(fields: dict[str, Any], name: str, default: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{name} must be a number")  # noqa: TRY004 - as above.
     return value
+
+
+def plan_fault(faults: Faults, fields: dict[str, Any]) -> dict[str, Any]:
+    """The control `{"mode": "drop", "next": 1}`. Raises: ValueError."""
+    count = fields.get("next", 1)
+    if type(count) is not int:
+        raise ValueError("next must be a whole number")
+    faults.plan(text_field(fields, "mode"), count)
+    return {"faults": faults.left}
+
+
+class LostResponse(Response):
+    """Breaks off inside the body: the client sees a broken connection, never an answer."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{", "more_body": True})

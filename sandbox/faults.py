@@ -13,6 +13,17 @@ FAULT_MODES: Final = (
     "amount",  # the payer pays one minor unit less
     "decline",  # the payer's bank refuses
 )
+"""Of a gateway's double."""
+TELEGRAM_FAULTS: Final = (
+    "down",
+    "slow",
+    "timeout_after_acting",
+    "flood",  # the API answers 429 and says how long to wait
+    "duplicate",
+    "reorder",
+    "drop",
+)
+"""Of Telegram's: an update is what a webhook is there, told by webhook or fetched."""
 
 
 class NoSuchFault(ValueError):
@@ -23,11 +34,12 @@ class NoSuchFault(ValueError):
 class Faults:
     left: dict[str, int] = field(default_factory=dict)
     """How many of each mode are still to come; a mode at zero is absent."""
+    modes: tuple[str, ...] = FAULT_MODES
 
     def plan(self, mode: str, count: int) -> None:
         """Replaces what was planned of this mode; zero calls it off. Raises: NoSuchFault."""
-        if mode not in FAULT_MODES or count < 0:
-            raise NoSuchFault(f"{mode} x {count}: the modes are {', '.join(FAULT_MODES)}")
+        if mode not in self.modes or count < 0:
+            raise NoSuchFault(f"{mode} x {count}: the modes are {', '.join(self.modes)}")
         self.left[mode] = count
         if count == 0:
             del self.left[mode]

@@ -15,10 +15,16 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
 
 from sandbox.clock import replace_file
-from sandbox.controls import PAGE_HEADERS, Control, control, text_field
+from sandbox.controls import (
+    PAGE_HEADERS,
+    Control,
+    LostResponse,
+    control,
+    plan_fault,
+    text_field,
+)
 from sandbox.deliveries import Notification
 from sandbox.yookassa.machine import MoveNotAllowed, NoSuchPayment
 from sandbox.yookassa.page import checkout_page
@@ -106,7 +112,7 @@ class YooKassaDouble:
             await asyncio.sleep(self._slow_seconds)
         if answer.lost:
             await asyncio.sleep(self._lost_after_seconds)
-            return _LostResponse()
+            return LostResponse()
         return JSONResponse(answer.body, answer.status)
 
     # The hosted page.
@@ -184,12 +190,9 @@ class YooKassaDouble:
         return {name: value for name, value in asdict(shop).items() if name != "secret"}
 
     def _plan_fault(self, fields: Json) -> Json:
-        count = fields.get("next", 1)
-        if type(count) is not int:
-            raise ValueError("next must be a whole number")
-        self.rules.faults.plan(text_field(fields, "mode"), count)
+        told = plan_fault(self.rules.faults, fields)
         self.rules.changes += 1
-        return {"faults": self.rules.faults.left}
+        return told
 
     def _calls(self, _fields: Json) -> Json:
         """The journal of the API, oldest first; `status` is null where the answer was lost."""
@@ -236,15 +239,6 @@ class YooKassaDouble:
             self.rules.failed(notification.id, at=self._now())
         self._sending.discard(notification.id)
         self._keep()
-
-
-class _LostResponse(Response):
-    """Breaks off inside the body: the client sees a broken connection, never an answer."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"{", "more_body": True})
 
 
 def _credentials(header: str) -> tuple[str | None, str | None]:
