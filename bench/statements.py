@@ -110,7 +110,7 @@ async def _over_http(settings: Settings, tell: Teller) -> None:
 @asynccontextmanager
 async def _served(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """The application in this process, so that what it says is counted."""
-    app = application(settings, with_worker=False)
+    app = application(settings, whole=False)
     server = uvicorn.Server(uvicorn.Config(app, port=settings.port, log_level="error"))
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - It has no event to wait for.

@@ -70,21 +70,29 @@ def _run(work: Coroutine[Any, Any, int | None]) -> None:
 def run(
     host: Host = None, port: Port = None, data_dir: DataDir = None, catalog: CatalogPath = None
 ) -> None:
-    """Everything in one process: web, jobs and, in development, the sandbox."""
+    """Everything in one process: web, bot, jobs and, in development, the sandbox."""
     from entrypoints import commands  # noqa: PLC0415
 
     settings = _settings(host=host, port=port, data_dir=data_dir, catalog=catalog)
     commands.prepare(settings)
     typer.echo(commands.welcome(settings))
-    commands.serve(settings, with_worker=True)
+    commands.serve(settings, whole=True)
 
 
 @cli.command()
 def web(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
-    """The web alone; jobs are worked off by `billhook worker`."""
+    """The web alone, and Telegram's webhook; jobs are worked off by `billhook worker`."""
     from entrypoints import commands  # noqa: PLC0415
 
-    commands.serve(_settings(host=host, port=port, data_dir=data_dir), with_worker=False)
+    commands.serve(_settings(host=host, port=port, data_dir=data_dir), whole=False)
+
+
+@cli.command()
+def bot(data_dir: DataDir = None) -> None:
+    """The bot alone, asking Telegram for updates. One at a time; a second one waits."""
+    from entrypoints import commands  # noqa: PLC0415
+
+    _run(commands.answer_chats(_settings(data_dir=data_dir)))
 
 
 @cli.command()

@@ -10,6 +10,7 @@ import typer
 import uvicorn
 
 from adapters.catalog_file import catalog_from_file
+from adapters.http.limits import RateLimits
 from adapters.http.tokens import api_key_hash, new_api_key
 from adapters.persistence.sql.books import check_books
 from adapters.persistence.sql.migrate import migrate
@@ -21,6 +22,7 @@ from entrypoints.container import utc_now
 from entrypoints.process import (
     Opened,
     application,
+    bot_of,
     development_key,
     not_ready,
     opened,
@@ -76,13 +78,13 @@ def welcome(settings: Settings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def serve(settings: Settings, *, with_worker: bool) -> None:
+def serve(settings: Settings, *, whole: bool) -> None:
     """
     One web process until it is told to stop. The client's address is judged by our own rule, so
     uvicorn must not rewrite it from headers that anybody may send.
     """
     uvicorn.run(
-        application(settings, with_worker=with_worker),
+        application(settings, whole=whole),
         host=settings.host,
         port=settings.port,
         log_level="warning",
@@ -100,14 +102,39 @@ async def work_off(settings: Settings) -> int:
         if reasons:
             typer.echo("\n".join(reasons), err=True)
             return 1
-        told_to_stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+        told_to_stop = _told_to_stop()
         async with worker(parts) as working, asyncio.TaskGroup() as tasks:
             told = tasks.create_task(told_to_stop.wait())
             await asyncio.wait({told, working}, return_when=asyncio.FIRST_COMPLETED)
             told.cancel()
     return 0
+
+
+async def answer_chats(settings: Settings) -> int:
+    """The bot as a process of its own, asking for updates."""
+    if settings.telegram_webhook_secret is not None:
+        typer.echo(
+            "BILLHOOK_TELEGRAM_WEBHOOK_SECRET is set, so `billhook web` hears of updates:"
+            " take it out to have them asked for",
+            err=True,
+        )
+        return 1
+    async with opened(settings) as parts:
+        reasons = await not_ready(parts.store)
+        if reasons:
+            typer.echo("\n".join(reasons), err=True)
+            return 1
+        told_to_stop = _told_to_stop()
+        async with bot_of(parts, RateLimits(parts.now), polls=True):
+            await told_to_stop.wait()
+    return 0
+
+
+def _told_to_stop() -> asyncio.Event:
+    told = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    return told
 
 
 def check_catalog(settings: Settings) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,21 +17,24 @@ from adapters.gateways.yookassa.shop import YOOKASSA_NETWORKS, YooKassaShop
 from adapters.http.app import Health, web_app
 from adapters.http.client_address import TrustedProxies
 from adapters.http.edge import Edge
-from adapters.http.limits import RateLimits
+from adapters.http.limits import CHECKOUTS_OF_A_CUSTOMER, RateLimits
 from adapters.http.return_urls import ReturnUrls
 from adapters.http.tokens import AccessTokens, new_api_key
 from adapters.jobs.pump import Pump
 from adapters.jobs.work import work_of
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.store import SqlStore, open_store
+from adapters.telegram.notifier import TelegramNotifier
+from adapters.telegram.ways_in import open_bot
+from core.domain.customer import CustomerId
 from core.domain.errors import Unavailable
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Now
 from core.use_cases.billing import Billing
 from core.use_cases.consequences import consequences
+from entrypoints.bot import BotAtWork, bot_at_work
 from entrypoints.container import Container, utc_now
 from entrypoints.settings import (
-    DEVELOPMENT_BOT_TOKEN,
     DEVELOPMENT_DATA_KEY,
     DEVELOPMENT_SIGNING_KEY,
     Settings,
@@ -67,18 +70,22 @@ async def opened(settings: Settings, *, now: Now = utc_now) -> AsyncIterator[Ope
         for gateway in switched_on:
             stack.callback(gateway.close)
         gateways = Gateways(*switched_on)
+        bulk = await stack.enter_async_context(open_bot(settings.bot_token, settings.bot_api_url))
         container = Container(
-            store=providers.Object(store), gateways=gateways, now=providers.Object(now)
+            store=providers.Object(store),
+            gateways=gateways,
+            notifier=providers.Object(TelegramNotifier(bulk, now)),
+            now=providers.Object(now),
         )
         yield Opened(settings, store, gateways, container.billing(), now)
 
 
 def _yookassa(settings: Settings) -> YooKassaGateway:
     shop_id, secret = settings.yookassa_shop or (DEMO_SHOP_ID, DEMO_SECRET)
-    own_double = f"{settings.base_url}/sandbox/yookassa/v3" if settings.uses_sandbox else None
+    own_double = f"{settings.base_url}/sandbox/yookassa/v3" if settings.doubles_yookassa else None
     api_url = settings.yookassa_api_url or own_double or API_URL
     networks = settings.yookassa_networks or YOOKASSA_NETWORKS
-    if settings.uses_sandbox:
+    if settings.doubles_yookassa:
         networks = (*networks, "127.0.0.0/8", "::1/128")
     shop = YooKassaShop(shop_id, secret, live=settings.yookassa_mode == "live")
     return YooKassaGateway(shop, api_url=api_url, networks=networks)
@@ -92,10 +99,10 @@ async def not_ready(store: SqlStore) -> list[str]:
     return [f"the database is at revision {present}, not {expected}: run `billhook migrate`"]
 
 
-def application(settings: Settings, *, with_worker: bool, now: Now = utc_now) -> ASGIApp:
+def application(settings: Settings, *, whole: bool, now: Now = utc_now) -> ASGIApp:
     """
-    The web application of one process; with the job pump and, in development, the sandbox, whose
-    clock is then everybody's.
+    The web application of one process; `whole` with the job pump and the bot, and in development
+    with the sandbox, whose clock is then everybody's.
     """
     sandbox = _sandbox(settings)
     clock = now if sandbox is None else sandbox[1].now
@@ -108,8 +115,10 @@ def application(settings: Settings, *, with_worker: bool, now: Now = utc_now) ->
             parts = await stack.enter_async_context(opened(settings, now=clock))
             for reason in await not_ready(parts.store):
                 log.error("not ready", reason=reason)
-            working = await stack.enter_async_context(worker(parts)) if with_worker else None
-            yield _edge(parts), _health(parts, working)
+            working = await stack.enter_async_context(worker(parts)) if whole else None
+            limits = RateLimits(parts.now)
+            bot = await stack.enter_async_context(bot_of(parts, limits, polls=whole))
+            yield _edge(parts, limits, bot), _health(parts, working, bot)
 
     return web_app(
         lifespan,
@@ -130,7 +139,7 @@ def _sandbox(settings: Settings) -> tuple[Sandbox, SandboxClock] | None:
         webhook_url=f"{settings.base_url}/api/v1/billing/webhooks/yookassa/",
         clock=clock,
         state_dir=state,
-        bot_token=settings.secret("telegram_token") or DEVELOPMENT_BOT_TOKEN,
+        bot_token=settings.bot_token,
         api_key=lambda: development_key(settings),
     )
     return sandbox, clock
@@ -148,23 +157,36 @@ def development_key(settings: Settings) -> str:
     return kept.read_text().strip()
 
 
-def _edge(parts: Opened) -> Edge:
+def bot_of(
+    parts: Opened, limits: RateLimits, *, polls: bool
+) -> AbstractAsyncContextManager[BotAtWork]:
+    """The bot of this process, as long as it is entered."""
+
+    async def may_check_out(customer_id: CustomerId) -> None:
+        await limits.hit(CHECKOUTS_OF_A_CUSTOMER, customer_id)
+
+    return bot_at_work(
+        parts.settings, parts.store, parts.billing, parts.now, may_check_out, polls=polls
+    )
+
+
+def _edge(parts: Opened, limits: RateLimits, bot: BotAtWork) -> Edge:
     settings = parts.settings
     signing_key = settings.secret("signing_key") or DEVELOPMENT_SIGNING_KEY
     return Edge(
         billing=parts.billing,
         now=parts.now,
         tokens=AccessTokens(signing_key, now=parts.now, audience=settings.env),
-        limits=RateLimits(parts.now),
+        limits=limits,
         return_urls=ReturnUrls(settings.return_origins_or_own, settings.return_url_or_own),
         proxies=TrustedProxies.parsed(settings.trusted_proxies),
-        bot_token=settings.secret("telegram_token")
-        or (DEVELOPMENT_BOT_TOKEN if settings.is_development else ""),
+        bot_token=settings.bot_token,
+        updates=bot.door,
         key_pepper=signing_key,
     )
 
 
-def _health(parts: Opened, working: "asyncio.Task[None] | None") -> Health:
+def _health(parts: Opened, working: "asyncio.Task[None] | None", bot: BotAtWork) -> Health:
     async def reasons() -> Sequence[str]:
         stopped = ["the jobs of this process are not worked off any more: restart it"]
         has_stopped = working is not None and working.done()
@@ -179,6 +201,7 @@ def _health(parts: Opened, working: "asyncio.Task[None] | None") -> Health:
         return {
             "time": parts.now().isoformat(),
             "gateways": [gateway.name for gateway in parts.gateways],
+            "telegram": bot.way_in,
             "jobs": {"waiting": waiting, "parked": parked, "worked_off_here": runs_here},
             "open_cases": cases,
         }

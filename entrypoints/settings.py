@@ -1,6 +1,7 @@
 """Settings: `BILLHOOK_*` environment variables, checked together, all problems at once."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -20,6 +21,7 @@ from adapters.http.client_address import TrustedProxies
 from adapters.http.return_urls import ReturnUrls
 
 PREFIX: Final = "BILLHOOK_"
+WEBHOOK_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,256}", re.ASCII)
 KNOWN_GATEWAYS: Final = ("yookassa",)
 
 # Good enough for a machine that nobody else reaches; a production start refuses them.
@@ -70,6 +72,9 @@ class Settings(BaseSettings):
     yookassa_networks: Listed = ()
 
     telegram_token: SecretStr | None = None
+    telegram_webhook_secret: SecretStr | None = None
+    telegram_api_url: str | None = None
+    mini_app_url: str | None = None
     signing_key: SecretStr | None = None
     data_key: SecretStr | None = None
     dev_api_key: SecretStr | None = None
@@ -92,6 +97,13 @@ class Settings(BaseSettings):
         unknown = [name for name in value if name not in KNOWN_GATEWAYS]
         if unknown:
             raise ValueError(f"no such gateway: {', '.join(unknown)} (known: {KNOWN_GATEWAYS})")
+        return value
+
+    @field_validator("telegram_webhook_secret")
+    @classmethod
+    def _secret_is_of_telegrams_form(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not WEBHOOK_SECRET.fullmatch(value.get_secret_value()):
+            raise ValueError("16 to 256 of the characters A-Z a-z 0-9 _ -")
         return value
 
     @field_validator("data_key")
@@ -131,6 +143,11 @@ class Settings(BaseSettings):
             "RETURN_URL": self.return_url,
         }
         problems = [f"{name} is needed outside development" for name, v in needed.items() if not v]
+        if self.telegram_webhook_secret and not (self.public_url or "").startswith("https://"):
+            problems.append(
+                "TELEGRAM_WEBHOOK_SECRET needs PUBLIC_URL with https, which Telegram can reach;"
+                " without both, run `billhook bot`"
+            )
         if self.signing_key and len(self.signing_key.get_secret_value()) < 32:
             problems.append("SIGNING_KEY needs 32 characters at least")
         if self.secret("signing_key") == DEVELOPMENT_SIGNING_KEY:
@@ -155,6 +172,8 @@ class Settings(BaseSettings):
             problems.append("YOOKASSA_MODE=test takes cards that cost nothing: not in production")
         if self.yookassa_api_url is not None:
             problems.append("YOOKASSA_API_URL points away from YooKassa: not in production")
+        if self.telegram_api_url is not None:
+            problems.append("TELEGRAM_API_URL points away from Telegram: not in production")
         if self.dev_api_key is not None:
             problems.append("DEV_API_KEY is for development alone: use `billhook keys create`")
         return problems
@@ -165,8 +184,32 @@ class Settings(BaseSettings):
 
     @property
     def uses_sandbox(self) -> bool:
-        """Whether the doubles stand in: in development, as long as no shop is named."""
+        """Whether any double stands in: in development, for whatever is not named."""
+        return self.doubles_yookassa or self.doubles_telegram
+
+    @property
+    def doubles_yookassa(self) -> bool:
         return self.is_development and self.yookassa_shop is None and not self.yookassa_api_url
+
+    @property
+    def doubles_telegram(self) -> bool:
+        return self.is_development and not self.telegram_token and not self.telegram_api_url
+
+    @property
+    def bot_token(self) -> str:
+        return self.secret("telegram_token") or DEVELOPMENT_BOT_TOKEN
+
+    @property
+    def bot_api_url(self) -> str | None:
+        """None: Telegram's own."""
+        double = f"{self._own_origin}/sandbox/telegram" if self.doubles_telegram else None
+        return self.telegram_api_url or double
+
+    @property
+    def app_url(self) -> str | None:
+        """Where the Mini App is; the sample one of the sandbox, if it stands in."""
+        double = f"{self.base_url}/sandbox/app/" if self.doubles_telegram else None
+        return self.mini_app_url or double
 
     @property
     def yookassa_shop(self) -> tuple[str, str] | None:

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from adapters.memory_notifier import MemoryNotifier
 from adapters.persistence.memory import Committed, MemoryStore
 from core.domain.cause import StoreBusy
 from core.domain.errors import BillingError
@@ -74,6 +75,7 @@ class World:
         self.loop.on_step = self.nemesis.on_step
         self.provider = Provider(self.loop, self.now)
         self.provider.faults = faults
+        self.notifier = MemoryNotifier()
         self.gateway = SimulatedYooKassa(self.provider, self.loop, self.now)
         self.invariants = Invariants(
             self.provider, self.gateway, self._now_of_who_runs, self.loop.fail
@@ -143,7 +145,7 @@ class World:
             return self.now() + offset
 
         def compose(now: Now) -> Billing:
-            outside = Outside(self.store, Gateways(self.gateway), now, self._new_id)
+            outside = Outside(self.store, Gateways(self.gateway), self.notifier, now, self._new_id)
             return self._compose(outside)
 
         self.apps.append(
@@ -237,7 +239,7 @@ class World:
         self.demand(not self.store._open, "O3 units left open", self.store._open)
         self.demand(not self.store._locks._holders, "O3 locks held", self.store._locks._holders)
         again = Node("again")
-        outside = Outside(self.store, Gateways(self.gateway), self.now, self._new_id)
+        outside = Outside(self.store, Gateways(self.gateway), self.notifier, self.now, self._new_id)
         billing = self._compose(outside)
         await self.loop.spawn(again, billing.sweep())  # Forgets old receipts, if any.
         before = self.invariants.commits

@@ -93,6 +93,7 @@ def a_customer(**fields: Any) -> Customer:
         zone="Europe/Moscow",
         created_at=NOON,
         receipt_contact="anna@example.com",
+        unreachable_since=NOON + timedelta(days=3),
     )
     return replace(customer, **fields)
 

@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for: an empty store of each kind, a clock, ids."""
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -18,6 +19,8 @@ from tests.sql_databases import (  # noqa: F401 - Fixtures are found by their na
     sqlite_url,
 )
 from tests.world import World
+
+os.environ.setdefault("PTB_TIMEDELTA", "true")  # As our entrypoints have it.
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The fitness app on any store: the real use cases, the real pump, a gateway without money."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from core.domain.payment import PaymentId
 from core.domain.plan import Feature
 from core.domain.purchase import PurchaseId
 from core.domain.usage_quota import QuotaDecision
+from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways
-from core.ports.unit_of_work import Store
+from core.ports.unit_of_work import Now, Store
 from core.use_cases.checkouts import Started
 from core.use_cases.customers import Account
 from core.use_cases.quotas import Ask
@@ -33,7 +35,8 @@ RETURN = "https://shop.example.com/"
 class World:
     """What a support person would do, in a word each."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, notifier: Callable[[Now], Notifier] | None = None) -> None:
+        """`notifier` makes another than the one that only remembers what it was told."""
         self.store = store
         self.clock = Clock()
         self.gateway = MemoryGateway("yookassa", now=self.clock)
@@ -43,7 +46,7 @@ class World:
         self.billing = Container(
             store=providers.Object(store),
             gateways=self.gateways,
-            notifier=providers.Object(self.notifier),
+            notifier=providers.Object(notifier(self.clock) if notifier else self.notifier),
             now=providers.Object(self.clock),
             new_id=providers.Object(self.ids),
         ).billing()
@@ -80,6 +83,14 @@ class World:
         """The gateway's webhook arrives and is worked off."""
         await self.billing.take_in_webhook("yookassa", self.gateway.webhook(payment_id, event))
         await self.pump.drain()
+
+    async def hears_of_a_refusal(self, started: Started) -> None:
+        """The payer tries, and is turned down."""
+        assert started.checkout is not None
+        payment_id = started.checkout.payment_id
+        assert payment_id is not None
+        self.gateway.cancel(payment_id)
+        await self.hears(payment_id, "payment.canceled")
 
     async def settles(self, payment_id: PaymentId) -> Settlement:
         return await self.billing.settle_payment(self.gateway.name, payment_id)

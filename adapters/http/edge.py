@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -32,6 +33,14 @@ INIT_DATA_LIFE_FOR_MONEY: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
+class UpdatesDoor:
+    """Where Telegram's updates go that come with our secret."""
+
+    secret: str = field(repr=False)
+    take_in: Callable[[Mapping[str, object]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
 class Edge:
     """All that the HTTP edge needs of the rest; one per process, in the lifespan's state."""
 
@@ -42,6 +51,7 @@ class Edge:
     return_urls: ReturnUrls
     proxies: TrustedProxies
     bot_token: str = field(repr=False)
+    updates: "UpdatesDoor | None"
     key_pepper: str = field(repr=False)
 
     def sender(self, request: Request) -> str | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from ipaddress import IPv6Address, IPv6Network
 from typing import Final
 
-from limits import RateLimitItem, RateLimitItemPerHour
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
 
@@ -17,6 +17,8 @@ from core.domain.errors import Refused
 
 UNLISTED_SENDER: Final = RateLimitItemPerHour(100, namespace="unlisted_sender")
 """A sender of webhooks who is not on the list: refused a hundred times, then told to wait."""
+
+CHECKOUTS_OF_A_CUSTOMER: Final = RateLimitItemPerMinute(10, namespace="checkouts_of_a_customer")
 
 KEYS_MAX: Final = 50_000
 

@@ -1,6 +1,7 @@
 """Plans, signing in and out, customers of the business's backend, and the gateways' webhooks."""
 
-from typing import Annotated
+import hmac
+from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -28,9 +29,16 @@ from adapters.http.edge import (
     session_of,
 )
 from adapters.http.init_data import InitDataNotTrusted, InitDataTooOld, read_init_data
-from adapters.http.json_reader import BodyTooLarge, read_body
+from adapters.http.json_reader import (
+    BodyNotJson,
+    BodyTooLarge,
+    MediaTypeNotSupported,
+    parse_json,
+    read_body,
+)
 from adapters.http.limits import UNLISTED_SENDER, TooManyRequests, address_key
 from adapters.http.operations import Closed, Operation
+from adapters.http.problems import PathNotFound
 from core.domain.cause import StoreBusy
 from core.domain.credentials import NotSignedIn, Scope, ScopeMissing, Session
 from core.domain.customer import (
@@ -41,6 +49,7 @@ from core.domain.customer import (
     identity,
 )
 from core.domain.period import UnknownTimeZone, time_zone
+from core.ports.notifier import NotifierUnavailable
 from core.ports.payment_gateway import (
     GatewayNotFound,
     SenderNotListed,
@@ -51,6 +60,7 @@ from core.ports.payment_gateway import (
 from core.ports.unit_of_work import CatalogMissing
 
 WEBHOOK_SIZE_MAX = 256 * 1024
+TELEGRAM_PROOF: Final = "X-Telegram-Bot-Api-Secret-Token"
 
 
 class LanguageQuery(Closed):
@@ -130,6 +140,28 @@ async def take_in_webhook(request: Request, params: GatewayPath) -> tuple[int, N
     return 200, None
 
 
+async def take_in_update(request: Request) -> tuple[int, None]:
+    """
+    Acted on, then answered. 503 has Telegram send it again, and anything else would have it wait
+    in front of everything that the same person sends for a day.
+    """
+    updates = edge_of(request).updates
+    if updates is None:  # Updates are asked for, or there is no bot.
+        raise PathNotFound
+    given = request.headers.get(TELEGRAM_PROOF, "").encode()
+    body = await read_body(request, size_max=WEBHOOK_SIZE_MAX)
+    if not hmac.compare_digest(given, updates.secret.encode()):
+        raise WebhookNotTrusted
+    try:
+        told = parse_json(body)
+    except BodyNotJson:
+        raise WebhookNotReadable from None
+    if not isinstance(told, dict):
+        raise WebhookNotReadable
+    await updates.take_in(told)
+    return 200, None
+
+
 def _token(edge: Edge, session: Session) -> TokenBody:
     now = edge.now()
     token = edge.tokens.issue(session.id, session.customer_id, session.access_until(now))
@@ -138,7 +170,7 @@ def _token(edge: Edge, session: Session) -> TokenBody:
 
 def public_operations() -> list[Operation]:
     """What is not done by or for a customer that is known already."""
-    return [*_signing_in(), *_for_the_host(), _for_the_gateways()]
+    return [*_signing_in(), *_for_the_host(), _for_telegram(), _for_the_gateways()]
 
 
 def _signing_in() -> list[Operation]:
@@ -218,6 +250,26 @@ def _for_the_host() -> list[Operation]:
             errors=(NotSignedIn, ScopeMissing, IdentityNotReadable, CustomerNotFound, StoreBusy),
         ),
     ]
+
+
+def _for_telegram() -> Operation:
+    return Operation(
+        method="POST",
+        path=f"{ROOT}/webhooks/telegram/",
+        endpoint=take_in_update,
+        summary="For Telegram: acted on, then answered 200",
+        tags=("gateways",),
+        responses={200: None},
+        errors=(
+            PathNotFound,
+            WebhookNotTrusted,
+            WebhookNotReadable,
+            BodyTooLarge,
+            MediaTypeNotSupported,
+            StoreBusy,
+            NotifierUnavailable,
+        ),
+    )
 
 
 def _for_the_gateways() -> Operation:

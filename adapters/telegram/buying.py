@@ -66,7 +66,7 @@ async def buy(visit: Visit, words: Sequence[str]) -> Screen:
         started = await visit.billing.start_purchase(
             visit.customer.id,
             code,
-            return_url=visit.around.return_url,
+            return_url=visit.around.return_url(),
             cause=visit.cause,
             preview_id=preview.id,
             in_telegram=True,

@@ -22,6 +22,7 @@ from core.domain.cause import Cause, StillRunning, StoreBusy
 from core.domain.customer import CustomerNotFound, Identity, IdentityKind
 from core.domain.errors import BillingError, NotFound, Unavailable
 from core.ports.notifier import CustomerUnreachable
+from core.ports.payment_gateway import WebhookNotReadable
 from core.use_cases.updates import ChatUpdate
 
 ALLOWED_UPDATES: Final = ("message", "callback_query", "my_chat_member")
@@ -58,10 +59,6 @@ _LANGUAGE: Final = re.compile(r"[a-z]{2}", re.ASCII)
 log: Final = structlog.get_logger(__name__)
 
 
-class UpdateNotReadable(Exception):
-    """It is not an update as Telegram's documentation describes them."""
-
-
 class Chat:
     """
     Both ways in, the webhook and the polling, end here. One screen message is edited in place;
@@ -75,14 +72,14 @@ class Chat:
     def read(self, told: Mapping[str, object]) -> Update:
         """
         Raises:
-            UpdateNotReadable
+            WebhookNotReadable
         """
         if type(told.get("update_id")) is not int:
-            raise UpdateNotReadable
+            raise WebhookNotReadable
         try:
             return Update.de_json(dict(told), self._bot)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise UpdateNotReadable from error
+            raise WebhookNotReadable from error
 
     async def take_in(self, update: Update) -> None:
         """
@@ -157,7 +154,8 @@ class Chat:
         )
 
     async def _draw(self, chat_id: int, query: CallbackQuery | None, screen: Screen) -> None:
-        if query is None or query.message is None:
+        said = None if query is None else pressed(query.data or "")
+        if query is None or query.message is None or (said is not None and said.on_news):
             await send(self._bot, chat_id, screen)
         else:
             await redraw(self._bot, chat_id, query.message.message_id, screen)
@@ -198,11 +196,11 @@ def _about(update: Update) -> tuple[str, dict[str, object]] | None:
 
 async def _pressed(visit: Visit, query: CallbackQuery) -> Screen:
     found = pressed(query.data or "")
-    verb, words = found or ("", [])
-    act, words_wanted = PRESSED.get(verb, (None, 0))
-    if act is None or len(words) != words_wanted:  # An older version's, or a forgery.
+    act, words_wanted = (None, 0) if found is None else PRESSED.get(found.verb, (None, 0))
+    if found is None or act is None or len(found.words) != words_wanted:
+        # An older version's, or a forgery.
         return (await home.home(visit)).after(visit.texts("screen.old"))
-    return await act(visit, words)
+    return await act(visit, found.words)
 
 
 async def _said(visit: Visit, message: Message) -> Screen:

@@ -112,4 +112,4 @@ def _missing(purchase: Purchase, received: Money | None) -> Money | None:
 
 
 def _button(texts: Texts, key: str, verb: str, *words: str) -> Button:
-    return Button(texts.label(f"button.{key}"), press=press(verb, *words))
+    return Button(texts.label(f"button.{key}"), press=press(verb, *words, on_news=True))

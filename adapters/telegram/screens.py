@@ -8,8 +8,11 @@ from typing import Final
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, WebAppInfo
 
 VERSION: Final = "v1"
+ON_NEWS: Final = "n1"
+"""The same, on a message that stays as it is: the screen comes below it."""
+
 DATA_BYTES_MAX: Final = 64
-_DATA = re.compile(r"v1:([a-z]{1,16})((?::[A-Za-z0-9_]{1,40}){0,2})", re.ASCII)
+_DATA = re.compile(r"(v1|n1):([a-z]{1,16})((?::[A-Za-z0-9_]{1,40}){0,2})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +46,31 @@ class Screen:
         return Screen(f"{line}\n\n{self.text}", self.rows)
 
 
-def press(verb: str, *words: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """What a button said. `on_news`: its message is not to be edited."""
+
+    verb: str
+    words: Sequence[str]
+    on_news: bool
+
+
+def press(verb: str, *words: str, on_news: bool = False) -> str:
     """
     What a button sends: a verb and ids. Never a price or a customer, since anybody can forge it:
     whoever is told authorises anew.
     """
-    data = ":".join((VERSION, verb, *words))
+    data = ":".join((ON_NEWS if on_news else VERSION, verb, *words))
     assert _DATA.fullmatch(data), data
     return data
 
 
-def pressed(data: str) -> tuple[str, list[str]] | None:
-    """The verb and its words; None for what no screen of this version sends."""
+def pressed(data: str) -> Pressed | None:
+    """None for what no screen of this version sends."""
     found = _DATA.fullmatch(data)
-    return None if found is None else (found[1], found[2].split(":")[1:])
+    if found is None:
+        return None
+    return Pressed(found[2], found[3].split(":")[1:], on_news=found[1] == ON_NEWS)
 
 
 def _markup(button: Button) -> InlineKeyboardButton:

@@ -15,13 +15,13 @@ from core.use_cases.billing import Billing
 class Surroundings:
     """
     What is the same for all visits. `app_url` is the Mini App's address (None: there is none),
-    `return_url` is where a payer comes back to, `may_check_out` raises where somebody asks for
+    `return_url` says where a payer comes back to, `may_check_out` raises where somebody asks for
     payments too often.
     """
 
     billing: Billing
     now: Callable[[], datetime]
-    return_url: str
+    return_url: Callable[[], str]
     may_check_out: Callable[[CustomerId], Awaitable[None]]
     app_url: str | None = None
 

@@ -1,8 +1,8 @@
 """How updates reach us: Telegram calls our webhook, or we ask for them."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from typing import Any, Final, TypeVar
 
@@ -30,6 +30,9 @@ POLL_SECONDS: Final = 25
 BATCH: Final = 50
 CONNECTIONS_MAX: Final = 40
 WAIT_SECONDS_MAX: Final = 30
+FIRST_WAIT_SECONDS: Final = 0.25
+QUIET_TRIES: Final = 3
+"""So often nothing is said: a process that starts together with what it asks is early."""
 SCREEN_TRIES: Final = 3
 """A screen that Telegram does not take is not worth everybody's waiting: the button is still there."""
 
@@ -38,14 +41,20 @@ Answer = TypeVar("Answer")
 log: Final = structlog.get_logger(__name__)
 
 
-def new_bot(token: str, api_url: str | None) -> Bot:
-    """`api_url`: another address of the Bot API, to which `bot<token>/<method>` is appended."""
-    return Bot(
-        token,
-        base_url=f"{api_url or API_URL}/bot",
-        request=HTTPXRequest(connection_pool_size=64, connect_timeout=3, read_timeout=10),
-        get_updates_request=HTTPXRequest(connect_timeout=3, read_timeout=10),
-    )
+@asynccontextmanager
+async def open_bot(token: str, api_url: str | None) -> AsyncIterator[Bot]:
+    """
+    `api_url`: another address of the Bot API, to which `bot<token>/<method>` is appended. Nothing
+    is asked of Telegram by opening it.
+    """
+    calls = HTTPXRequest(connection_pool_size=64, connect_timeout=3, read_timeout=10)
+    polls = HTTPXRequest(connect_timeout=3, read_timeout=10)
+    try:
+        address = f"{api_url or API_URL}/bot"
+        yield Bot(token, base_url=address, request=calls, get_updates_request=polls)
+    finally:
+        await calls.shutdown()
+        await polls.shutdown()
 
 
 async def introduce(bot: Bot, app_url: str | None) -> None:
@@ -92,7 +101,7 @@ async def poll(bot: Bot, chat: Chat, stop: asyncio.Event) -> None:
     Ask for updates until told to stop. They are confirmed only when they were acted on, so a
     death in between has them sent again. One customer's are worked on in their order.
     """
-    await _until_done(lambda: bot.delete_webhook(drop_pending_updates=False), stop)
+    await until_done(lambda: bot.delete_webhook(drop_pending_updates=False), stop)
     offset: int | None = None
 
     async def ask() -> tuple[Update, ...]:
@@ -101,7 +110,7 @@ async def poll(bot: Bot, chat: Chat, stop: asyncio.Event) -> None:
         )
 
     while not stop.is_set():
-        updates = await _until_done(ask, stop)
+        updates = await until_done(ask, stop)
         if not updates:
             continue
         async with asyncio.TaskGroup() as tasks:
@@ -138,7 +147,7 @@ def _by_customer(updates: Iterable[Update]) -> list[list[Update]]:
     return list(groups.values())
 
 
-async def _until_done(
+async def until_done(
     ask: Callable[[], Coroutine[Any, Any, Answer]], stop: asyncio.Event
 ) -> Answer | None:
     """Ask Telegram until it answers, more and more seldom; nothing where it is time to stop."""
@@ -154,11 +163,11 @@ async def _until_done(
         try:
             return asking.result()
         except RetryAfter as error:
-            wait = seconds_asked_for(error)
+            wait = float(seconds_asked_for(error))
         except TelegramError as error:
-            # Its name alone: what the library says may hold the token.
-            log.warning("Telegram does not answer", error=type(error).__name__)
-            wait = 2 ** min(attempt, 5)
+            if attempt > QUIET_TRIES:  # Its name alone: what the library says may hold the token.
+                log.warning("Telegram does not answer", error=type(error).__name__)
+            wait = FIRST_WAIT_SECONDS * 2 ** min(attempt, 7)
         await _rest(wait, stop)
         if stop.is_set():
             break

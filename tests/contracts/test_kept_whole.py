@@ -56,7 +56,7 @@ class Kept:
 
 KINDS = {
     "customer": Kept(
-        fresh=replace(CUSTOMER, receipt_contact=None),
+        fresh=replace(CUSTOMER, receipt_contact=None, unreachable_since=None),
         full=CUSTOMER,
         other=replace(
             CUSTOMER,

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AbstractAsyncContextManager
 
 from adapters.http.client_address import TrustedProxies
-from adapters.http.edge import Edge
+from adapters.http.edge import Edge, UpdatesDoor
 from adapters.http.limits import RateLimits
 from adapters.http.return_urls import ReturnUrls
 from adapters.http.tokens import AccessTokens
@@ -47,6 +47,9 @@ async def test_a_database_that_is_down_at_the_start_does_not_end_the_worker() ->
     await working
 
 
+async def _nobody(_: object) -> None: ...
+
+
 def test_the_edge_tells_nobody_its_secrets(world: World, now: Clock) -> None:
     edge = Edge(
         billing=world.billing,
@@ -56,6 +59,7 @@ def test_the_edge_tells_nobody_its_secrets(world: World, now: Clock) -> None:
         return_urls=ReturnUrls(["https://shop.example.com"], "https://shop.example.com/"),
         proxies=TrustedProxies.parsed([]),
         bot_token="1:secret-of-the-bot",
+        updates=UpdatesDoor("secret-of-the-webhook", _nobody),
         key_pepper="secret-pepper",
     )
     assert "secret" not in repr(edge)

@@ -47,6 +47,7 @@ TRESPASSES = [
     ("sql", "adapters/jobs/stray.py", "import sqlalchemy", {"sql"}),
     ("web", "adapters/jobs/stray.py", "import starlette", {"web"}),
     ("vendors", "adapters/jobs/stray.py", "import requests", {"vendors"}),
+    ("chat", "adapters/http/stray.py", "import telegram", {"chat"}),
     ("acyclic", "core/domain/money.py", "import core.domain.ledger", {DETOUR}),
 ]
 

@@ -26,7 +26,7 @@ def main() -> None:
     _count(mortal_at, armed, steps)
     clock = SandboxClock(settings.data_dir / "clock.json")
     uvicorn.run(
-        application(settings, with_worker=True, now=clock.now),
+        application(settings, whole=True, now=clock.now),
         port=settings.port,
         log_level="critical",
     )

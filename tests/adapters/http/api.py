@@ -96,6 +96,7 @@ async def an_api(world: World, *, not_ready: Sequence[str] = ()) -> AsyncIterato
         return_urls=ReturnUrls(["https://shop.example.com"], "https://shop.example.com/paid"),
         proxies=TrustedProxies.parsed(["127.0.0.1"]),
         bot_token=BOT_TOKEN,
+        updates=None,
         key_pepper=PEPPER,
     )
 

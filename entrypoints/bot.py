@@ -1,0 +1,129 @@
+"""The bot in a process: opened with it, taking updates in by whichever way is set."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from telegram import Bot
+
+from adapters.http.edge import UpdatesDoor
+from adapters.telegram.chat import Chat
+from adapters.telegram.visits import Surroundings
+from adapters.telegram.ways_in import introduce, open_bot, open_webhook, poll, until_done
+from core.domain.customer import CustomerId
+from core.domain.errors import Unavailable
+from core.ports.unit_of_work import Now, Store
+from core.use_cases.billing import Billing
+from entrypoints.settings import Settings
+
+# The library's waits come as timedelta: its numbers of seconds are about to go, and say so each time.
+os.environ.setdefault("PTB_TIMEDELTA", "true")
+
+AGAIN_AFTER_SECONDS: Final = 2.0
+
+log: Final = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BotAtWork:
+    """`door` takes the webhook's updates; `task` prepares it, or asks for updates until the end."""
+
+    way_in: str
+    door: UpdatesDoor | None
+    task: "asyncio.Task[None] | None"
+
+
+@asynccontextmanager
+async def bot_at_work(
+    settings: Settings,
+    store: Store,
+    billing: Billing,
+    now: Now,
+    may_check_out: Callable[[CustomerId], Awaitable[None]],
+    *,
+    polls: bool,
+) -> AsyncIterator[BotAtWork]:
+    """
+    With a webhook secret Telegram calls us. Without one we ask for updates, if this process is to
+    (`polls`) and no other does already.
+    """
+    stop = asyncio.Event()
+    async with open_bot(settings.bot_token, settings.bot_api_url) as bot:
+        address = _ChatAddress(settings)
+        chat = Chat(bot, Surroundings(billing, now, address, may_check_out, settings.app_url))
+        secret = settings.secret("telegram_webhook_secret")
+        door: UpdatesDoor | None = None
+        work: Callable[[], Coroutine[None, None, None]] | None = None
+        way_in = "none here"
+        if secret is not None:
+
+            async def take_in(told: Mapping[str, object]) -> None:
+                await chat.take_in(chat.read(told))
+
+            async def prepare() -> None:
+                await _introduced(bot, settings, address, stop)
+                url = f"{settings.base_url}/api/v1/billing/webhooks/telegram/"
+                await until_done(lambda: open_webhook(bot, url, secret), stop)
+
+            door, work, way_in = UpdatesDoor(secret, take_in), prepare, "webhook"
+        elif polls:
+
+            async def ask() -> None:
+                await _introduced(bot, settings, address, stop)
+                await poll(bot, chat, stop)
+
+            work, way_in = (lambda: _alone(store, ask, stop)), "polling"
+        task = None if work is None else asyncio.create_task(work())
+        try:
+            yield BotAtWork(way_in, door, task)
+        finally:
+            stop.set()
+            if task is not None:
+                await task
+
+
+class _ChatAddress:
+    """Where a payer comes back to: the chat, once the bot's name is known."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._address = settings.return_url_or_own
+        self._double = f"{settings.base_url}/sandbox/telegram/" if settings.doubles_telegram else ""
+
+    def __call__(self) -> str:
+        return self._double or self._address
+
+    def know(self, username: str) -> None:
+        self._address = f"https://t.me/{username}"
+
+
+async def _introduced(
+    bot: Bot, settings: Settings, address: _ChatAddress, stop: asyncio.Event
+) -> None:
+    me = await until_done(bot.get_me, stop)
+    if me is not None and me.username:
+        address.know(me.username)
+    app_url = settings.app_url
+    is_shown = app_url is not None and (settings.doubles_telegram or app_url.startswith("https://"))
+    await until_done(lambda: introduce(bot, app_url if is_shown else None), stop)
+
+
+async def _alone(store: Store, ask: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+    """Telegram answers one asker alone: of several processes one asks, and another stands by."""
+    told = False
+    while not stop.is_set():
+        try:
+            async with store.exclusive("telegram"):
+                await ask()
+        except Unavailable as error:
+            if not told:
+                told = True
+                log.warning("updates are not asked for here; trying again", why=error.code)
+            try:
+                async with asyncio.timeout(AGAIN_AFTER_SECONDS):
+                    await stop.wait()
+            except TimeoutError:
+                continue

@@ -1,0 +1,173 @@
+"""What the chat tells by itself, in both languages, each thing once."""
+
+import pytest
+
+from core.domain.money import Money
+from tests.adapters.telegram.chat_room import ANNA, BEN, ChatRoom, labels
+
+
+async def ordered(room: ChatRoom, who: int, plan: str = "PRO_MONTHLY"):
+    await room.says("/start", who)
+    return await room.world.buys(await room.customer(who), plan)
+
+
+def news(room: ChatRoom, who: int) -> list[str]:
+    """All that came after the home screen."""
+    return [one["text"] for one in room.messages(who) if one["from"] == "bot"][1:]
+
+
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [
+        (BEN, ["Paid ₽299.00 · order", "PRO, one month until 10 Apr 2026, 12:00 MSK"]),
+        (ANNA, ["Оплачено 299,00 ₽ · заказ", "PRO на месяц до 10 апр. 2026, 12:00 MSK"]),
+    ],
+)
+async def test_a_receipt_comes_once(any_room: ChatRoom, who: int, words: list[str]) -> None:
+    room = any_room
+    started = await ordered(room, who)
+    payment = room.world.pays(started)
+    for _ in range(3):
+        await room.world.hears(payment)
+
+    [receipt] = news(room, who)
+    for one in words:
+        assert one in receipt.replace("\xa0", " ").replace("RUB", "₽")
+    assert started.purchase.id[-6:].upper() in receipt
+
+
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [(BEN, "did not go through. Nothing was taken"), (ANNA, "не прошёл. Ничего не списано")],
+)
+async def test_a_payer_who_was_turned_down_hears_of_it(
+    any_room: ChatRoom, who: int, words: str
+) -> None:
+    room = any_room
+    await room.world.hears_of_a_refusal(await ordered(room, who))
+    [told] = news(room, who)
+    assert words in told
+    again = {BEN: "New order", ANNA: "Новый заказ"}[who]
+    assert again in labels(room.screen(who))
+    chosen = await room.presses(again, who)
+    assert "299" in chosen["text"]
+    assert len(news(room, who)) == 2, "the news stays, and the screen comes below it"
+
+
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [(BEN, "has expired. If you did pay"), (ANNA, "истёк. Если вы оплатили")],
+)
+async def test_an_order_that_nobody_paid_says_so_and_a_late_payment_counts(
+    any_room: ChatRoom, who: int, words: str
+) -> None:
+    room = any_room
+    await ordered(room, who)
+    await room.world.time_passes(hours=23, minutes=30)
+    started = await room.world.buys(await room.customer(who))
+    await room.world.time_passes(minutes=45)
+    [expired] = news(room, who)
+    assert words in expired
+
+    await room.world.hears(room.world.pays(started))
+
+    _, paid = news(room, who)
+    late = {BEN: "it counts all the same", ANNA: "но он засчитан"}[who]
+    assert late in paid
+
+
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [(BEN, "Your second payment, ₽299.00, is in your wallet"), (ANNA, "Второй платёж, 299,00 ₽")],
+)
+async def test_a_second_payment_is_in_the_wallet_and_is_said_so(
+    any_room: ChatRoom, who: int, words: str
+) -> None:
+    room = any_room
+    payment = room.world.pays(await ordered(room, who))
+    await room.world.hears(payment)
+    await room.world.hears(room.world.gateway.pay_again(payment))
+    told = news(room, who)[1].replace("\xa0", " ").replace("RUB", "₽")
+    assert words in told
+
+
+@pytest.mark.parametrize(
+    ("received", "words"),
+    [
+        (Money.of(25000, "RUB"), "₽250.00 of ₽299.00 for order"),
+        (Money.of(25000, "RUB"), "₽49.00 are missing"),
+        (Money.of(30000, "RUB"), "We got ₽300.00 for order"),
+        (Money.of(29900, "USD"), "We got $299.00 for order"),
+    ],
+)
+async def test_another_sum_is_told_with_what_is_missing(
+    room: ChatRoom, received: Money, words: str
+) -> None:
+    await room.world.hears(room.world.pays(await ordered(room, BEN), received))
+    [told] = news(room, BEN)
+    assert words in told.replace("RUB", "₽").replace("US$", "$").replace("\xa0", "")
+    assert "a person looks at it" in told
+
+
+async def test_money_for_a_canceled_order_is_said_to_be_in_the_wallet(room: ChatRoom) -> None:
+    started = await ordered(room, BEN)
+    await room.world.billing.cancel_purchase(await room.customer(BEN), started.purchase.id)
+    await room.world.hears(room.world.pays(started))
+    [told] = news(room, BEN)
+    assert "came after order" in told
+    assert "In your wallet" in (await room.presses("My plan", BEN))["text"]
+
+
+@pytest.mark.parametrize(
+    ("who", "words", "again"),
+    [
+        (BEN, "PRO, one month has ended. You are on Free now.", "Buy again"),
+        (ANNA, "PRO на месяц закончился. Теперь у вас Бесплатный.", "Купить снова"),
+    ],
+)
+async def test_the_end_of_a_period_is_told_once(
+    any_room: ChatRoom, who: int, words: str, again: str
+) -> None:
+    room = any_room
+    await room.world.hears(room.world.pays(await ordered(room, who)))
+    await room.world.time_passes(days=32)
+    await room.world.time_passes(days=1)
+    _, ended = news(room, who)
+    assert ended == words
+    assert again in labels(room.screen(who))
+
+
+async def test_news_wait_while_telegram_says_so_and_are_told_in_the_end(
+    any_room: ChatRoom,
+) -> None:
+    room = any_room
+    payment = room.world.pays(await ordered(room, BEN))
+    room.rules.faults.plan("flood", 1)
+    await room.world.hears(payment)
+    assert news(room, BEN) == []
+    await room.world.time_passes(seconds=2)
+    assert news(room, BEN) == [], "three seconds were asked for"
+
+    await room.world.time_passes(seconds=30)
+
+    assert len(news(room, BEN)) == 1
+
+
+async def test_a_message_that_may_have_arrived_is_told_again(any_room: ChatRoom) -> None:
+    room = any_room
+    payment = room.world.pays(await ordered(room, BEN))
+    room.rules.faults.plan("timeout_after_acting", 1)
+    await room.world.hears(payment)
+    await room.world.time_passes(minutes=1)
+
+    receipts = news(room, BEN)
+
+    assert len(receipts) == 2
+    assert receipts[0] == receipts[1], "with the same number, so that a second does no harm"
+
+
+async def test_a_customer_of_a_web_page_has_no_chat_to_be_told_in(room: ChatRoom) -> None:
+    anna = await room.world.customer("external:anna")
+    await room.world.hears(room.world.pays(await room.world.buys(anna)))
+    assert await room.world.plan(anna) == "PRO_MONTHLY"
+    assert await room.world.cases() == []

@@ -1,0 +1,178 @@
+"""Every text is there in every language, uses only the facts it is given, and fits Telegram."""
+
+import ast
+import re
+import string
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+
+from adapters.locales.translations import FOLDER, LANGUAGES, translation
+from adapters.telegram.chat import COMMANDS, PRESSED
+from adapters.telegram.screens import DATA_BYTES_MAX, Button, Screen, press, pressed
+from adapters.telegram.texts import Texts
+from core.domain.errors import BillingError
+from core.domain.money import Money
+from core.domain.purchase import PurchaseStatus
+from core.ports.notifier import NewsKind
+from sandbox.telegram.formatting import text_from_html
+from tests.builders import NOON, a_catalog
+from tests.house.test_errors import leaves  # noqa: F401 - A fixture is found by its name.
+
+SOURCES = Path(__file__).parents[3] / "adapters" / "telegram"
+SAID_WITH = {"texts", "label", "count", "error", "button"}
+
+
+def catalog(language: str) -> dict[str, list[str]]:
+    with (FOLDER / f"{language}.po").open("rb") as file:
+        read = read_po(file, locale=language)
+    found = {}
+    for message in read:
+        if message.id:
+            key = message.id[0] if isinstance(message.id, tuple) else message.id
+            said = message.string
+            found[key] = list(said) if isinstance(said, tuple) else [said]
+    return found
+
+
+def keys_in_the_code() -> set[str]:
+    """Every literal that could be the key of a text, and those that are put together."""
+    found = {f"button.{key}" for key in button_keys()}
+    for file in SOURCES.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    found |= {f"news.{kind}" for kind in NewsKind} | {f"period.{unit}" for unit in ("day", "month")}
+    found |= {f"order.{status}" for status in PurchaseStatus}
+    found |= {f"command.{name}" for name in COMMANDS}
+    return found
+
+
+def button_keys() -> set[str]:
+    text = "".join(file.read_text(encoding="utf-8") for file in SOURCES.glob("*.py"))
+    named = re.findall(r'(?:visit\.button|_button)\(\s*(?:texts, )?"([a-z_]+)"', text)
+    chosen = re.findall(r'"([a-z]+)" if [a-z_ ]+ else "([a-z]+)", "plans"', text)
+    return {*named, *(word for pair in chosen for word in pair)}
+
+
+def test_all_languages_have_the_same_texts_and_none_is_empty():
+    told = {language: catalog(language) for language in LANGUAGES}
+
+    [first, *others] = told
+    for other in others:
+        assert set(told[first]) == set(told[other])
+    for texts in told.values():
+        assert [key for key, said in texts.items() if not all(said)] == []
+
+
+def test_a_text_uses_the_same_facts_in_every_language():
+    told = {language: catalog(language) for language in LANGUAGES}
+    [first, *others] = told
+    for other in others:
+        for key, said in told[first].items():
+            assert facts(said) == facts(told[other][key]), key
+
+
+def facts(said: list[str]) -> set[str]:
+    return {name for text in said for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_a_plural_has_every_form_of_its_language():
+    assert {len(catalog("en")[key]) for key in ("span.days", "period.month")} == {2}
+    assert {len(catalog("ru")[key]) for key in ("span.days", "period.month")} == {3}
+    texts = Texts("ru", "Europe/Moscow")
+    counted = {n: texts.count("period.month", n) for n in (1, 2, 5, 11, 21, 22, 25, 111, 112)}
+    assert counted == {
+        1: "1 месяц",
+        2: "2 месяца",
+        5: "5 месяцев",
+        11: "11 месяцев",
+        21: "21 месяц",
+        22: "22 месяца",
+        25: "25 месяцев",
+        111: "111 месяцев",
+        112: "112 месяцев",
+    }
+    assert Texts("en", "UTC").count("span.days", 1) == "1 day"
+
+
+def test_every_text_is_said_somewhere_and_every_key_has_a_text():
+    written = set(catalog("en"))
+    in_code = keys_in_the_code()
+    spoken_of = {key for key in written if key.startswith("error.") or key in in_code}
+    assert written - spoken_of == set(), "nobody says these"
+    wanted = {f"button.{key}" for key in button_keys()} | {f"news.{kind}" for kind in NewsKind}
+    wanted |= {f"command.{name}" for name in COMMANDS if name != "paysupport"}
+    wanted |= {f"order.{s}" for s in PurchaseStatus if s is not PurchaseStatus.PENDING}
+    literals = {key for key in in_code if re.fullmatch(r"(?:confirm|pay|quota|rule)\.[a-z_]+", key)}
+    assert (wanted | literals) - written == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_refusal_can_be_said(leaves: list[type[BillingError]], language: str):  # noqa: F811
+    for kind in leaves:
+        told = {field.name: "1" for field in fields(kind)}
+        said = Texts(language, "UTC").error(kind(**told))
+        assert said
+        assert "{" not in said
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_text_is_html_that_telegram_takes(language: str):
+    for key, said in catalog(language).items():
+        for text in said:
+            told = dict.fromkeys(facts([text]), "1")
+            plain, _ = text_from_html(text.format(**told))
+            assert len(plain) < 2000, key
+            if key.startswith("button."):
+                assert "<" not in text
+            if key.startswith("command."):
+                assert len(text) <= 256
+
+
+def test_a_language_that_we_lack_is_spoken_in_the_first_one():
+    assert Texts("de", "UTC")("hint") == Texts("en", "UTC")("hint")
+    assert translation("xx").gettext("button.help") == "Help"
+
+
+def test_facts_are_escaped_in_messages_and_left_alone_on_buttons():
+    texts = Texts("en", "UTC")
+    assert texts("hello", name="<b>&\"'") == "👋 Hi, &lt;b&gt;&amp;&quot;&#x27;!"
+    assert texts.label("button.pay", price="<5>") == "Pay <5>"
+
+
+def test_features_are_counted_in_the_operators_words():
+    words = a_catalog().chat.words
+    [feature] = words
+    assert Texts("en", "UTC").units(a_catalog(), feature, 1) == "1 photo"
+    assert Texts("en", "UTC").units(a_catalog(), feature, 3) == "3 photos"
+    assert Texts("ru", "UTC").units(a_catalog(), feature, 3) == "3 photos", "better than nothing"
+
+
+def test_times_are_written_as_people_of_the_zone_write_them():
+    english, russian = Texts("en", "Europe/Moscow"), Texts("ru", "Asia/Omsk")
+    assert english.label("plan.until", plan="PRO", end=NOON).endswith("10 Mar 2026, 12:00 MSK")
+    assert russian.when(NOON, NOON) == "15:00 UTC+06"
+    assert english.label("price", price=Money.of(250, "XTR")) == "250 XTR"
+
+
+def test_a_button_says_a_verb_and_ids_within_64_bytes():
+    longest = press("buy", "0" * 16, "A" * 32)
+    assert len(longest.encode()) <= DATA_BYTES_MAX
+    assert len(press("cancel", "pur_" + "0" * 32, on_news=True).encode()) <= DATA_BYTES_MAX
+    told = pressed(longest)
+    assert told is not None
+    assert (told.verb, list(told.words)) == ("buy", ["0" * 16, "A" * 32])
+    assert not told.on_news
+    for verb, (_, count) in PRESSED.items():
+        assert pressed(press(verb, *["x"] * count)) is not None
+
+
+def test_a_button_is_one_thing():
+    with pytest.raises(AssertionError):
+        Button("x")
+    with pytest.raises(AssertionError):
+        Button("x", press="v1:home", url="https://example.com")
+    assert Screen("x").markup() is None
