@@ -113,14 +113,18 @@ async def poll(bot: Bot, chat: Chat, stop: asyncio.Event) -> None:
         updates = await until_done(ask, stop)
         if not updates:
             continue
-        async with asyncio.TaskGroup() as tasks:
-            for of_one in _by_customer(updates):
-                tasks.create_task(_take_in(chat, of_one, stop))
-        if not stop.is_set():
+        done = await asyncio.gather(
+            *(_take_in(chat, of_one, stop) for of_one in _by_customer(updates))
+        )
+        if all(done):
             offset = updates[-1].update_id + 1
+    if offset is not None:  # Confirm what was done; whatever comes with the answer is asked again.
+        with suppress(TelegramError):
+            await bot.get_updates(offset, limit=1, timeout=0)
 
 
-async def _take_in(chat: Chat, updates: Sequence[Update], stop: asyncio.Event) -> None:
+async def _take_in(chat: Chat, updates: Sequence[Update], stop: asyncio.Event) -> bool:
+    """Whether it was done with all of them, before it was time to stop."""
     for update in updates:
         for attempt in count(1):
             try:
@@ -136,7 +140,8 @@ async def _take_in(chat: Chat, updates: Sequence[Update], stop: asyncio.Event) -
                 wait = 2**attempt
             await _rest(wait, stop)
             if stop.is_set():
-                return
+                return False
+    return True
 
 
 def _by_customer(updates: Iterable[Update]) -> list[list[Update]]:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.http.app import Health, web_app
 from adapters.http.client_address import TrustedProxies
-from adapters.http.edge import Edge
+from adapters.http.edge import Edge, UpdatesDoor
 from adapters.http.limits import RateLimits
 from adapters.http.return_urls import ReturnUrls
 from adapters.http.tokens import AccessTokens, api_key_hash
@@ -86,7 +86,9 @@ class Api:
 
 
 @asynccontextmanager
-async def an_api(world: World, *, not_ready: Sequence[str] = ()) -> AsyncIterator[Api]:
+async def an_api(
+    world: World, *, not_ready: Sequence[str] = (), updates: UpdatesDoor | None = None
+) -> AsyncIterator[Api]:
     await world.billing.put_key("host", api_key_hash(KEY, PEPPER), frozenset(credentials.Scope))
     edge = Edge(
         billing=world.billing,
@@ -96,7 +98,7 @@ async def an_api(world: World, *, not_ready: Sequence[str] = ()) -> AsyncIterato
         return_urls=ReturnUrls(["https://shop.example.com"], "https://shop.example.com/paid"),
         proxies=TrustedProxies.parsed(["127.0.0.1"]),
         bot_token=BOT_TOKEN,
-        updates=None,
+        updates=updates,
         key_pepper=PEPPER,
     )
 

@@ -1,0 +1,139 @@
+"""Updates over real HTTP: Telegram's double calls us, or is asked by us."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from telegram import Bot
+
+from adapters.persistence.memory import MemoryStore
+from adapters.telegram.chat import ALLOWED_UPDATES, Chat
+from adapters.telegram.visits import Surroundings
+from adapters.telegram.ways_in import introduce, open_bot, open_webhook, poll
+from core.domain.cause import StoreBusy
+from core.domain.customer import CustomerId
+from core.use_cases.consequences import consequences
+from sandbox.app import DEMO_BOT_TOKEN
+from tests.adapters.telegram.chat_room import ANNA, BEN
+from tests.sandbox.served_sandbox import Served, serve
+from tests.world import World
+
+
+@pytest.fixture
+def served() -> AsyncIterator[Served]:
+    with serve() as it:
+        yield it
+
+
+@asynccontextmanager
+async def a_bot(served: Served) -> AsyncIterator[Bot]:
+    async with open_bot(DEMO_BOT_TOKEN, f"{served.url}/sandbox/telegram") as bot:
+        yield bot
+
+
+class Room:
+    """The chat over a memory store that may be away."""
+
+    def __init__(self, bot: Bot) -> None:
+        self.away = 0
+        self.world = World(MemoryStore(consequences, self._pause))
+        around = Surroundings(
+            self.world.billing, self.world.clock, lambda: "https://t.me/x", self._fine, None
+        )
+        self.chat = Chat(bot, around)
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(0)
+        if self.away > 0:
+            self.away -= 1
+            raise StoreBusy
+
+    async def _fine(self, _: CustomerId) -> None: ...
+
+
+@asynccontextmanager
+async def polling(bot: Bot, chat: Chat) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(poll(bot, chat, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+async def until(claim: Callable[[], object]) -> None:
+    async with asyncio.timeout(15):
+        while not claim():
+            await asyncio.sleep(0.02)
+
+
+def heard(served: Served, who: int) -> list[str]:
+    told = served.client.get(f"/sandbox/telegram/users/{who}/messages").json()["items"]
+    return [one["text"] for one in told if one["from"] == "bot"]
+
+
+async def test_updates_that_are_asked_for_are_answered_each_once(served: Served) -> None:
+    async with a_bot(served) as bot:
+        room = Room(bot)
+        await room.world.opens()
+        served.control(f"telegram/users/{BEN}/send", text="/start")
+        served.control(f"telegram/users/{ANNA}/send", text="/start")
+        async with polling(bot, room.chat):
+            await until(lambda: heard(served, BEN) and heard(served, ANNA))
+            served.control(f"telegram/users/{BEN}/send", text="/plans")
+            await until(lambda: len(heard(served, BEN)) == 2)
+        pending = (await bot.get_webhook_info()).pending_update_count
+    assert "Plans" in heard(served, BEN)[1]
+    assert len(heard(served, ANNA)) == 1
+    assert pending == 0, "what was done is confirmed at the end"
+
+
+async def test_a_store_that_is_away_for_a_moment_loses_no_update(served: Served) -> None:
+    async with a_bot(served) as bot:
+        room = Room(bot)
+        await room.world.opens()
+        room.away = 2
+        served.control(f"telegram/users/{BEN}/send", text="/start")
+        async with polling(bot, room.chat):
+            await until(lambda: heard(served, BEN))
+    assert len(heard(served, BEN)) == 1
+
+
+async def test_what_was_fetched_and_not_acted_on_is_fetched_again(served: Served) -> None:
+    async with a_bot(served) as bot:
+        room = Room(bot)
+        await room.world.opens()
+        room.away = 10**9
+        served.control(f"telegram/users/{BEN}/send", text="/start")
+        async with polling(bot, room.chat):
+            await until(lambda: room.away < 10**9)
+        assert heard(served, BEN) == []
+        room.away = 0
+        async with polling(bot, room.chat):
+            await until(lambda: heard(served, BEN))
+
+
+async def test_the_bot_says_who_it_is_in_each_language(served: Served) -> None:
+    async with a_bot(served) as bot:
+        await introduce(bot, "http://127.0.0.1/app/")
+        russian = await bot.get_my_commands(language_code="ru")
+        default = await bot.get_my_commands()
+        button = await bot.get_chat_menu_button()
+    assert [one.description for one in russian][:2] == ["В начало", "Тарифы и цены"]
+    assert [one.command for one in default] == ["start", "plans", "status", "language", "help"]
+    assert button.to_dict()["web_app"]["url"] == "http://127.0.0.1/app/"
+
+
+async def test_the_webhook_is_asked_for_with_what_we_hear_and_nothing_is_dropped(
+    served: Served,
+) -> None:
+    async with a_bot(served) as bot:
+        served.control(f"telegram/users/{BEN}/send", text="/start")
+        await open_webhook(bot, f"{served.url}/hooks", "a-secret_of_the_webhook")
+        info = await bot.get_webhook_info()
+        assert set(info.allowed_updates or ()) == set(ALLOWED_UPDATES)
+        await until(lambda: served.hooks)
+    [update] = served.hooks
+    assert update["message"]["text"] == "/start"
