@@ -25,7 +25,9 @@ class Served:
     sandbox: Sandbox
     client: httpx.Client
     hooks: list[dict] = field(default_factory=list)
+    hook_headers: list[dict] = field(default_factory=list)
     hook_status: int = 200
+    hook_answer_headers: dict[str, str] = field(default_factory=dict)
 
     def control(self, path: str, **fields) -> httpx.Response:
         return self.client.post(f"/sandbox/{path}", json=fields)
@@ -38,7 +40,7 @@ class Served:
 
 
 @contextmanager
-def serve(state_dir: Path | None = None, **settings: float) -> Iterator[Served]:
+def serve(state_dir: Path | None = None, **settings) -> Iterator[Served]:
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     sandbox = sandbox_app(
@@ -50,8 +52,9 @@ def serve(state_dir: Path | None = None, **settings: float) -> Iterator[Served]:
     )
 
     async def receive(request: Request) -> Response:
+        served.hook_headers.append(dict(request.headers))
         served.hooks.append(await request.json())
-        return Response(status_code=served.hook_status)
+        return Response(status_code=served.hook_status, headers=served.hook_answer_headers)
 
     routes = [Mount("/sandbox", sandbox.app), Route("/hooks", receive, methods=["POST"])]
     host = Starlette(routes=routes, lifespan=lambda _app: sandbox.running())
