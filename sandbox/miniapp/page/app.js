@@ -78,6 +78,8 @@ function paint(theme) {
 }
 
 const initData = launched();
+const user = JSON.parse(new URLSearchParams(initData).get("user") || "{}");
+const OPEN_PURCHASE = `purchase of ${user.id}`; // Remembered across the visit to the payment page.
 let token = "";
 
 // Talking to Billhook.
@@ -236,36 +238,49 @@ async function pay() {
     headers: { "Idempotency-Key": key }, // The same for every try, so that none buys twice.
     body: { plan, preview_id, return_url: location.origin + location.pathname },
   });
-  sessionStorage.setItem("purchase", purchase.id);
+  sessionStorage.setItem(OPEN_PURCHASE, purchase.id);
   confirming(false);
   if (!purchase.confirmation_url) return watch();
   say(says("leaving"));
   return location.assign(purchase.confirmation_url);
 }
 
+let isWatching = false;
+
 async function watch() {
-  const id = sessionStorage.getItem("purchase");
-  if (!id) return;
-  say(says("checking"));
-  byId("pending").hidden = true;
+  const id = sessionStorage.getItem(OPEN_PURCHASE);
+  if (!id || isWatching) return;
+  isWatching = true;
+  try {
+    say(says("checking"));
+    const outcome = await outcomeOf(id);
+    byId("pending").hidden = outcome !== "pending";
+    if (outcome === "pending") return void say(says("notSeen"));
+    sessionStorage.removeItem(OPEN_PURCHASE);
+    say(says(outcome === "paid" ? "paid" : "failed"), { bad: outcome !== "paid" });
+    await refresh();
+  } finally {
+    isWatching = false;
+  }
+}
+
+// Asks until it is decided, a minute at most. A pending purchase that has no address to pay at any
+// more was declined; it may be tried again.
+async function outcomeOf(id) {
   const until = Date.now() + PAID_WITHIN_MS;
-  let purchase;
-  do {
-    purchase = await call("GET", `/purchases/${id}/`);
-    if (purchase.status !== "pending") break;
-    if (purchase.confirmation_url) byId("pending").hidden = false; // Perhaps they only looked.
+  for (let closed = 0; Date.now() < until; ) {
+    const { status, confirmation_url: address } = await call("GET", `/purchases/${id}/`);
+    if (status !== "pending") return status;
+    byId("pending").hidden = !address; // Perhaps they only looked.
+    closed = address ? 0 : closed + 1;
+    if (closed === 3) return "declined";
     await new Promise((resolve) => setTimeout(resolve, 1000));
-  } while (Date.now() < until);
-  byId("pending").hidden = purchase.status !== "pending" || !purchase.confirmation_url;
-  if (purchase.status === "pending") return say(says("notSeen"));
-  sessionStorage.removeItem("purchase");
-  const isPaid = purchase.status === "paid";
-  say(says(isPaid ? "paid" : "failed"), { bad: !isPaid });
-  await refresh();
+  }
+  return "pending";
 }
 
 async function payAgain() {
-  const purchase = await call("GET", `/purchases/${sessionStorage.getItem("purchase")}/`);
+  const purchase = await call("GET", `/purchases/${sessionStorage.getItem(OPEN_PURCHASE)}/`);
   if (purchase.confirmation_url) location.assign(purchase.confirmation_url);
   else await watch();
 }
@@ -286,7 +301,7 @@ async function photo() {
 }
 
 function start() {
-  speak(JSON.parse(new URLSearchParams(initData).get("user") || "{}").language_code);
+  speak(user.language_code || navigator.language);
   paint(JSON.parse(sessionStorage.getItem("tgWebAppThemeParams") || "{}"));
   tell("web_app_ready");
   tell("web_app_expand");

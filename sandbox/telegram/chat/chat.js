@@ -317,6 +317,11 @@ async function drawUsers() {
   byId("user").value = String(user);
 }
 
+function showPanel(isOpen) {
+  document.querySelector(".panel").classList.toggle("open", isOpen);
+  byId("panel-open").setAttribute("aria-expanded", String(isOpen));
+}
+
 function become(id) {
   user = id;
   payload = "";
@@ -324,6 +329,7 @@ function become(id) {
   drawMessages.last = undefined;
   closeSheet();
   showCommands(false);
+  showPanel(false);
   history.replaceState(null, "", `?user=${id}`);
   attempt(drawUsers);
 }
@@ -367,12 +373,10 @@ byId("messages").addEventListener("click", (event) => {
 byId("messages").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches(".command")) send(event.target.textContent);
 });
-byId("panel-open").addEventListener("click", (event) => {
-  const isOpen = document.querySelector(".panel").classList.toggle("open");
-  event.currentTarget.setAttribute("aria-expanded", String(isOpen));
-});
+byId("panel-open").addEventListener("click", () => showPanel(!document.querySelector(".panel.open")));
 addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
+  showPanel(false);
   if (!byId("commands").hidden) showCommands(false);
   else if (!byId("sheet").hidden) closeSheet();
 });
