@@ -7,7 +7,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from sandbox.app import sandbox_app
+from sandbox.app import DEMO_BOT_TOKEN, sandbox_app
 from sandbox.clock import SandboxClock
 
 
@@ -16,13 +16,15 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8081)
     parser.add_argument("--webhook-url", required=True)
-    parser.add_argument("--state-dir", type=Path, help="where payments outlive a restart")
+    parser.add_argument("--state-dir", type=Path, help="where payments and chats outlive a restart")
+    parser.add_argument("--bot-token", default=DEMO_BOT_TOKEN)
     asked = parser.parse_args()
     sandbox = sandbox_app(
         base_url=f"http://{asked.host}:{asked.port}",
         webhook_url=asked.webhook_url,
         clock=SandboxClock(asked.state_dir and asked.state_dir / "clock.json"),
         state_dir=asked.state_dir,
+        bot_token=asked.bot_token,
     )
     app = Starlette(
         routes=[Mount("/sandbox", sandbox.app)], lifespan=lambda _app: sandbox.running()

@@ -47,7 +47,7 @@ class BillhookApi:
 
 
 class NotFromTelegram(ValueError):
-    """The sign-in data is forged, or older than a day."""
+    """The sign-in data is forged, older than a day, or names no user."""
 
 
 def user_id_from(init_data: str, *, bot_token: str, now: datetime) -> int:
@@ -63,8 +63,8 @@ def user_id_from(init_data: str, *, bot_token: str, now: datetime) -> int:
     proof = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(proof.encode(), claimed.encode()):
         raise NotFromTelegram
-    made_at = datetime.fromtimestamp(int(fields["auth_date"]), now.tzinfo)
-    if not timedelta(minutes=-1) <= now - made_at <= INIT_DATA_LIFE:
+    made_at = datetime.fromtimestamp(int(fields.get("auth_date", "0")), now.tzinfo)
+    if "user" not in fields or not timedelta(minutes=-1) <= now - made_at <= INIT_DATA_LIFE:
         raise NotFromTelegram
     return int(json.loads(fields["user"])["id"])
 

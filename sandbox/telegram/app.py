@@ -167,13 +167,18 @@ class TelegramDouble:
         )
 
     def _open_menu(self, fields: Json, user_id: int) -> Json:
-        """What the menu button opens, if it is a Mini App."""
-        scheme = text_field(fields, "scheme", "light")
+        """What the menu button opens, if that is a Mini App; with a start_param, a direct link."""
         button = self.rules.profile.menu_button(str(user_id))
         if button["type"] != "web_app":
             raise NoSuchButton("the menu button of this chat opens no Mini App")
-        url = button["web_app"]["url"]
-        return {"web_app": self.rules.launch(user_id, url, at=self._now(), scheme=scheme)}
+        url = self.rules.launch(
+            user_id,
+            button["web_app"]["url"],
+            at=self._now(),
+            scheme=text_field(fields, "scheme", "light"),
+            start_param=text_field(fields, "start_param", ""),
+        )
+        return {"web_app": url}
 
     def _block(self, _fields: Json, user_id: int) -> Json:
         self.rules.block(user_id, at=self._now())

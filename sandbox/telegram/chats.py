@@ -86,7 +86,7 @@ class TelegramChats:
     def __init__(self, token: str, *, username: str, name: str, seed: int = 0) -> None:
         self.token = token
         self.bot: Json = {
-            "id": int(token.partition(":")[0]),
+            "id": _bot_id(token),
             "is_bot": True,
             "first_name": name,
             "username": username,
@@ -183,11 +183,13 @@ class TelegramChats:
             fields["query_id"] = f"AAH{big_number(self._seed, user_id, made_at)}"
         return signed_init_data(fields, self.token)
 
-    def launch(self, user_id: int, url: str, *, at: datetime, scheme: str = "light") -> str:
+    def launch(
+        self, user_id: int, url: str, *, at: datetime, scheme: str = "light", start_param: str = ""
+    ) -> str:
         """The address that the client opens for a Mini App. Raises: ValueError."""
         if scheme not in THEMES:
             raise ValueError(f"scheme is one of {', '.join(THEMES)}")
-        return launch_url(url, self.init_data(user_id, at=at), scheme)
+        return launch_url(url, self.init_data(user_id, at=at, start_param=start_param), scheme)
 
     # What they see.
 
@@ -297,6 +299,13 @@ class TelegramChats:
 
     def _chat_instance(self, user_id: int) -> str:
         return big_number(self.bot["id"], "chat", user_id)
+
+
+def _bot_id(token: str) -> int:
+    number, colon, _ = token.partition(":")
+    if not colon or not number.isdecimal():
+        raise ValueError("a bot's token is its number, a colon and a secret")
+    return int(number)
 
 
 def _found_button(

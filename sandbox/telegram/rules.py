@@ -382,7 +382,9 @@ class TelegramRules(TelegramChats):
         """Not given: what was set before stays. An empty list is the default again."""
         names = call.nested("allowed_updates", "can't parse allowed updates JSON object")
         if isinstance(names, list):
+            before = self.allowed_updates
             self.allowed_updates = [name for name in KINDS if name in names] or None
+            self.changes += self.allowed_updates != before
 
     def _text(self, call: Call) -> tuple[str, list[Json]]:
         source, mode = call.text("text"), call.text("parse_mode").lower()

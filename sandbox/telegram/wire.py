@@ -20,7 +20,9 @@ class Call:
     """As they came: from a form everything is a text, and what is nested is JSON in a text."""
 
     def text(self, name: str, default: str = "") -> str:
-        value = self.params.get(name, default)
+        value = self.params.get(name)
+        if value is None:
+            return default
         if isinstance(value, bool):
             return "true" if value else "false"
         return value if isinstance(value, str) else json.dumps(value)

@@ -1,7 +1,11 @@
 """A process keeps working off the jobs, whatever happens to its database meanwhile."""
 
 import asyncio
+import socket
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import httpx
 
 from adapters.http.client_address import TrustedProxies
 from adapters.http.edge import Edge, UpdatesDoor
@@ -11,9 +15,11 @@ from adapters.http.tokens import AccessTokens
 from adapters.persistence.memory import MemoryStore
 from core.domain.cause import StoreBusy
 from core.use_cases.consequences import consequences
-from entrypoints.process import Opened, work
+from entrypoints.commands import prepare, welcome
+from entrypoints.process import Opened, application, work
 from entrypoints.settings import Settings
 from tests.builders import Clock
+from tests.sandbox.served_sandbox import listening
 from tests.world import World
 
 
@@ -63,3 +69,25 @@ def test_the_edge_tells_nobody_its_secrets(world: World, now: Clock) -> None:
         key_pepper="secret-pepper",
     )
     assert "secret" not in repr(edge)
+
+
+def test_the_mini_app_of_the_sandbox_works_on_the_very_process(tmp_path: Path) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    settings = Settings(_env_file=None, data_dir=tmp_path, port=port, telegram_token="42:own")
+    prepare(settings)
+    with (
+        httpx.Client(base_url=settings.base_url, trust_env=False) as client,
+        listening(application(settings, with_worker=False), listener),
+    ):
+        pages = [line.split()[-1] for line in welcome(settings).splitlines() if "/sandbox/" in line]
+        assert [client.get(page).status_code for page in pages] == [200, 200, 200]
+        told = client.post("/sandbox/telegram/users/1001/init_data").json()
+        signed_in = client.post("/api/v1/billing/auth/telegram/", json=told)
+        assert signed_in.status_code == 200
+        photo = client.post(
+            "/sandbox/app/photo",
+            json={"request_id": "one"},
+            headers={"Authorization": f"tma {told['init_data']}"},
+        )
+        assert (photo.status_code, photo.json()["remaining"]) == (200, 2)
