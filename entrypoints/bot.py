@@ -24,6 +24,8 @@ from entrypoints.settings import Settings
 os.environ.setdefault("PTB_TIMEDELTA", "true")
 
 AGAIN_AFTER_SECONDS: Final = 2.0
+POLLING: Final = "polling"
+WEBHOOK_PATH: Final = "/api/v1/billing/webhooks/telegram/"
 
 log: Final = structlog.get_logger(__name__)
 
@@ -35,6 +37,11 @@ class BotAtWork:
     way_in: str
     door: UpdatesDoor | None
     task: "asyncio.Task[None] | None"
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it asks for updates, and has ended all the same."""
+        return self.way_in == POLLING and self.task is not None and self.task.done()
 
 
 @asynccontextmanager
@@ -66,7 +73,7 @@ async def bot_at_work(
 
             async def prepare() -> None:
                 await _introduced(bot, settings, address, stop)
-                url = f"{settings.base_url}/api/v1/billing/webhooks/telegram/"
+                url = f"{settings.base_url}{WEBHOOK_PATH}"
                 await until_done(lambda: open_webhook(bot, url, secret), stop)
 
             door, work, way_in = UpdatesDoor(secret, take_in), prepare, "webhook"
@@ -76,7 +83,7 @@ async def bot_at_work(
                 await _introduced(bot, settings, address, stop)
                 await poll(bot, chat, stop)
 
-            work, way_in = (lambda: _alone(store, ask, stop)), "polling"
+            work, way_in = (lambda: _alone(store, ask, stop)), POLLING
         task = None if work is None else asyncio.create_task(work())
         try:
             yield BotAtWork(way_in, door, task)

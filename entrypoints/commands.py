@@ -8,16 +8,19 @@ from typing import Final
 
 import typer
 import uvicorn
+from telegram.error import InvalidToken, TelegramError
 
 from adapters.catalog_file import catalog_from_file
 from adapters.http.limits import RateLimits
 from adapters.http.tokens import api_key_hash, new_api_key
 from adapters.persistence.sql.books import check_books
 from adapters.persistence.sql.migrate import migrate
+from adapters.telegram.ways_in import open_bot
 from core.domain.credentials import Scope, UnknownScope
 from core.domain.errors import BillingError
 from core.domain.payment import PaymentId
 from core.use_cases.catalogs import CatalogDiff
+from entrypoints.bot import WEBHOOK_PATH
 from entrypoints.container import utc_now
 from entrypoints.process import (
     Opened,
@@ -231,8 +234,10 @@ async def _deeper(parts: Opened) -> list[tuple[str, list[str]]]:
         parked = await view.jobs.parked(limit=100)
     checks.append(("cases for a person", [f"{one.kind}: {one.cause}" for one in cases]))
     checks.append(("jobs given up on", [f"{job.job.name}: {error}" for job, error in parked]))
-    if not parts.settings.uses_sandbox:
-        checks.extend([await _credentials(parts)])
+    if not parts.settings.doubles_yookassa:
+        checks.append(await _credentials(parts))
+    if not parts.settings.doubles_telegram:
+        checks.append(await _bot(parts.settings))
     return checks
 
 
@@ -245,6 +250,29 @@ async def _credentials(parts: Opened) -> tuple[str, list[str]]:
         except BillingError as error:
             wrong.append(f"{gateway.name}: {error}; check shop id, secret key and the network")
     return "gateway credentials", wrong
+
+
+async def _bot(settings: Settings) -> tuple[str, list[str]]:
+    """Whether Telegram knows the token, and what it says of our webhook."""
+    wanted = f"{settings.base_url}{WEBHOOK_PATH}" if settings.telegram_webhook_secret else ""
+    wrong = []
+    async with open_bot(settings.bot_token, settings.bot_api_url) as bot:
+        try:
+            await bot.get_me()
+            info = await bot.get_webhook_info()
+        except InvalidToken:
+            return "bot", ["Telegram does not know this BILLHOOK_TELEGRAM_TOKEN: copy it again"]
+        except TelegramError as error:
+            return "bot", [f"Telegram does not answer ({type(error).__name__}): check the network"]
+    if info.url != wanted:
+        told = info.url or "nowhere"
+        wrong.append(f"updates go to {told}: start the process that takes them in, once")
+    if info.last_error_message and wanted:
+        wrong.append(
+            f"Telegram could not reach us, {info.pending_update_count} updates wait:"
+            f" {info.last_error_message}"
+        )
+    return "bot", wrong
 
 
 def _scope(text: str) -> Scope:

@@ -190,7 +190,12 @@ def _health(parts: Opened, working: "asyncio.Task[None] | None", bot: BotAtWork)
     async def reasons() -> Sequence[str]:
         stopped = ["the jobs of this process are not worked off any more: restart it"]
         has_stopped = working is not None and working.done()
-        return [*await not_ready(parts.store), *(stopped if has_stopped else ())]
+        silent = ["the chats of this process are not answered any more: restart it"]
+        return [
+            *await not_ready(parts.store),
+            *(stopped if has_stopped else ()),
+            *(silent if bot.is_silent else ()),
+        ]
 
     async def status() -> Mapping[str, object]:
         async with parts.store.read() as view:

@@ -21,7 +21,10 @@ def money_text(money: Money, language: str) -> str:
         pattern = f"#,##0.{digits}" if money.currency.exponent <= 2 else "#,##0.00#######"
         told = format_decimal(number, pattern.rstrip("."), _locale(language))
         return f"{told} {money.currency.code}"
-    return format_currency(number, money.currency.code, locale=_locale(language))
+    code = money.currency.code
+    told = format_currency(number, code, locale=_locale(language))
+    # Where a language has no sign for it, letters and digits would run together.
+    return f"{code}\xa0{told.removeprefix(code)}" if told.startswith(code) else told
 
 
 def date_text(at: datetime, zone: str, language: str) -> str:
