@@ -33,7 +33,7 @@ from core.use_cases.purchases import (
     ShowPurchases,
     StartPurchase,
 )
-from core.use_cases.quotas import ConsumeQuota
+from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
 from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
@@ -74,7 +74,9 @@ def wired(outside: Outside) -> Billing:
         open_session=OpenSession(store, now, new_id),
         check_session=CheckSession(store, now),
         close_session=CloseSession(store, now),
-        consume_quota=ConsumeQuota(store, now),
+        consume_quota=ConsumeQuota(store, now, new_id),
+        capture_hold=CaptureHold(store, now),
+        release_hold=ReleaseHold(store, now),
         preview_purchase=PreviewPurchase(store, gateways, now),
         start_purchase=StartPurchase(store, gateways, now, new_id),
         add_checkout=AddCheckout(store, gateways, now, new_id),
@@ -85,6 +87,7 @@ def wired(outside: Outside) -> Billing:
         sweep=Sweep(store, now),
         watch_checkout=WatchCheckout(store, gateways, now, new_id),
         expire_purchase=ExpirePurchase(store, gateways, now),
+        expire_hold=ExpireHold(store, now),
         end_period=EndPeriod(store, now),
         diff_catalog=DiffCatalog(store),
         apply_catalog=ApplyCatalog(store, now, new_id),

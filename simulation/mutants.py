@@ -175,6 +175,8 @@ class ChecksThenCounts(ConsumeQuota):
     """Looks whether it fits in one unit, and counts in another."""
 
     async def __call__(self, ask: Ask) -> QuotaDecision:
+        if ask.hold_seconds is not None:
+            return await super().__call__(ask)
         now = self._now()
         async with self._store.write() as uow:
             quota = (await standing_of(uow, ask.customer_id)).quota(ask.feature, now)
@@ -199,7 +201,9 @@ class ChecksThenCounts(ConsumeQuota):
 
 
 def quota_check_then_increment(outside: Outside) -> Billing:
-    return replace(wired(outside), consume_quota=ChecksThenCounts(outside.store, outside.now))
+    return replace(
+        wired(outside), consume_quota=ChecksThenCounts(outside.store, outside.now, outside.new_id)
+    )
 
 
 class ExpiresUnasked(ExpirePurchase):

@@ -7,9 +7,11 @@ from core.domain.customer import CustomerId
 from core.domain.payment import PaymentId
 from core.domain.plan import GatewayName
 from core.domain.purchase import PurchaseId
+from core.domain.usage_quota import HoldId
 from core.use_cases.billing import Billing
 from core.use_cases.consequences import (
     END_PERIOD,
+    EXPIRE_HOLD,
     EXPIRE_PURCHASE,
     SETTLE_PAYMENT,
     WATCH_CHECKOUT,
@@ -35,6 +37,9 @@ def work_of(billing: Billing) -> Work:
     async def expire_purchase(payload: Payload) -> None:
         await billing.expire_purchase(PurchaseId(payload["purchase_id"]))
 
+    async def expire_hold(payload: Payload) -> None:
+        await billing.expire_hold(HoldId(payload["hold_id"]))
+
     async def end_period(payload: Payload) -> None:
         await billing.end_period(CustomerId(payload["customer_id"]))
 
@@ -42,5 +47,6 @@ def work_of(billing: Billing) -> Work:
         SETTLE_PAYMENT: settle_payment,
         WATCH_CHECKOUT: watch_checkout,
         EXPIRE_PURCHASE: expire_purchase,
+        EXPIRE_HOLD: expire_hold,
         END_PERIOD: end_period,
     }

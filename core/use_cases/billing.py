@@ -20,7 +20,7 @@ from core.use_cases.purchases import (
     ShowPurchases,
     StartPurchase,
 )
-from core.use_cases.quotas import ConsumeQuota
+from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
 from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
@@ -39,7 +39,9 @@ class Billing:
     check_session: CheckSession
     close_session: CloseSession
     # Usage
-    consume_quota: ConsumeQuota
+    consume_quota: ConsumeQuota  # At once, or by a hold.
+    capture_hold: CaptureHold
+    release_hold: ReleaseHold
     # Purchases
     preview_purchase: PreviewPurchase
     start_purchase: StartPurchase
@@ -53,6 +55,7 @@ class Billing:
     sweep: Sweep
     watch_checkout: WatchCheckout
     expire_purchase: ExpirePurchase
+    expire_hold: ExpireHold
     end_period: EndPeriod
     # The operator's own
     diff_catalog: DiffCatalog

@@ -8,6 +8,7 @@ from core.domain.event import Event, Job
 SETTLE_PAYMENT: Final = "settle_payment"
 WATCH_CHECKOUT: Final = "watch_checkout"
 EXPIRE_PURCHASE: Final = "expire_purchase"
+EXPIRE_HOLD: Final = "expire_hold"
 END_PERIOD: Final = "end_period"
 
 

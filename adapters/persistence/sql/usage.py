@@ -10,7 +10,13 @@ from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import usage_counter as counters
 from adapters.persistence.sql.tables import usage_receipt as receipts
 from core.domain.customer import CustomerId
-from core.domain.usage_quota import QuotaDecision, UsageKey, UsageQuota, UsageReceipt
+from core.domain.usage_quota import (
+    HoldTicket,
+    QuotaDecision,
+    UsageKey,
+    UsageQuota,
+    UsageReceipt,
+)
 
 _key = list(counters.primary_key)
 _receipt_key = list(receipts.primary_key)
@@ -89,6 +95,7 @@ def _counted(rows: Sequence[RowMapping]) -> dict[UsageKey, int]:
 
 
 def row_from_receipt(receipt: UsageReceipt) -> dict[str, Any]:
+    hold = receipt.decision.hold
     return {
         "customer_id": receipt.customer_id,
         "request_id": receipt.request_id,
@@ -99,16 +106,23 @@ def row_from_receipt(receipt: UsageReceipt) -> dict[str, Any]:
         "quota": receipt.decision.limit,
         "resets_at": receipt.decision.resets_at,
         "expires_at": receipt.expires_at,
+        "hold_seconds": receipt.hold_seconds,
+        "hold_id": None if hold is None else hold.id,
+        "hold_expires_at": None if hold is None else hold.expires_at,
     }
 
 
 def receipt_from_row(row: RowMapping) -> UsageReceipt:
     c = receipts.c
+    hold = None
+    if row[c.hold_id] is not None:
+        hold = HoldTicket(row[c.hold_id], row[c.hold_expires_at])
     return UsageReceipt(
         customer_id=row[c.customer_id],
         request_id=row[c.request_id],
         feature=row[c.feature],
         units=row[c.units],
-        decision=QuotaDecision(row[c.allowed], row[c.used], row[c.quota], row[c.resets_at]),
+        decision=QuotaDecision(row[c.allowed], row[c.used], row[c.quota], row[c.resets_at], hold),
         expires_at=row[c.expires_at],
+        hold_seconds=row[c.hold_seconds],
     )
