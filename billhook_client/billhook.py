@@ -27,7 +27,8 @@ log: Final = logging.getLogger("billhook_client")
 class Billhook:
     """
     One per process: `async with Billhook(url, api_key) as billhook`. The address may end with
-    `/api/v1/billing` or not; the key needs the scope `usage`. `client`: an httpx client of your own, for proxies or certificates; you close it.
+    `/api/v1/billing` or not; the key needs the scope `usage`. `client`: an httpx client
+    of your own, for proxies or certificates; its timeouts are yours, and you close it.
     """
 
     def __init__(
@@ -41,10 +42,9 @@ class Billhook:
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise ValueError("the address of Billhook begins with http:// or https://")
-        self._own = httpx.AsyncClient(timeout=timeout_seconds) if client is None else None
-        given = client or self._own
-        assert given is not None
-        self._connection = Connection(url, api_key, tries_max=tries_max, client=given)
+        self._client = client or httpx.AsyncClient(timeout=timeout_seconds)
+        self._closes_client = client is None
+        self._connection = Connection(url, api_key, tries_max=tries_max, client=self._client)
 
     async def __aenter__(self) -> Self:
         return self
@@ -53,8 +53,8 @@ class Billhook:
         await self.close()
 
     async def close(self) -> None:
-        if self._own is not None:
-            await self._own.aclose()
+        if self._closes_client:
+            await self._client.aclose()
 
     def quota(self, customer: str) -> "Quota":
         """What this customer may use: `telegram:123`, `external:abc`, or Billhook's own id."""

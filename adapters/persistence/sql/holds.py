@@ -30,12 +30,7 @@ class SqlHolds:
         return hold_from_row(row)
 
     async def add(self, new: Sequence[UsageHold]) -> None:
-        columns = list(holds.c)
-        rows = (row_from_hold(hold) for hold in new)
-        given = self._statements.given(columns, ([row[c.name] for c in columns] for row in rows))
-        names = [c.name for c in columns]
-        insert = self._statements.insert(holds).from_select(names, select(*given.c))
-        await self._statements.run(insert, subject=new[0].id if new else "")
+        await self._statements.add_all(holds, list(map(row_from_hold, new)), key="id")
 
     async def save(self, hold: UsageHold) -> None:
         await self._statements.save(holds, row_from_hold(hold))

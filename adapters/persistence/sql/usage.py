@@ -62,12 +62,7 @@ class SqlUsage:
         await self._statements.run(update(counters).where(*same).values(used=given.c.used))
 
     async def add_receipts(self, new: Sequence[UsageReceipt]) -> None:
-        columns = list(receipts.c)
-        rows = (row_from_receipt(receipt) for receipt in new)
-        given = self._statements.given(columns, ([row[c.name] for c in columns] for row in rows))
-        names = [c.name for c in columns]
-        insert = self._statements.insert(receipts).from_select(names, select(*given.c))
-        await self._statements.run(insert, subject=new[0].request_id if new else "")
+        await self._statements.add_all(receipts, list(map(row_from_receipt, new)), key="request_id")
 
     async def forget_receipts(self, now: datetime, *, limit: int) -> int:
         expired = (
