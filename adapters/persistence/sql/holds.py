@@ -46,8 +46,10 @@ class SqlHolds:
             .order_by(holds.c.resets_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte("old")  # As `SqlUsage.forget_receipts` says.
         )
-        return (await self._statements.run(delete(holds).where(holds.c.id.in_(old)))).rowcount
+        gone = delete(holds).where(holds.c.id.in_(select(old.c.id)))
+        return len(await self._statements.all(gone.returning(holds.c.id)))
 
 
 def row_from_hold(hold: UsageHold) -> dict[str, Any]:

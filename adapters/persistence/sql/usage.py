@@ -65,16 +65,18 @@ class SqlUsage:
         await self._statements.add_all(receipts, list(map(row_from_receipt, new)), key="request_id")
 
     async def forget_receipts(self, now: datetime, *, limit: int) -> int:
+        # Apart, so that it is asked once: PostgreSQL may ask a sub-select again for every row, and
+        # passes over what it locked before, to rows beyond the limit.
         expired = (
             select(*receipts.primary_key)
             .where(receipts.c.expires_at <= now)
             .order_by(receipts.c.expires_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte("expired")
         )
-        return (
-            await self._statements.run(delete(receipts).where(tuple_(*_receipt_key).in_(expired)))
-        ).rowcount
+        gone = delete(receipts).where(tuple_(*_receipt_key).in_(select(*expired.c)))
+        return len(await self._statements.all(gone.returning(receipts.c.request_id)))
 
 
 def _values(key: UsageKey) -> tuple[str, str, datetime]:
