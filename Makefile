@@ -7,7 +7,7 @@ PORT ?= 8000
 DATA ?= .data
 CATALOG ?= catalogs/fitness.toml
 ARGS ?=
-CODE := core adapters entrypoints sandbox simulation bench tests
+CODE := core adapters entrypoints sandbox simulation billhook_client bench tests
 export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := 1
 .DEFAULT_GOAL := help
@@ -40,7 +40,7 @@ test: .venv/.ok ## Run all tests, with a real PostgreSQL started by themselves (
 check: .venv/.ok ## Everything CI checks: format, lint, types, walls, tests
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
-	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md docs core adapters entrypoints
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md docs core adapters entrypoints billhook_client
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)

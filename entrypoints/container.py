@@ -28,7 +28,7 @@ from core.use_cases.purchases import (
     ShowPurchases,
     StartPurchase,
 )
-from core.use_cases.quotas import ConsumeQuota
+from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
 from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
@@ -65,7 +65,11 @@ class Container(containers.DeclarativeContainer):
     tell_customer = providers.Factory(TellCustomer, store=store, notifier=notifier, now=now)
     mark_reach = providers.Factory(MarkReach, store=store, now=now)
 
-    consume_quota = providers.Singleton(ConsumeQuota, store=store, now=now)  # It groups asks.
+    consume_quota = providers.Singleton(  # It groups asks.
+        ConsumeQuota, store=store, now=now, new_id=new_id
+    )
+    capture_hold = providers.Factory(CaptureHold, store=store, now=now)
+    release_hold = providers.Factory(ReleaseHold, store=store, now=now)
 
     preview_purchase = providers.Factory(PreviewPurchase, store=store, gateways=gateways, now=now)
     start_purchase = providers.Factory(
@@ -87,6 +91,7 @@ class Container(containers.DeclarativeContainer):
         WatchCheckout, store=store, gateways=gateways, now=now, new_id=new_id
     )
     expire_purchase = providers.Factory(ExpirePurchase, store=store, gateways=gateways, now=now)
+    expire_hold = providers.Factory(ExpireHold, store=store, now=now)
     end_period = providers.Factory(EndPeriod, store=store, now=now)
 
     diff_catalog = providers.Factory(DiffCatalog, store=store)
@@ -109,6 +114,8 @@ class Container(containers.DeclarativeContainer):
         tell_customer=tell_customer,
         mark_reach=mark_reach,
         consume_quota=consume_quota,
+        capture_hold=capture_hold,
+        release_hold=release_hold,
         preview_purchase=preview_purchase,
         start_purchase=start_purchase,
         add_checkout=add_checkout,
@@ -119,6 +126,7 @@ class Container(containers.DeclarativeContainer):
         sweep=sweep,
         watch_checkout=watch_checkout,
         expire_purchase=expire_purchase,
+        expire_hold=expire_hold,
         end_period=end_period,
         diff_catalog=diff_catalog,
         apply_catalog=apply_catalog,

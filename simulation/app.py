@@ -35,7 +35,7 @@ from core.use_cases.purchases import (
     ShowPurchases,
     StartPurchase,
 )
-from core.use_cases.quotas import ConsumeQuota
+from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
 from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
@@ -81,7 +81,9 @@ def wired(outside: Outside) -> Billing:
         handle_update=HandleUpdate(store, now),
         tell_customer=TellCustomer(store, outside.notifier, now),
         mark_reach=MarkReach(store, now),
-        consume_quota=ConsumeQuota(store, now),
+        consume_quota=ConsumeQuota(store, now, new_id),
+        capture_hold=CaptureHold(store, now),
+        release_hold=ReleaseHold(store, now),
         preview_purchase=PreviewPurchase(store, gateways, now),
         start_purchase=StartPurchase(store, gateways, now, new_id),
         add_checkout=AddCheckout(store, gateways, now, new_id),
@@ -92,6 +94,7 @@ def wired(outside: Outside) -> Billing:
         sweep=Sweep(store, now),
         watch_checkout=WatchCheckout(store, gateways, now, new_id),
         expire_purchase=ExpirePurchase(store, gateways, now),
+        expire_hold=ExpireHold(store, now),
         end_period=EndPeriod(store, now),
         diff_catalog=DiffCatalog(store),
         apply_catalog=ApplyCatalog(store, now, new_id),

@@ -13,7 +13,6 @@ from typing import Any, Final, Protocol
 from adapters.persistence.memory.tables import Tables
 from core.domain.cause import Cause, StillRunning, StoreBusy
 from core.domain.customer import CustomerId, Identity, IdentityKind
-from core.domain.errors import BillingError
 from core.domain.purchase import PurchaseId, PurchaseStatus
 from core.domain.subscription import Standing
 from core.ports.notifier import CustomerUnreachable, News, NewsKind, NotifierUnavailable
@@ -23,7 +22,6 @@ from core.use_cases.billing import Billing
 from core.use_cases.updates import TELEGRAM, ChatUpdate
 from sandbox.faults import Faults as NoTrouble
 from sandbox.telegram.updates import Pending, Updates
-from simulation.app import NoAnswer
 from simulation.clients import HOUR, RETURN_URL
 from simulation.loop import Node, SimulatedLoop
 from simulation.nemesis import CALM, Faults
@@ -212,5 +210,3 @@ class Chatter:
 
 def _identity(who: int) -> Identity:
     return Identity(IdentityKind.TELEGRAM, str(who))
-
-

@@ -14,13 +14,13 @@ from core.domain.money import Money
 from core.domain.period import Period, PeriodUnit, WindowKind
 from core.domain.plan import Feature, PlanCode, PlanTerms, QuotaRule
 from core.domain.purchase import PurchaseId, PurchaseNotFound
-from core.domain.usage_quota import QuotaDecision, UnitsNotUsable
+from core.domain.usage_quota import HoldId, QuotaDecision, UnitsNotUsable, UsageHoldEnded
 from core.ports.payment_gateway import SenderNotListed, Webhook
 from core.use_cases.billing import Billing
 from core.use_cases.catalogs import WantedCatalog
 from core.use_cases.checkouts import Started
 from core.use_cases.customers import Account
-from core.use_cases.quotas import Ask
+from core.use_cases.quotas import Ask, EndedHold
 from simulation.app import NoAnswer
 from simulation.loop import Node, SimulatedLoop
 from simulation.nemesis import Faults
@@ -57,6 +57,10 @@ class Surroundings(Protocol):
 
     def answered_quota(self, ask: Ask, decision: QuotaDecision) -> None:
         """Compare what a client was told with what the store has."""
+        ...
+
+    def ended_hold(self, hold_id: HoldId, told: set[tuple[str, int]]) -> None:
+        """The same, of how a hold ended."""
         ...
 
     def shown(self, account: Account) -> None: ...
@@ -108,6 +112,8 @@ class Shopper:
             self.buys,
             self.uses,
             self.uses,
+            self.holds,
+            self.holds,
             self.cancels,
             self.registers,
             self.looks,
@@ -149,11 +155,48 @@ class Shopper:
                 for _ in range(1 + (self._chance.random() < 0.3)):
                     asks.create_task(self._uses_once(ask))
 
-    async def _uses_once(self, ask: Ask) -> None:
+    async def _uses_once(self, ask: Ask) -> QuotaDecision:
         decision = await surely(
             self._world, self._chance, lambda billing: billing.consume_quota(ask)
         )
         self._world.answered_quota(ask, decision)
+        return decision
+
+    async def holds(self) -> None:
+        """Work that may fail, several at once: captured, given back, both, or forgotten."""
+        chance = self._chance
+        async with asyncio.TaskGroup() as works:
+            for _ in range(chance.randint(1, 3)):
+                units, seconds = chance.choice((1, 1, 2)), chance.choice((1, 60, 300, 3600))
+                ends = [chance.randint(0, units) for _ in range(chance.choice((0, 1, 1, 2, 3)))]
+                after = chance.uniform(0, 1.2 * seconds)
+                works.create_task(self.works(units, ends, seconds=seconds, after=after))
+
+    async def works(self, units: int, ends: list[int], *, seconds: int, after: float) -> None:
+        """Hold, and after a while end it with so many units (0: give back), in each of these ways."""
+        ask = Ask(self.id, PHOTO, units, self._new_key("hold"), hold_seconds=seconds)
+        await self._uses_once(ask)
+        decision = await self._uses_once(ask)
+        if decision.hold is None:
+            return
+        await asyncio.sleep(after)
+        hold_id = decision.hold.id
+        told = await asyncio.gather(*(self._ends(hold_id, captured) for captured in ends))
+        self._world.ended_hold(hold_id, set(told))
+
+    async def _ends(self, hold_id: HoldId, captured: int) -> tuple[str, int]:
+        """How the hold ended, by whoever ended it."""
+
+        def act(billing: Billing) -> Awaitable[EndedHold]:
+            if captured:
+                return billing.capture_hold(hold_id, captured)
+            return billing.release_hold(hold_id)
+
+        try:
+            ended = (await surely(self._world, self._chance, act)).hold
+        except UsageHoldEnded as otherwise:
+            return otherwise.hold_status, otherwise.captured
+        return ended.status, ended.captured
 
     async def looks(self) -> None:
         def act(billing: Billing) -> Awaitable[Account]:

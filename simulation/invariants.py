@@ -23,7 +23,7 @@ from core.domain.payment import InboxStatus
 from core.domain.period import PeriodUnit
 from core.domain.purchase import Purchase, PurchaseStatus
 from core.domain.subscription import PaidPeriod, Subscription
-from core.domain.usage_quota import UsageReceipt
+from core.domain.usage_quota import RECEIPT_LIFE, HoldStatus, UsageHold, UsageKey, UsageReceipt
 from core.ports.unit_of_work import Now
 from simulation.network import NAME, PromiseBroken, Provider, SimulatedYooKassa, money_of
 
@@ -230,13 +230,48 @@ class Invariants:
                 units[receipt.customer_id, receipt.feature] += receipt.units
                 fits = decision.limit is None or decision.used <= decision.limit
                 self.demand(fits, "Q1 more than the limit", receipt)
+        returned = self._check_holds(changed)
         counted: defaultdict[tuple[str, str], int] = defaultdict(int)
         for key, had, used in changed.get("counter", ()):
-            counted[key.customer_id, key.feature] += used - (had or 0)
+            counted[key.customer_id, key.feature] += used - (had or 0) + returned.pop(key, 0)
             told = _highest_told(changed, key.customer_id, key.feature)
             self.demand(not used or told in {None, used}, "Q2 told otherwise", key, used, told)
         counted_all = {place: used for place, used in counted.items() if used}
         self.demand(counted_all == dict(units), "Q2 allowed is not what was used", units, counted)
+        self.demand(not any(returned.values()), "Q6 given back to no counter", returned)
+
+    def _check_holds(self, changed: "Changed") -> dict[UsageKey, int]:
+        """How many units go back to which counter."""
+        returned: defaultdict[UsageKey, int] = defaultdict(int)
+        receipts = [has for _, _, has in changed.get("receipt", ()) if has is not None]
+        told = {it.decision.hold.id: it for it in receipts if it.decision.hold is not None}
+        for key, had, has in changed.get("usage_hold", ()):
+            if has is None:
+                is_old = had.due_at is None and had.resets_at + RECEIPT_LIFE <= self._now()
+                self.demand(is_old, "Q3 a hold forgotten too early", had)
+            elif had is None:
+                receipt = told.pop(key, None)
+                as_told = receipt is not None and (
+                    (has.key.customer_id, has.key.feature, has.units, has.ticket)
+                    == (receipt.customer_id, receipt.feature, receipt.units, receipt.decision.hold)
+                )
+                self.demand(as_told, "Q2 held otherwise than told", has, receipt)
+                self.demand(has.status is HoldStatus.OPEN, "Q4 born ended", has)
+            else:
+                self._check_ending(had, has)
+                returned[has.key] += has.units - has.captured
+        self.demand(not told, "Q2 told and not held", told)
+        return returned
+
+    def _check_ending(self, had: UsageHold, has: UsageHold) -> None:
+        self.demand(had.status is HoldStatus.OPEN, "Q4 a hold ended twice", had, has)
+        for name in ("id", "key", "units", "expires_at", "resets_at"):
+            self.demand(getattr(had, name) == getattr(has, name), "Q4 a hold changed", name, has)
+        ended_at = has.ended_at or had.held_at
+        is_late = has.expires_at <= ended_at <= self._now()
+        self.demand((has.status is HoldStatus.EXPIRED) == is_late, "Q4 ended out of its time", has)
+        captured = range(1, has.units + 1) if has.status is HoldStatus.CAPTURED else (0,)
+        self.demand(has.captured in captured, "Q6 captured", has)
 
 
 Changed = dict[str, list[tuple[Any, Any, Any]]]
@@ -250,6 +285,7 @@ _TABLES: Final = {
     "subscription": "subscriptions",
     "receipt": "receipts",
     "counter": "counters",
+    "usage_hold": "holds",
 }
 
 
@@ -325,6 +361,8 @@ def final_problems(invariants: Invariants, tables: Tables, provider: Provider) -
         _check_payment(body, tables, cases, demand)
     for purchase in tables.purchases.rows.values():
         demand(not purchase.is_pending, "E2 stranded", purchase)
+    for hold in tables.holds.rows.values():
+        demand(hold.status is not HoldStatus.OPEN, "Q4 a hold is open past its end", hold)
     for checkout in tables.checkouts.rows.values():
         demand(not checkout.is_settling, "law 6 never ended", checkout)
     _check_work(tables, provider, demand)

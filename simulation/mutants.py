@@ -20,13 +20,13 @@ from core.domain.payment import (
 )
 from core.domain.plan import GatewayName
 from core.domain.purchase import PurchaseId
-from core.domain.usage_quota import RECEIPT_LIFE, QuotaDecision, UsageReceipt
+from core.domain.usage_quota import RECEIPT_LIFE, HoldId, QuotaDecision, UsageReceipt
 from core.ports.payment_gateway import Gateways, PaymentGateway, Webhook
 from core.ports.unit_of_work import SavedMeanwhile, Store, UnitOfWork, View
 from core.use_cases.billing import Billing
 from core.use_cases.customers import standing_of
 from core.use_cases.purchases import ExpirePurchase
-from core.use_cases.quotas import Ask, ConsumeQuota
+from core.use_cases.quotas import Ask, ConsumeQuota, ExpireHold
 from core.use_cases.settling import Settlement, SettlePayment, book
 from core.use_cases.webhooks import TakeInWebhook
 from simulation.app import Compose, Outside, wired
@@ -175,6 +175,8 @@ class ChecksThenCounts(ConsumeQuota):
     """Looks whether it fits in one unit, and counts in another."""
 
     async def __call__(self, ask: Ask) -> QuotaDecision:
+        if ask.hold_seconds is not None:
+            return await super().__call__(ask)
         now = self._now()
         async with self._store.write() as uow:
             quota = (await standing_of(uow, ask.customer_id)).quota(ask.feature, now)
@@ -199,7 +201,20 @@ class ChecksThenCounts(ConsumeQuota):
 
 
 def quota_check_then_increment(outside: Outside) -> Billing:
-    return replace(wired(outside), consume_quota=ChecksThenCounts(outside.store, outside.now))
+    return replace(
+        wired(outside), consume_quota=ChecksThenCounts(outside.store, outside.now, outside.new_id)
+    )
+
+
+class NeverExpires(ExpireHold):
+    """Whoever held it will see to it."""
+
+    async def __call__(self, hold_id: HoldId) -> None:
+        """Do nothing."""
+
+
+def hold_never_expires(outside: Outside) -> Billing:
+    return replace(wired(outside), expire_hold=NeverExpires(outside.store, outside.now))
 
 
 class ExpiresUnasked(ExpirePurchase):
@@ -260,6 +275,7 @@ MUTANTS: Final[dict[str, Compose]] = {
         answer_before_storing,
         trust_the_message,
         quota_check_then_increment,
+        hold_never_expires,
         expire_without_asking,
         new_key_per_attempt,
         claim_without_continuation,

@@ -67,6 +67,16 @@ class Consume(Flow):
         await self.shopper.uses(5)
 
 
+class Hold(Flow):
+    """One is captured in part, one is given back while it is captured, one is forgotten."""
+
+    async def act(self) -> None:
+        works = self.shopper.works
+        await asyncio.gather(works(2, [1], seconds=60, after=5), works(1, [], seconds=60, after=0))
+        await works(1, [0, 1], seconds=60, after=1)
+        await asyncio.sleep(CATCH_UP)
+
+
 class Expire(Flow):
     """A purchase runs out at a moment when it was just paid and nobody has told us, and a period ends."""
 
@@ -91,6 +101,7 @@ FLOWS: Final[dict[str, type[Flow]]] = {
     "buy": Buy,
     "settle": Settle,
     "consume": Consume,
+    "hold": Hold,
     "expire": Expire,
 }
 

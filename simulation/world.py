@@ -13,7 +13,7 @@ from adapters.memory_notifier import MemoryNotifier
 from adapters.persistence.memory import Committed, MemoryStore
 from core.domain.cause import StoreBusy
 from core.domain.errors import BillingError
-from core.domain.usage_quota import QuotaDecision
+from core.domain.usage_quota import HoldId, QuotaDecision
 from core.ports.payment_gateway import Gateways, Webhook
 from core.ports.unit_of_work import Now
 from core.use_cases.billing import Billing
@@ -191,6 +191,12 @@ class World:
         self.demand(
             receipt is not None and receipt.decision == decision, "Q2 told and not kept", ask
         )
+
+    def ended_hold(self, hold_id: HoldId, told: set[tuple[str, int]]) -> None:
+        hold = self.store.tables.holds.rows[hold_id]
+        for outcome in told:
+            kept = (hold.status, hold.captured)
+            self.demand(outcome == kept, "Q4 a hold ended otherwise than told", outcome, hold)
 
     def shown(self, account: Account) -> None:
         """What a customer is shown is what the rules say of what is kept."""

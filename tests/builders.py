@@ -43,6 +43,7 @@ from core.domain.subscription import (
     SubscriptionId,
     SubscriptionStatus,
 )
+from core.domain.usage_quota import HoldId, HoldStatus, UsageHold, UsageKey
 
 NOON: Final = datetime(2026, 3, 10, 9, 0, 0, 123457, tzinfo=UTC)
 """Noon in Moscow, with microseconds: a store that rounds time is found out."""
@@ -267,6 +268,34 @@ def an_entry(**fields: Any) -> Entry:
         purchase_id="pur_00000001",
     )
     return replace(entry, **fields)
+
+
+def a_hold(**fields: Any) -> UsageHold:
+    """Captured in part. See `an_open_hold` for a fresh one."""
+    hold = UsageHold(
+        id=HoldId("hld_00000001"),
+        key=UsageKey(ANNA, PHOTO_AI, NOON - timedelta(hours=12)),
+        units=3,
+        limit=50,
+        resets_at=NOON + timedelta(hours=12),
+        held_at=NOON,
+        expires_at=NOON + timedelta(minutes=5),
+        status=HoldStatus.CAPTURED,
+        captured=2,
+        ended_at=NOON + timedelta(minutes=1),
+    )
+    return replace(hold, **fields)
+
+
+def an_open_hold(**fields: Any) -> UsageHold:
+    fresh = {
+        "id": HoldId("hld_00000002"),
+        "limit": None,
+        "status": HoldStatus.OPEN,
+        "captured": 0,
+        "ended_at": None,
+    }
+    return a_hold(**fresh | fields)
 
 
 def a_claim(**fields: Any) -> Claim:

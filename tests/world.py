@@ -17,7 +17,7 @@ from core.domain.money import Money
 from core.domain.payment import PaymentId
 from core.domain.plan import Feature
 from core.domain.purchase import PurchaseId
-from core.domain.usage_quota import QuotaDecision
+from core.domain.usage_quota import HOLD_SECONDS, QuotaDecision
 from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Now, Store
@@ -119,6 +119,16 @@ class World:
 
     async def uses(self, who: CustomerId, request_id: str, units: int = 1) -> QuotaDecision:
         return await self.billing.consume_quota(Ask(who, Feature("photo_ai"), units, request_id))
+
+    async def holds(
+        self, who: CustomerId, request_id: str, units: int = 1, *, seconds: int = HOLD_SECONDS
+    ) -> QuotaDecision:
+        ask = Ask(who, Feature("photo_ai"), units, request_id, hold_seconds=seconds)
+        return await self.billing.consume_quota(ask)
+
+    async def used(self, who: CustomerId) -> int:
+        """Of the photos of this window."""
+        return (await self.me(who)).quotas[0].used
 
     async def purchase(self, who: CustomerId, purchase_id: PurchaseId) -> Started:
         return await self.billing.show_purchases.one(who, purchase_id)

@@ -12,10 +12,17 @@ from core.domain.credentials import Session
 from core.domain.money import Money
 from core.domain.plan import PlanVersion
 from core.domain.purchase import Purchase, PurchaseStatus
-from core.domain.usage_quota import UNITS_MAX, QuotaDecision, UsageQuota
+from core.domain.usage_quota import (
+    HOLD_SECONDS,
+    HOLD_SECONDS_MAX,
+    UNITS_MAX,
+    QuotaDecision,
+    UsageQuota,
+)
 from core.use_cases.checkouts import Started
 from core.use_cases.customers import Account
 from core.use_cases.purchases import Preview
+from core.use_cases.quotas import EndedHold
 
 # What clients send.
 
@@ -59,6 +66,14 @@ class CustomerRequest(Closed):
 class ConsumeRequest(Closed):
     amount: Annotated[int, Field(ge=1, le=UNITS_MAX)] = 1
     request_id: Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
+
+
+class HoldRequest(ConsumeRequest):
+    expires_in_seconds: Annotated[int, Field(ge=1, le=HOLD_SECONDS_MAX)] = HOLD_SECONDS
+
+
+class CaptureRequest(Closed):
+    amount: Annotated[int, Field(ge=1, le=UNITS_MAX)] | None = None
 
 
 class TelegramSignIn(Closed):
@@ -130,6 +145,21 @@ class UsageBody(BaseModel):
 
 class DecisionBody(UsageBody):
     allowed: bool
+
+
+class HoldBody(DecisionBody):
+    """Both are null where it was denied."""
+
+    hold_id: str | None
+    expires_at: AwareDatetime | None
+
+
+class EndedHoldBody(UsageBody):
+    """The counter is that of the window which the units were taken from."""
+
+    hold_id: str
+    status: str
+    captured: int
 
 
 class WalletBody(BaseModel):
@@ -263,6 +293,22 @@ def body_from_decision(decision: QuotaDecision) -> DecisionBody:
         limit=decision.limit,
         remaining=decision.remaining,
         resets_at=decision.resets_at,
+    )
+
+
+def body_from_held(decision: QuotaDecision) -> HoldBody:
+    hold = decision.hold
+    return HoldBody(
+        **body_from_decision(decision).model_dump(),
+        hold_id=None if hold is None else hold.id,
+        expires_at=None if hold is None else hold.expires_at,
+    )
+
+
+def body_from_ended(ended: EndedHold) -> EndedHoldBody:
+    counter = body_from_decision(ended.decision).model_dump(exclude={"allowed"})
+    return EndedHoldBody(
+        **counter, hold_id=ended.hold.id, status=ended.hold.status, captured=ended.hold.captured
     )
 
 

@@ -7,9 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 from adapters.http.bodies import (
+    CaptureRequest,
     CheckoutRequest,
     ConsumeRequest,
     DecisionBody,
+    EndedHoldBody,
+    HoldBody,
+    HoldRequest,
     MeBody,
     PreviewBody,
     PreviewRequest,
@@ -18,10 +22,12 @@ from adapters.http.bodies import (
     PurchasesBody,
     body_from_account,
     body_from_decision,
+    body_from_ended,
+    body_from_held,
     body_from_preview,
     body_from_started,
 )
-from adapters.http.edge import Call, key_call, session_call
+from adapters.http.edge import Call, edge_of, key_call, key_of, session_call
 from adapters.http.init_data import InitDataNotTrusted, InitDataTooOld
 from adapters.http.operations import Answer, Closed, Operation
 from adapters.http.return_urls import ReturnUrlNotListed
@@ -31,7 +37,13 @@ from core.domain.customer import CustomerNotFound, IdentityNotReadable
 from core.domain.errors import BillingError
 from core.domain.plan import Feature, FeatureNotFound, PlanNotForSale, PlanNotFound
 from core.domain.purchase import PurchaseId, PurchaseNotFound, PurchaseNotPending
-from core.domain.usage_quota import RequestIdUsedOtherwise
+from core.domain.usage_quota import (
+    CaptureNotUsable,
+    HoldId,
+    RequestIdUsedOtherwise,
+    UsageHoldEnded,
+    UsageHoldNotFound,
+)
 from core.ports.payment_gateway import CheckoutDeclined, GatewayNotFound, GatewayUnavailable
 from core.use_cases.checkouts import ReceiptContactMissing
 from core.use_cases.grouping import TooManyAsks
@@ -63,6 +75,10 @@ class CustomerPurchasePath(CustomerPath, PurchasePath):
 
 class FeaturePath(CustomerPath):
     feature: _FeatureRef
+
+
+class HoldPath(BaseModel):
+    hold_id: Annotated[str, Field(pattern=r"^hld_[a-z0-9]{8,40}$")]
 
 
 class IdempotencyHeader(BaseModel):
@@ -143,6 +159,28 @@ async def cancel_purchase(call: Call, params: PurchasePath) -> PurchaseBody:
 async def consume_quota(call: Call, params: FeaturePath, body: ConsumeRequest) -> DecisionBody:
     ask = Ask(call.customer_id, Feature(params.feature), body.amount, body.request_id)
     return body_from_decision(await call.billing.consume_quota(ask))
+
+
+async def hold_quota(call: Call, params: FeaturePath, body: HoldRequest) -> HoldBody:
+    ask = Ask(
+        call.customer_id,
+        Feature(params.feature),
+        body.amount,
+        body.request_id,
+        hold_seconds=body.expires_in_seconds,
+    )
+    return body_from_held(await call.billing.consume_quota(ask))
+
+
+async def capture_hold(request: Request, params: HoldPath, body: CaptureRequest) -> EndedHoldBody:
+    await key_of(request, Scope.USAGE)
+    billing = edge_of(request).billing
+    return body_from_ended(await billing.capture_hold(HoldId(params.hold_id), body.amount))
+
+
+async def release_hold(request: Request, params: HoldPath) -> EndedHoldBody:
+    await key_of(request, Scope.USAGE)
+    return body_from_ended(await edge_of(request).billing.release_hold(HoldId(params.hold_id)))
 
 
 _OF_THE_CLAIM: Final = (KeyUsedOtherwise, StillRunning)
@@ -254,6 +292,28 @@ def _with_key(endpoint: Endpoint, scope: Scope, *, passes_params: bool) -> Endpo
     return called
 
 
+def _of_a_hold(
+    path: str,
+    endpoint: Endpoint,
+    summary: str,
+    *errors: type[BillingError],
+    **models: type[BaseModel],
+) -> Operation:
+    """A hold is known by its id alone, so these name no customer."""
+    return Operation(
+        method="POST",
+        path=f"{ROOT}/usage/holds/{{hold_id}}/{path}/",
+        endpoint=endpoint,
+        summary=summary,
+        responses={200: EndedHoldBody},
+        tags=("host",),
+        params=HoldPath,
+        security=(API_KEY,),
+        errors=(*errors, UsageHoldNotFound, UsageHoldEnded, NotSignedIn, ScopeMissing, StoreBusy),
+        **models,
+    )
+
+
 def customer_operations() -> list[Operation]:
     """Every call that concerns one customer."""
     started: Mapping[str, Any] = {
@@ -287,4 +347,11 @@ def customer_operations() -> list[Operation]:
                 "Use a feature, if the quota allows it", DecisionBody, scope=Scope.USAGE,
                 params=FeaturePath, body=ConsumeRequest,
                 errors=(FeatureNotFound, RequestIdUsedOtherwise, TooManyAsks)),
+        _hosted("POST", "/customers/{ref}/usage/{feature}/holds/", hold_quota,
+                "Hold units for work that may fail, if the quota allows it", HoldBody,
+                scope=Scope.USAGE, params=FeaturePath, body=HoldRequest,
+                errors=(FeatureNotFound, RequestIdUsedOtherwise, TooManyAsks)),
+        _of_a_hold("capture", capture_hold, "The work is done: use what was held, or less of it",
+                   CaptureNotUsable, body=CaptureRequest),
+        _of_a_hold("release", release_hold, "The work failed: give back what was held"),
     ]  # fmt: skip

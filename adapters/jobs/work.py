@@ -8,10 +8,12 @@ from core.domain.ledger import EntryId
 from core.domain.payment import PaymentId
 from core.domain.plan import GatewayName, PlanCode
 from core.domain.purchase import PurchaseId
+from core.domain.usage_quota import HoldId
 from core.ports.notifier import NewsKind
 from core.use_cases.billing import Billing
 from core.use_cases.consequences import (
     END_PERIOD,
+    EXPIRE_HOLD,
     EXPIRE_PURCHASE,
     SETTLE_PAYMENT,
     TELL_CUSTOMER,
@@ -39,6 +41,9 @@ def work_of(billing: Billing) -> Work:
     async def expire_purchase(payload: Payload) -> None:
         await billing.expire_purchase(PurchaseId(payload["purchase_id"]))
 
+    async def expire_hold(payload: Payload) -> None:
+        await billing.expire_hold(HoldId(payload["hold_id"]))
+
     async def end_period(payload: Payload) -> None:
         await billing.end_period(CustomerId(payload["customer_id"]))
 
@@ -49,6 +54,7 @@ def work_of(billing: Billing) -> Work:
         SETTLE_PAYMENT: settle_payment,
         WATCH_CHECKOUT: watch_checkout,
         EXPIRE_PURCHASE: expire_purchase,
+        EXPIRE_HOLD: expire_hold,
         END_PERIOD: end_period,
         TELL_CUSTOMER: tell_customer,
     }

@@ -1,16 +1,37 @@
-"""A usage quota: so many units of a feature per window, decided whole or not at all."""
+"""A usage quota: so many units of a feature per window, decided whole or not at all; and holds."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from enum import StrEnum
+from typing import Final, NewType
 
 from core.domain.customer import CustomerId
-from core.domain.errors import Conflict, Invalid
+from core.domain.errors import Conflict, Invalid, NotFound
 from core.domain.plan import Feature
 
 UNITS_MAX: Final = 1_000_000
 RECEIPT_LIFE: Final = timedelta(days=35)
 """How long after its window's end a request id is still answered as before."""
+
+HOLD_SECONDS: Final = 300
+HOLD_SECONDS_MAX: Final = 3600
+
+HoldId = NewType("HoldId", str)
+
+
+class HoldStatus(StrEnum):
+    OPEN = "open"
+    CAPTURED = "captured"
+    RELEASED = "released"
+    EXPIRED = "expired"
+
+
+HOLD_MOVES: Final = {
+    HoldStatus.OPEN: frozenset({HoldStatus.CAPTURED, HoldStatus.RELEASED, HoldStatus.EXPIRED}),
+    HoldStatus.CAPTURED: frozenset[HoldStatus](),
+    HoldStatus.RELEASED: frozenset[HoldStatus](),
+    HoldStatus.EXPIRED: frozenset[HoldStatus](),
+}
 
 
 @dataclass(eq=False)
@@ -22,9 +43,41 @@ class UnitsNotUsable(Invalid):
 
 @dataclass(eq=False)
 class RequestIdUsedOtherwise(Conflict):
-    """This request id was used before for another feature or amount; send a new one."""
+    """This request id was used before to ask for something else; send a new one."""
 
     request_id: str
+
+
+@dataclass(eq=False)
+class HoldLifeNotUsable(Invalid):
+    """Units can be held for one second to one hour."""
+
+    seconds: int
+
+
+@dataclass(eq=False)
+class CaptureNotUsable(Invalid):
+    """At least one unit is captured, and no more than were held."""
+
+    units: int
+    held: int
+
+
+@dataclass(eq=False)
+class UsageHoldNotFound(NotFound):
+    """No such hold of usage."""
+
+    hold_id: str
+
+
+@dataclass(eq=False)
+class UsageHoldEnded(Conflict):
+    """The hold has ended already, in the way told here; what was asked cannot be done any more."""
+
+    hold_id: str
+    hold_status: str
+    captured: int
+    ended_at: datetime
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,6 +90,14 @@ class UsageKey:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldTicket:
+    """What whoever asked for a hold needs in order to end it in time."""
+
+    id: HoldId
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class QuotaDecision:
     """The answer to one ask. A denial is an answer, not an error."""
 
@@ -44,6 +105,7 @@ class QuotaDecision:
     used: int
     limit: int | None  # None: unlimited
     resets_at: datetime
+    hold: HoldTicket | None = None  # None: the units are used, or denied.
 
     @property
     def remaining(self) -> int | None:
@@ -52,7 +114,10 @@ class QuotaDecision:
 
 @dataclass(frozen=True, slots=True)
 class UsageReceipt:
-    """What was asked under a request id and what was answered, so that a repeat hears the same."""
+    """
+    What was asked under a request id and what was answered, so that a repeat hears the same.
+    `hold_seconds` is None where the units were to be used at once.
+    """
 
     customer_id: CustomerId
     request_id: str
@@ -60,9 +125,12 @@ class UsageReceipt:
     units: int
     decision: QuotaDecision
     expires_at: datetime
+    hold_seconds: int | None = None
 
-    def repeated(self, feature: Feature, units: int) -> QuotaDecision:
-        if (self.feature, self.units) != (feature, units):
+    def repeated(
+        self, feature: Feature, units: int, *, hold_seconds: int | None = None
+    ) -> QuotaDecision:
+        if (self.feature, self.units, self.hold_seconds) != (feature, units, hold_seconds):
             raise RequestIdUsedOtherwise(self.request_id)
         return self.decision
 
@@ -88,3 +156,88 @@ class UsageQuota:
 
     def decision(self, *, allowed: bool) -> QuotaDecision:
         return QuotaDecision(allowed, self.used, self.limit, self.resets_at)
+
+    def given_back(self, units: int) -> "UsageQuota":
+        return replace(self, used=max(0, self.used - units))
+
+    def held(self, hold_id: HoldId, units: int, *, seconds: int, at: datetime) -> "UsageHold":
+        """
+        The hold of units that were allowed by this quota.
+
+        Raises:
+            HoldLifeNotUsable
+        """
+        if not 1 <= seconds <= HOLD_SECONDS_MAX:
+            raise HoldLifeNotUsable(seconds)
+        expires_at = at + timedelta(seconds=seconds)
+        return UsageHold(hold_id, self.key, units, self.limit, self.resets_at, at, expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageHold:
+    """
+    Units taken from one window's counter for work that may fail. It ends once: what is not
+    captured by then goes back to that counter, whatever window it is now. `limit` and
+    `resets_at` are the window's, as they were when the units were taken.
+    """
+
+    id: HoldId
+    key: UsageKey
+    units: int
+    limit: int | None
+    resets_at: datetime
+    held_at: datetime
+    expires_at: datetime
+    status: HoldStatus = HoldStatus.OPEN
+    captured: int = 0
+    ended_at: datetime | None = None
+    version: int = 0
+
+    @property
+    def due_at(self) -> datetime | None:
+        return self.expires_at if self.status is HoldStatus.OPEN else None
+
+    @property
+    def returned(self) -> int:
+        """Units that went back when it ended."""
+        return 0 if self.status is HoldStatus.OPEN else self.units - self.captured
+
+    @property
+    def ticket(self) -> HoldTicket:
+        return HoldTicket(self.id, self.expires_at)
+
+    def at(self, now: datetime) -> "UsageHold":
+        """As time has made it, even if no sweep has written that down."""
+        if self.status is HoldStatus.OPEN and self.expires_at <= now:
+            return replace(self, status=HoldStatus.EXPIRED, ended_at=self.expires_at)
+        return self
+
+    def becomes_captured(self, units: int | None, *, at: datetime) -> "UsageHold":
+        """
+        So many units (None: all) are used for good. The same again, it stays as it is.
+
+        Raises:
+            CaptureNotUsable, UsageHoldEnded
+        """
+        captured = self.units if units is None else units
+        if not 1 <= captured <= self.units:
+            raise CaptureNotUsable(captured, self.units)
+        return self._ended(HoldStatus.CAPTURED, captured=captured, at=at)
+
+    def becomes_released(self, *, at: datetime) -> "UsageHold":
+        """
+        All units go back. Released again, it stays as it is.
+
+        Raises:
+            UsageHoldEnded
+        """
+        return self._ended(HoldStatus.RELEASED, captured=0, at=at)
+
+    def _ended(self, status: HoldStatus, *, captured: int, at: datetime) -> "UsageHold":
+        present = self.at(at)
+        if (present.status, present.captured) == (status, captured):
+            return present
+        if status not in HOLD_MOVES[present.status]:
+            assert present.ended_at is not None
+            raise UsageHoldEnded(self.id, present.status, present.captured, present.ended_at)
+        return replace(present, status=status, captured=captured, ended_at=at)

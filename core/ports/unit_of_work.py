@@ -20,7 +20,7 @@ from core.domain.payment import InboxItem, PaymentId
 from core.domain.plan import Catalog, GatewayName, PlanVersionId
 from core.domain.purchase import Purchase, PurchaseId
 from core.domain.subscription import Standing, Subscription
-from core.domain.usage_quota import UsageKey, UsageQuota, UsageReceipt
+from core.domain.usage_quota import HoldId, UsageHold, UsageKey, UsageQuota, UsageReceipt
 
 Now = Callable[[], datetime]
 """The present, aware and in UTC."""
@@ -252,6 +252,31 @@ class Usage(UsageRead, Protocol):
         ...
 
 
+class HoldsRead(Protocol):
+    async def get(self, hold_id: HoldId) -> UsageHold:
+        """
+        Raises:
+            UsageHoldNotFound
+        """
+        ...
+
+
+class Holds(HoldsRead, Protocol):
+    """Holds of usage. Each is decided under the lock of its counter (`Usage.lock`)."""
+
+    async def add(self, holds: Sequence[UsageHold]) -> None: ...
+
+    async def save(self, hold: UsageHold) -> None: ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[HoldId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+    async def forget(self, now: datetime, *, limit: int) -> int:
+        """Drop up to `limit` that have ended and whose receipts have expired; how many."""
+        ...
+
+
 class Claims(Protocol):
     async def take(self, claim: Claim) -> Claim:
         """
@@ -375,6 +400,7 @@ class View(Protocol):
     checkouts: CheckoutsRead
     ledger: LedgerRead
     usage: UsageRead
+    holds: HoldsRead
     catalogs: CatalogsRead
     credentials: CredentialsRead
     inbox: InboxRead
@@ -405,6 +431,7 @@ class UnitOfWork(Protocol):
     checkouts: Checkouts
     ledger: Ledger
     usage: Usage
+    holds: Holds
     catalogs: Catalogs
     credentials: Credentials
     claims: Claims

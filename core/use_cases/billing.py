@@ -21,7 +21,7 @@ from core.use_cases.purchases import (
     ShowPurchases,
     StartPurchase,
 )
-from core.use_cases.quotas import ConsumeQuota
+from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
 from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
@@ -45,7 +45,9 @@ class Billing:
     tell_customer: TellCustomer
     mark_reach: MarkReach
     # Usage
-    consume_quota: ConsumeQuota
+    consume_quota: ConsumeQuota  # At once, or by a hold.
+    capture_hold: CaptureHold
+    release_hold: ReleaseHold
     # Purchases
     preview_purchase: PreviewPurchase
     start_purchase: StartPurchase
@@ -59,6 +61,7 @@ class Billing:
     sweep: Sweep
     watch_checkout: WatchCheckout
     expire_purchase: ExpirePurchase
+    expire_hold: ExpireHold
     end_period: EndPeriod
     # The operator's own
     diff_catalog: DiffCatalog

@@ -9,6 +9,7 @@ from core.ports.notifier import NewsKind
 SETTLE_PAYMENT: Final = "settle_payment"
 WATCH_CHECKOUT: Final = "watch_checkout"
 EXPIRE_PURCHASE: Final = "expire_purchase"
+EXPIRE_HOLD: Final = "expire_hold"
 END_PERIOD: Final = "end_period"
 TELL_CUSTOMER: Final = "tell_customer"
 

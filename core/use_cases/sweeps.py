@@ -5,7 +5,7 @@ from typing import Final
 
 from core.domain.event import Job
 from core.ports.unit_of_work import Now, Store
-from core.use_cases.consequences import END_PERIOD, EXPIRE_PURCHASE, WATCH_CHECKOUT
+from core.use_cases.consequences import END_PERIOD, EXPIRE_HOLD, EXPIRE_PURCHASE, WATCH_CHECKOUT
 from core.use_cases.updates import KEPT_FOR
 
 BATCH: Final = 200
@@ -39,10 +39,15 @@ class Sweep:
                 Job(END_PERIOD, {"customer_id": one}, now, dedupe=one)
                 for one in await uow.subscriptions.take_due(now, until=until, limit=BATCH)
             ]
+            found += [
+                Job(EXPIRE_HOLD, {"hold_id": one}, now, dedupe=one)
+                for one in await uow.holds.take_due(now, until=until, limit=BATCH)
+            ]
             for job in found:
                 await uow.jobs.enqueue(job)
             forgotten = await uow.usage.forget_receipts(now, limit=BATCH)
             forgotten += await uow.inbox.forget(now - KEPT_FOR, limit=BATCH)
+            forgotten += await uow.holds.forget(now, limit=BATCH)
             if found or forgotten:
                 await uow.commit()
         return len(found)

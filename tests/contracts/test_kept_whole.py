@@ -14,6 +14,7 @@ from core.domain.money import Money
 from core.domain.payment import InboxStatus, NoticeKind
 from core.domain.purchase import Meeting, Remark
 from core.domain.subscription import Activation, SubscriptionStatus
+from core.domain.usage_quota import HoldStatus
 from core.ports.unit_of_work import Store, UnitOfWork
 from tests.builders import (
     NOON,
@@ -23,6 +24,7 @@ from tests.builders import (
     a_claim,
     a_customer,
     a_free_subscription,
+    a_hold,
     a_notice,
     a_pending_purchase,
     a_purchase,
@@ -32,6 +34,7 @@ from tests.builders import (
     an_asked_checkout,
     an_event,
     an_inbox_item,
+    an_open_hold,
 )
 from tests.contracts.units import seen, written
 
@@ -102,6 +105,14 @@ KINDS = {
         save=lambda uow, it: uow.subscriptions.save(it),
         load=lambda reader, it: reader.subscriptions.get(it.customer_id),
     ),
+    "hold": Kept(
+        fresh=an_open_hold(id=a_hold().id),
+        full=a_hold(),
+        other=a_hold(status=HoldStatus.EXPIRED, captured=0, ended_at=a_hold().expires_at),
+        add=lambda uow, it: uow.holds.add([it]),
+        save=lambda uow, it: uow.holds.save(it),
+        load=lambda reader, it: reader.holds.get(it.id),
+    ),
     "claim": Kept(
         fresh=a_claim(answer=None),
         full=a_claim(),
@@ -157,6 +168,8 @@ async def kept(request: pytest.FixtureRequest, shop: Store) -> Kept:
     """One kind, with whatever it belongs to in the store already."""
     if request.param == "checkout":
         await written(shop, lambda uow: uow.purchases.add(a_pending_purchase()))
+    if request.param == "hold":
+        await written(shop, lambda uow: uow.usage.lock([a_hold().key]))
     if request.param == "subscription":
         await written(shop, lambda uow: uow.customers.add(CUSTOMER))
     return KINDS[request.param]

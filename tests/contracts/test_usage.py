@@ -10,7 +10,7 @@ from core.domain.customer import CustomerId
 from core.domain.plan import Feature
 from core.domain.usage_quota import QuotaDecision, UsageKey, UsageQuota, UsageReceipt
 from core.ports.unit_of_work import SavedMeanwhile, Store
-from tests.builders import ANNA, BORIS, NOON, PHOTO_AI
+from tests.builders import ANNA, BORIS, NOON, PHOTO_AI, an_open_hold
 from tests.contracts.units import again, let_others_go_on, seen, written
 
 TOMORROW = NOON + timedelta(days=1)
@@ -122,6 +122,8 @@ async def test_a_receipt_comes_back_whole(shop):
         a_receipt("r2", decision=denial),
         a_receipt("r3", decision=unlimited),
         a_receipt("r1", customer_id=BORIS, units=1),
+        a_receipt("r4", decision=denial, hold_seconds=3600),
+        a_receipt("r5", decision=replace(unlimited, hold=an_open_hold().ticket), hold_seconds=1),
     ]
     await written(shop, lambda uow: uow.usage.add_receipts(receipts))
 

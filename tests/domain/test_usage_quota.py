@@ -98,9 +98,12 @@ def test_a_repeated_request_id_hears_the_first_decision():
     assert receipt().repeated(PHOTO_AI, 2) == receipt().decision
 
 
-@pytest.mark.parametrize(("feature", "units"), [(PHOTO_AI, 1), (Feature("voice_ai"), 2)])
-def test_a_request_id_used_for_another_ask_is_refused(feature, units):
+@pytest.mark.parametrize(
+    ("feature", "units", "seconds"),
+    [(PHOTO_AI, 1, None), (Feature("voice_ai"), 2, None), (PHOTO_AI, 2, 300)],
+)
+def test_a_request_id_used_for_another_ask_is_refused(feature, units, seconds):
     with pytest.raises(RequestIdUsedOtherwise) as refused:
-        receipt().repeated(feature, units)
+        receipt().repeated(feature, units, hold_seconds=seconds)
 
     assert refused.value.request_id == "req-1"

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-PRODUCT: Final = ("core", "adapters", "entrypoints", "sandbox", "simulation", "bench")
+PRODUCT: Final = (
+    "core",
+    "adapters",
+    "entrypoints",
+    "sandbox",
+    "simulation",
+    "billhook_client",
+    "bench",
+)
 MIGRATIONS: Final = "adapters/persistence/sql/migrations/"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.house.sources import ROOT
 
-ROOMS = ("core", "adapters", "entrypoints", "sandbox", "simulation")
+ROOMS = ("core", "adapters", "entrypoints", "sandbox", "simulation", "billhook_client")
 
 DETOUR = "acyclic"
 """Who enters a layer from below closes a circle too."""
@@ -43,6 +43,8 @@ TRESPASSES = [
     ("simulation", "simulation/stray.py", "import entrypoints.logs", {"simulation"}),
     ("product", "adapters/http/stray.py", "import sandbox.clock", {"product"}),
     ("product", "core/use_cases/stray.py", "import simulation", {"product"}),
+    ("client", "billhook_client/stray.py", "import core.domain.money", {"client"}),
+    ("server", "simulation/stray.py", "import billhook_client", {"server"}),
     ("wiring", "adapters/http/stray.py", "import dependency_injector", {"wiring"}),
     ("sql", "adapters/jobs/stray.py", "import sqlalchemy", {"sql"}),
     ("web", "adapters/jobs/stray.py", "import starlette", {"web"}),

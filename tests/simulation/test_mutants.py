@@ -13,6 +13,7 @@ BREAKS = {
     "answer_before_storing": "W2",
     "trust_the_message": "M10",
     "quota_check_then_increment": "Q1",
+    "hold_never_expires": "Q4",
     "expire_without_asking": "law 4",
     "new_key_per_attempt": "law 5",
     "claim_without_continuation": "E2",

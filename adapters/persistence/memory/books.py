@@ -1,9 +1,9 @@
-"""The memory store's ledger and usage counters."""
+"""The memory store's ledger, usage counters and holds of usage."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from adapters.persistence.memory.repositories import Repository
+from adapters.persistence.memory.repositories import Dated, Repository
 from adapters.persistence.memory.tables import Balance
 from core.domain.customer import CustomerId
 from core.domain.ledger import (
@@ -18,7 +18,15 @@ from core.domain.ledger import (
     natural_sign,
 )
 from core.domain.money import Currency, Money
-from core.domain.usage_quota import UsageKey, UsageQuota, UsageReceipt
+from core.domain.usage_quota import (
+    RECEIPT_LIFE,
+    HoldId,
+    UsageHold,
+    UsageHoldNotFound,
+    UsageKey,
+    UsageQuota,
+    UsageReceipt,
+)
 
 
 class MemoryLedger(Repository):
@@ -137,3 +145,37 @@ class MemoryUsage(Repository):
         for request in expired[:limit]:
             await self._unit.put(self._tables.receipts, request, None)
         return len(expired[:limit])
+
+
+class MemoryHolds(Dated):
+    async def get(self, hold_id: HoldId) -> UsageHold:
+        await self._unit.called()
+        hold = self._unit.get(self._tables.holds, hold_id)
+        if hold is None:
+            raise UsageHoldNotFound(hold_id)
+        return hold
+
+    async def add(self, holds: Sequence[UsageHold]) -> None:
+        await self._unit.called()
+        for hold in holds:
+            await self._unit.add(self._tables.holds, hold.id, hold)
+            await self._put_due(self._tables.holds, hold.id, hold.due_at)
+
+    async def save(self, hold: UsageHold) -> None:
+        await self._unit.called()
+        await self._unit.save(self._tables.holds, hold.id, hold)
+        await self._put_due(self._tables.holds, hold.id, hold.due_at)
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[HoldId]:
+        return await self._take_due(self._tables.holds, now, until, limit)
+
+    async def forget(self, now: datetime, *, limit: int) -> int:
+        await self._unit.called()
+        old = [
+            hold_id
+            for hold_id, hold in self._unit.all(self._tables.holds)
+            if hold.due_at is None and hold.resets_at + RECEIPT_LIFE <= now
+        ]
+        for hold_id in old[:limit]:
+            await self._unit.put(self._tables.holds, hold_id, None)
+        return len(old[:limit])

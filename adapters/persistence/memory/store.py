@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-from adapters.persistence.memory.books import MemoryLedger, MemoryUsage
+from adapters.persistence.memory.books import MemoryHolds, MemoryLedger, MemoryUsage
 from adapters.persistence.memory.repositories import (
     MemoryCatalogs,
     MemoryCheckouts,
@@ -34,6 +34,8 @@ from core.ports.unit_of_work import (
     Customers,
     CustomersRead,
     HeldElsewhere,
+    Holds,
+    HoldsRead,
     Inbox,
     InboxRead,
     Jobs,
@@ -81,6 +83,7 @@ class MemoryView:
         self.checkouts: CheckoutsRead = MemoryCheckouts(tables, unit)
         self.ledger: LedgerRead = MemoryLedger(tables, unit)
         self.usage: UsageRead = MemoryUsage(tables, unit)
+        self.holds: HoldsRead = MemoryHolds(tables, unit)
         self.catalogs: CatalogsRead = MemoryCatalogs(tables, unit)
         self.credentials: CredentialsRead = MemoryCredentials(tables, unit)
         self.inbox: InboxRead = MemoryInbox(tables, unit)
@@ -125,6 +128,7 @@ class MemoryUnitOfWork:
         self.checkouts: Checkouts = MemoryCheckouts(tables, unit)
         self.ledger: Ledger = MemoryLedger(tables, unit)
         self.usage: Usage = MemoryUsage(tables, unit)
+        self.holds: Holds = MemoryHolds(tables, unit)
         self.catalogs: Catalogs = MemoryCatalogs(tables, unit)
         self.credentials: Credentials = MemoryCredentials(tables, unit)
         self.claims: Claims = MemoryClaims(tables, unit)

@@ -20,7 +20,7 @@ from core.domain.payment import InboxItem
 from core.domain.plan import Catalog
 from core.domain.purchase import Purchase, PurchaseId
 from core.domain.subscription import Subscription
-from core.domain.usage_quota import UsageKey, UsageReceipt
+from core.domain.usage_quota import HoldId, UsageHold, UsageKey, UsageReceipt
 from core.ports.unit_of_work import IdentityTaken
 
 
@@ -66,8 +66,8 @@ def _waiting(_: int, kept: KeptJob) -> Iterator[tuple[str, str]]:
 
 class Tables:
     """
-    All tables. `due` holds when a purchase, a checkout or a subscription is to be looked at, by
-    the name of its table and its id: a lease moves it without touching the entity.
+    All tables. `due` says when a purchase, a checkout, a subscription or a hold is to be looked
+    at, by the name of its table and its id: a lease moves it without touching the entity.
     """
 
     def __init__(self) -> None:
@@ -105,6 +105,7 @@ class Tables:
             "counter", index={"customer": lambda key, _: [key.customer_id]}
         )
         self.receipts: Final = Table[tuple[CustomerId, str], UsageReceipt]("receipt")
+        self.holds: Final = Table[HoldId, UsageHold]("usage_hold")
         self.claims: Final = Table[tuple[str, str], Claim]("claim")
         self.inbox: Final = Table[str, InboxItem](
             "inbox",

@@ -91,6 +91,16 @@ _RULES: Final = {
                 AND e.purchase_id = c.purchase_id AND e.id LIKE 'charge ' || c.gateway || ' %'
         )
     """,
+    "{customer_id} used {used} of {feature} in a window whose holds took {taken}": """
+        SELECT c.customer_id, c.feature, c.used, h.taken
+        FROM usage_counter c JOIN (
+            SELECT customer_id, feature, window_start,
+                sum(CASE WHEN status = 'open' THEN units ELSE captured END) AS taken
+            FROM usage_hold GROUP BY customer_id, feature, window_start
+        ) h ON h.customer_id = c.customer_id AND h.feature = c.feature
+            AND h.window_start = c.window_start
+        WHERE h.taken > c.used
+    """,
     "customer {id} has no subscription": """
         SELECT id FROM customer c
         WHERE NOT EXISTS (SELECT 1 FROM subscription s WHERE s.customer_id = c.id)

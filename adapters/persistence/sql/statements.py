@@ -103,6 +103,14 @@ class Statements:
             self.failed = True
             raise
 
+    async def add_all(self, table: Table, rows: Sequence[Mapping[str, Any]], *, key: str) -> None:
+        """New rows, however many, by one statement; the first one's key stands for all of them."""
+        columns = list(table.c)
+        names = [c.name for c in columns]
+        given = self.given(columns, ([row[name] for name in names] for row in rows))
+        insert = self.insert(table).from_select(names, select(*given.c))
+        await self.run(insert, subject=str(rows[0][key]) if rows else "")
+
     async def all(self, statement: Executable) -> Sequence[RowMapping]:
         return (await self.run(statement)).mappings().all()
 

@@ -1,28 +1,38 @@
 """The tables, with every rule that the database itself can keep."""
 
-from collections.abc import Iterable
-from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
     Column,
     Connection,
     ForeignKeyConstraint,
     Index,
-    Integer,
     MetaData,
-    PrimaryKeyConstraint,
-    Table,
     UniqueConstraint,
     text,
 )
 from sqlalchemy import event as event_of_tables
-from sqlalchemy.sql.schema import SchemaItem
 
-from adapters.persistence.sql.column_types import Json, Moment, Whole, Words, YesNo
+from adapters.persistence.sql.column_types import Whole
 from adapters.persistence.sql.sealing import seal
+from adapters.persistence.sql.shapes import (
+    all_tables,
+    check,
+    currency,
+    due,
+    json_,
+    key,
+    moment,
+    number,
+    one_of,
+    price,
+    refers,
+    table,
+    together,
+    whole,
+    words,
+    yes_no,
+)
 from core.domain.case import CaseKind
 from core.domain.checkout import CheckoutStatus
 from core.domain.customer import IdentityKind
@@ -30,136 +40,62 @@ from core.domain.money import AMOUNT_MINOR_MAX
 from core.domain.payment import InboxStatus, NoticeKind
 from core.domain.purchase import Meeting, PurchaseStatus
 from core.domain.subscription import Activation, SubscriptionStatus
+from core.domain.usage_quota import HOLD_SECONDS_MAX, HoldStatus
 
-NAMING: Final = {
-    "pk": "pk_%(table_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-}
-metadata: Final = MetaData(naming_convention=NAMING)
+metadata: Final = all_tables
 
-
-def _table(name: str, *parts: SchemaItem, **options: Any) -> Table:
-    return Table(name, metadata, *parts, sqlite_strict=True, **options)
-
-
-def _number() -> Column[Any]:
-    """A number that the database gives, and never again to another row."""
-    return Column("id", BigInteger().with_variant(Integer(), "sqlite"), nullable=False)
-
-
-def _words(name: str, *, null: bool = False) -> Column[Any]:
-    return Column(name, Words(), nullable=null)
-
-
-def _whole(name: str, *, null: bool = False) -> Column[Any]:
-    return Column(name, Whole(), nullable=null)
-
-
-def _moment(name: str, *, null: bool = False) -> Column[Any]:
-    return Column(name, Moment(), nullable=null)
-
-
-def _yes_no(name: str) -> Column[Any]:
-    return Column(name, YesNo(), nullable=False)
-
-
-def _json(name: str, *, null: bool = False) -> Column[Any]:
-    return Column(name, Json(), nullable=null)
-
-
-def _check(name: str, rule: str) -> CheckConstraint:
-    return CheckConstraint(rule, name=name)
-
-
-def _one_of(column: str, words: type[StrEnum] | Iterable[str]) -> CheckConstraint:
-    allowed = ", ".join(f"'{word}'" for word in words)
-    return _check(column, f"{column} IN ({allowed})")
-
-
-def _price(column: str = "amount_minor") -> CheckConstraint:
-    return _check(column, f"{column} BETWEEN 1 AND {AMOUNT_MINOR_MAX}")
-
-
-def _currency(column: str = "currency") -> CheckConstraint:
-    return _check(column, f"length({column}) BETWEEN 3 AND 8 AND {column} = upper({column})")
-
-
-def _together(name: str, *columns: str) -> CheckConstraint:
-    """All of them are there, or none."""
-    first, *others = columns
-    rule = " AND ".join(f"({first} IS NULL) = ({other} IS NULL)" for other in others)
-    return _check(name, rule)
-
-
-def _key(*columns: str) -> PrimaryKeyConstraint:
-    return PrimaryKeyConstraint(*columns)
-
-
-def _refers(column: str, to: str) -> ForeignKeyConstraint:
-    return ForeignKeyConstraint([column], [to])
-
-
-def _due(table: str) -> Index:
-    """What sweeps look through: its size follows what will be due, not what exists."""
-    due = text("due_at IS NOT NULL")
-    return Index(f"ix_{table}_due", "due_at", "id", postgresql_where=due, sqlite_where=due)
-
-
-customer: Final = _table(
+customer: Final = table(
     "customer",
-    _words("id"),
-    _words("language"),
-    _words("zone"),
-    _moment("created_at"),
-    _words("receipt_contact", null=True),  # Sealed by the data key.
-    _whole("version"),
-    _moment("unreachable_since", null=True),
-    _key("id"),
+    words("id"),
+    words("language"),
+    words("zone"),
+    moment("created_at"),
+    words("receipt_contact", null=True),  # Sealed by the data key.
+    whole("version"),
+    moment("unreachable_since", null=True),
+    key("id"),
 )
 
-customer_identity: Final = _table(
+customer_identity: Final = table(
     "customer_identity",
-    _words("kind"),
-    _words("value"),
-    _words("customer_id"),
-    _whole("position"),
-    _key("kind", "value"),
-    _refers("customer_id", "customer.id"),
-    _one_of("kind", IdentityKind),
+    words("kind"),
+    words("value"),
+    words("customer_id"),
+    whole("position"),
+    key("kind", "value"),
+    refers("customer_id", "customer.id"),
+    one_of("kind", IdentityKind),
     Index(None, "customer_id"),
 )
 
-plan_version: Final = _table(
+plan_version: Final = table(
     "plan_version",
-    _words("id"),
-    _words("code"),
-    _whole("number"),
-    _json("terms"),
-    _moment("created_at"),
-    _key("id"),
+    words("id"),
+    words("code"),
+    whole("number"),
+    json_("terms"),
+    moment("created_at"),
+    key("id"),
     UniqueConstraint("code", "number"),
 )
 
-catalog_revision: Final = _table(
+catalog_revision: Final = table(
     "catalog_revision",
     Column("revision", Whole(), nullable=False, autoincrement=False),
-    _words("zone"),
-    _words("default_plan"),
-    _key("revision"),
-    _json("chat", null=True),  # Revisions from before there was a chat say nothing of it.
+    words("zone"),
+    words("default_plan"),
+    key("revision"),
+    json_("chat", null=True),  # Revisions from before there was a chat say nothing of it.
 )
 
-catalog_plan: Final = _table(
+catalog_plan: Final = table(
     "catalog_plan",
-    _whole("revision"),
-    _whole("position"),
-    _words("plan_version_id"),
-    _key("revision", "position"),
-    _refers("revision", "catalog_revision.revision"),
-    _refers("plan_version_id", "plan_version.id"),
+    whole("revision"),
+    whole("position"),
+    words("plan_version_id"),
+    key("revision", "position"),
+    refers("revision", "catalog_revision.revision"),
+    refers("plan_version_id", "plan_version.id"),
     UniqueConstraint("revision", "plan_version_id"),
 )
 
@@ -174,68 +110,68 @@ _PERIOD: Final = (
     "paid_currency",
 )
 
-subscription: Final = _table(
+subscription: Final = table(
     "subscription",
-    _words("id"),
-    _words("customer_id"),
-    _words("status"),
-    _yes_no("auto_renew"),
-    _yes_no("cancel_at_period_end"),
-    _words("activation"),
-    _words("period_plan_version_id", null=True),
-    _moment("period_start", null=True),
-    _moment("period_end", null=True),
-    _moment("anchor_at", null=True),
-    _words("anchor_zone", null=True),
-    _whole("period_count", null=True),
-    _whole("paid_minor", null=True),
-    _words("paid_currency", null=True),
-    _moment("due_at", null=True),
-    _whole("version"),
-    _key("id"),
+    words("id"),
+    words("customer_id"),
+    words("status"),
+    yes_no("auto_renew"),
+    yes_no("cancel_at_period_end"),
+    words("activation"),
+    words("period_plan_version_id", null=True),
+    moment("period_start", null=True),
+    moment("period_end", null=True),
+    moment("anchor_at", null=True),
+    words("anchor_zone", null=True),
+    whole("period_count", null=True),
+    whole("paid_minor", null=True),
+    words("paid_currency", null=True),
+    moment("due_at", null=True),
+    whole("version"),
+    key("id"),
     UniqueConstraint("customer_id"),
-    _refers("customer_id", "customer.id"),
-    _refers("period_plan_version_id", "plan_version.id"),
-    _one_of("status", SubscriptionStatus),
-    _one_of("activation", Activation),
-    _together("period_whole", *_PERIOD),
-    _check("period_order", "period_start < period_end"),
-    _check("period_count", "period_count >= 1"),
-    _check("paid_minor", f"paid_minor BETWEEN 0 AND {AMOUNT_MINOR_MAX}"),
-    _currency("paid_currency"),
-    _due("subscription"),
+    refers("customer_id", "customer.id"),
+    refers("period_plan_version_id", "plan_version.id"),
+    one_of("status", SubscriptionStatus),
+    one_of("activation", Activation),
+    together("period_whole", *_PERIOD),
+    check("period_order", "period_start < period_end"),
+    check("period_count", "period_count >= 1"),
+    check("paid_minor", f"paid_minor BETWEEN 0 AND {AMOUNT_MINOR_MAX}"),
+    currency("paid_currency"),
+    due("subscription"),
 )
 
 _is_pending: Final = text("status = 'pending'")
 
-purchase: Final = _table(
+purchase: Final = table(
     "purchase",
-    _words("id"),
-    _words("customer_id"),
-    _words("plan_version_id"),
-    _whole("amount_minor"),
-    _words("currency"),
-    _moment("created_at"),
-    _moment("expires_at"),
-    _words("status"),
-    _moment("ended_at", null=True),
-    _words("remark_code", null=True),
-    _whole("remark_minor", null=True),
-    _words("remark_currency", null=True),
-    _moment("due_at", null=True),
-    _whole("version"),
-    _key("id"),
-    _refers("customer_id", "customer.id"),
-    _refers("plan_version_id", "plan_version.id"),
-    _price(),
-    _currency(),
-    _one_of("status", PurchaseStatus),
-    _check("ended", "(status = 'pending') = (ended_at IS NULL)"),
-    _check("life", "created_at <= expires_at"),
-    _one_of("remark_code", Meeting),
-    _together("remark_whole", "remark_code", "remark_minor", "remark_currency"),
-    _check("remark_minor", f"abs(remark_minor) <= {AMOUNT_MINOR_MAX}"),
-    _currency("remark_currency"),
+    words("id"),
+    words("customer_id"),
+    words("plan_version_id"),
+    whole("amount_minor"),
+    words("currency"),
+    moment("created_at"),
+    moment("expires_at"),
+    words("status"),
+    moment("ended_at", null=True),
+    words("remark_code", null=True),
+    whole("remark_minor", null=True),
+    words("remark_currency", null=True),
+    moment("due_at", null=True),
+    whole("version"),
+    key("id"),
+    refers("customer_id", "customer.id"),
+    refers("plan_version_id", "plan_version.id"),
+    price(),
+    currency(),
+    one_of("status", PurchaseStatus),
+    check("ended", "(status = 'pending') = (ended_at IS NULL)"),
+    check("life", "created_at <= expires_at"),
+    one_of("remark_code", Meeting),
+    together("remark_whole", "remark_code", "remark_minor", "remark_currency"),
+    check("remark_minor", f"abs(remark_minor) <= {AMOUNT_MINOR_MAX}"),
+    currency("remark_currency"),
     Index(None, "customer_id", "created_at", "id"),
     Index(
         "uq_purchase_pending",
@@ -247,151 +183,189 @@ purchase: Final = _table(
         postgresql_where=_is_pending,
         sqlite_where=_is_pending,
     ),
-    _due("purchase"),
+    due("purchase"),
 )
 
-checkout: Final = _table(
+checkout: Final = table(
     "checkout",
-    _words("id"),
-    _words("purchase_id"),
-    _words("customer_id"),
-    _words("gateway"),
-    _whole("amount_minor"),
-    _words("currency"),
-    _words("description"),
-    _words("return_url"),
-    _words("language"),
-    _words("receipt_contact", null=True),  # Sealed by the data key.
-    _json("receipt_terms", null=True),
-    _moment("asked_at"),
-    _words("status"),
-    _words("payment_id", null=True),
-    _words("confirmation_url", null=True),
-    _moment("opened_expires_at", null=True),
-    _whole("looked"),
-    _moment("due_at", null=True),
-    _whole("version"),
-    _key("id"),
+    words("id"),
+    words("purchase_id"),
+    words("customer_id"),
+    words("gateway"),
+    whole("amount_minor"),
+    words("currency"),
+    words("description"),
+    words("return_url"),
+    words("language"),
+    words("receipt_contact", null=True),  # Sealed by the data key.
+    json_("receipt_terms", null=True),
+    moment("asked_at"),
+    words("status"),
+    words("payment_id", null=True),
+    words("confirmation_url", null=True),
+    moment("opened_expires_at", null=True),
+    whole("looked"),
+    moment("due_at", null=True),
+    whole("version"),
+    key("id"),
     UniqueConstraint("gateway", "payment_id"),
-    _refers("purchase_id", "purchase.id"),
-    _refers("customer_id", "customer.id"),
-    _price(),
-    _currency(),
-    _one_of("status", CheckoutStatus),
-    _together("receipt_whole", "receipt_contact", "receipt_terms"),
-    _together("opened_whole", "payment_id", "confirmation_url"),
+    refers("purchase_id", "purchase.id"),
+    refers("customer_id", "customer.id"),
+    price(),
+    currency(),
+    one_of("status", CheckoutStatus),
+    together("receipt_whole", "receipt_contact", "receipt_terms"),
+    together("opened_whole", "payment_id", "confirmation_url"),
     Index(None, "purchase_id"),
-    _due("checkout"),
+    due("checkout"),
 )
 
-entry: Final = _table(
+entry: Final = table(
     "entry",
-    _words("id"),
-    _words("purpose"),
-    _moment("at"),
-    _words("purchase_id", null=True),
-    _key("id"),
+    words("id"),
+    words("purpose"),
+    moment("at"),
+    words("purchase_id", null=True),
+    key("id"),
     Index(None, "purchase_id"),
 )
 
-posting: Final = _table(
+posting: Final = table(
     "posting",
-    _words("entry_id"),
-    _whole("line_no"),
-    _words("account"),
-    _words("currency"),
-    _whole("amount_minor"),
+    words("entry_id"),
+    whole("line_no"),
+    words("account"),
+    words("currency"),
+    whole("amount_minor"),
     # Only accounts of customers are numbered: those of the system have no hot row to count in.
-    _whole("seq", null=True),
-    _whole("balance_after_minor", null=True),
-    _moment("posted_at", null=True),
-    _key("entry_id", "line_no"),
+    whole("seq", null=True),
+    whole("balance_after_minor", null=True),
+    moment("posted_at", null=True),
+    key("entry_id", "line_no"),
     # Also the index that sums of an account are read by.
     UniqueConstraint("account", "currency", "seq"),
     ForeignKeyConstraint(["entry_id"], ["entry.id"], deferrable=True, initially="DEFERRED"),
-    _check("line_no", "line_no >= 1"),
-    _check("amount_minor", f"amount_minor <> 0 AND abs(amount_minor) <= {AMOUNT_MINOR_MAX}"),
-    _currency(),
-    _check("seq", "seq >= 1"),
-    _together("numbered", "seq", "balance_after_minor", "posted_at"),
+    check("line_no", "line_no >= 1"),
+    check("amount_minor", f"amount_minor <> 0 AND abs(amount_minor) <= {AMOUNT_MINOR_MAX}"),
+    currency(),
+    check("seq", "seq >= 1"),
+    together("numbered", "seq", "balance_after_minor", "posted_at"),
 )
 
-balance: Final = _table(
+balance: Final = table(
     "balance",
-    _words("account"),
-    _words("currency"),
-    _words("customer_id"),
-    _whole("balance_minor"),
-    _whole("seq"),
-    _moment("last_posted_at"),
-    _key("account", "currency"),
-    _check("balance_minor", f"balance_minor BETWEEN 0 AND {AMOUNT_MINOR_MAX}"),
-    _currency(),
-    _check("seq", "seq >= 0"),
+    words("account"),
+    words("currency"),
+    words("customer_id"),
+    whole("balance_minor"),
+    whole("seq"),
+    moment("last_posted_at"),
+    key("account", "currency"),
+    check("balance_minor", f"balance_minor BETWEEN 0 AND {AMOUNT_MINOR_MAX}"),
+    currency(),
+    check("seq", "seq >= 0"),
     Index(None, "customer_id"),
 )
 
-usage_counter: Final = _table(
+usage_counter: Final = table(
     "usage_counter",
-    _words("customer_id"),
-    _words("feature"),
-    _moment("window_start"),
-    _whole("used"),
-    _key("customer_id", "feature", "window_start"),
-    _check("used", "used >= 0"),
+    words("customer_id"),
+    words("feature"),
+    moment("window_start"),
+    whole("used"),
+    key("customer_id", "feature", "window_start"),
+    check("used", "used >= 0"),
 )
 
-usage_receipt: Final = _table(
+usage_receipt: Final = table(
     "usage_receipt",
-    _words("customer_id"),
-    _words("request_id"),
-    _words("feature"),
-    _whole("units"),
-    _yes_no("allowed"),
-    _whole("used"),
-    _whole("quota", null=True),
-    _moment("resets_at"),
-    _moment("expires_at"),
-    _key("customer_id", "request_id"),
-    _check("units", "units >= 1"),
+    words("customer_id"),
+    words("request_id"),
+    words("feature"),
+    whole("units"),
+    yes_no("allowed"),
+    whole("used"),
+    whole("quota", null=True),
+    moment("resets_at"),
+    moment("expires_at"),
+    whole("hold_seconds", null=True),
+    words("hold_id", null=True),
+    moment("hold_expires_at", null=True),
+    key("customer_id", "request_id"),
+    check("units", "units >= 1"),
+    check("hold", "(hold_id IS NOT NULL) = (allowed AND hold_seconds IS NOT NULL)"),
+    together("ticket", "hold_id", "hold_expires_at"),
+    check("hold_seconds", f"hold_seconds BETWEEN 1 AND {HOLD_SECONDS_MAX}"),
     Index(None, "expires_at"),
 )
 
-claim: Final = _table(
+usage_hold: Final = table(
+    "usage_hold",
+    words("id"),
+    words("customer_id"),
+    words("feature"),
+    moment("window_start"),
+    whole("units"),
+    whole("quota", null=True),
+    moment("resets_at"),
+    moment("held_at"),
+    moment("expires_at"),
+    words("status"),
+    whole("captured"),
+    moment("ended_at", null=True),
+    moment("due_at", null=True),
+    whole("version"),
+    key("id"),
+    ForeignKeyConstraint(
+        ["customer_id", "feature", "window_start"],
+        ["usage_counter.customer_id", "usage_counter.feature", "usage_counter.window_start"],
+    ),
+    one_of("status", HoldStatus),
+    check("units", "units >= 1"),
+    check("captured", "captured BETWEEN 0 AND units"),
+    check("capture", "(captured > 0) = (status = 'captured')"),
+    check("ended", "(ended_at IS NULL) = (status = 'open')"),
+    check("due", "(due_at IS NOT NULL) = (status = 'open')"),
+    check("life", "held_at < expires_at"),
+    due("usage_hold"),
+    Index(None, "resets_at"),
+)
+
+claim: Final = table(
     "claim",
-    _words("scope"),
-    _words("key"),
-    _words("fingerprint"),
-    _words("subject"),
-    _moment("leased_until"),
-    _words("answer", null=True),
-    _whole("version"),
-    _key("scope", "key"),
+    words("scope"),
+    words("key"),
+    words("fingerprint"),
+    words("subject"),
+    moment("leased_until"),
+    words("answer", null=True),
+    whole("version"),
+    key("scope", "key"),
 )
 
 inbox_is_forgettable: Final = text("kind = 'other' AND status = 'done'")
 
-inbox: Final = _table(
+inbox: Final = table(
     "inbox",
-    _words("id"),
-    _words("gateway"),
-    _words("kind"),
-    _words("event"),
-    _words("dedupe_key"),
-    _words("payment_id", null=True),
-    _yes_no("claims_paid"),
-    _words("body"),
-    _moment("received_at"),
-    _whole("copies"),
-    _whole("attempts"),
-    _words("status"),
-    _moment("handled_at", null=True),
-    _words("result", null=True),
-    _whole("version"),
-    _key("id"),
+    words("id"),
+    words("gateway"),
+    words("kind"),
+    words("event"),
+    words("dedupe_key"),
+    words("payment_id", null=True),
+    yes_no("claims_paid"),
+    words("body"),
+    moment("received_at"),
+    whole("copies"),
+    whole("attempts"),
+    words("status"),
+    moment("handled_at", null=True),
+    words("result", null=True),
+    whole("version"),
+    key("id"),
     UniqueConstraint("gateway", "dedupe_key"),
-    _one_of("kind", NoticeKind),
-    _one_of("status", InboxStatus),
+    one_of("kind", NoticeKind),
+    one_of("status", InboxStatus),
     Index(
         "ix_inbox_forgettable",
         "handled_at",
@@ -406,18 +380,18 @@ TAKEN: Final = "taken"
 PARKED: Final = "parked"
 job_is_waiting: Final = text(f"state = '{WAITING}'")
 
-job: Final = _table(
+job: Final = table(
     "job",
-    _number(),
-    _words("name"),
-    _json("payload"),
-    _moment("run_at"),
-    _words("dedupe", null=True),
-    _words("state"),
-    _whole("attempts"),
-    _words("error", null=True),
-    _key("id"),
-    _one_of("state", (WAITING, TAKEN, PARKED)),
+    number(),
+    words("name"),
+    json_("payload"),
+    moment("run_at"),
+    words("dedupe", null=True),
+    words("state"),
+    whole("attempts"),
+    words("error", null=True),
+    key("id"),
+    one_of("state", (WAITING, TAKEN, PARKED)),
     Index(
         "uq_job_waiting",
         "name",
@@ -432,61 +406,61 @@ job: Final = _table(
     sqlite_autoincrement=True,
 )
 
-event: Final = _table(
+event: Final = table(
     "event",
-    _number(),
-    _words("name"),
-    _words("subject"),
-    _moment("at"),
-    _words("customer_id", null=True),
-    _json("facts"),
-    _key("id"),
+    number(),
+    words("name"),
+    words("subject"),
+    moment("at"),
+    words("customer_id", null=True),
+    json_("facts"),
+    key("id"),
     Index(None, "subject", "id"),
     sqlite_autoincrement=True,
 )
 
 _is_open: Final = text("closed_at IS NULL")
 
-billing_case: Final = _table(
+billing_case: Final = table(
     "billing_case",
-    _words("id"),
-    _words("kind"),
-    _words("cause"),
-    _moment("opened_at"),
-    _json("facts"),
-    _words("customer_id", null=True),
-    _moment("closed_at", null=True),
-    _words("reason", null=True),
-    _key("id"),
+    words("id"),
+    words("kind"),
+    words("cause"),
+    moment("opened_at"),
+    json_("facts"),
+    words("customer_id", null=True),
+    moment("closed_at", null=True),
+    words("reason", null=True),
+    key("id"),
     UniqueConstraint("cause"),
-    _one_of("kind", CaseKind),
-    _together("closed_whole", "closed_at", "reason"),
+    one_of("kind", CaseKind),
+    together("closed_whole", "closed_at", "reason"),
     Index(
         "ix_billing_case_open", "opened_at", "id", postgresql_where=_is_open, sqlite_where=_is_open
     ),
 )
 
-customer_session: Final = _table(
+customer_session: Final = table(
     "customer_session",
-    _words("id"),
-    _words("customer_id"),
-    _moment("created_at"),
-    _moment("expires_at"),
-    _yes_no("may_pay"),
-    _moment("revoked_at", null=True),
-    _key("id"),
-    _refers("customer_id", "customer.id"),
-    _check("life", "created_at <= expires_at"),
+    words("id"),
+    words("customer_id"),
+    moment("created_at"),
+    moment("expires_at"),
+    yes_no("may_pay"),
+    moment("revoked_at", null=True),
+    key("id"),
+    refers("customer_id", "customer.id"),
+    check("life", "created_at <= expires_at"),
 )
 
-api_key: Final = _table(
+api_key: Final = table(
     "api_key",
-    _words("name"),
-    _words("key_hash"),
-    _json("scopes"),
-    _moment("created_at"),
-    _moment("revoked_at", null=True),
-    _key("name"),
+    words("name"),
+    words("key_hash"),
+    json_("scopes"),
+    moment("created_at"),
+    moment("revoked_at", null=True),
+    key("name"),
     UniqueConstraint("key_hash"),
 )
 

@@ -7,6 +7,7 @@ from adapters.persistence.sql.credentials import SqlCredentials
 from adapters.persistence.sql.customers import SqlCustomers
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.history import SqlHistory
+from adapters.persistence.sql.holds import SqlHolds
 from adapters.persistence.sql.inbox import SqlInbox
 from adapters.persistence.sql.jobs import SqlJobs
 from adapters.persistence.sql.ledger import SqlLedger
@@ -31,6 +32,7 @@ class SqlView:
         self.checkouts: port.CheckoutsRead = SqlCheckouts(statements, data_key)
         self.ledger: port.LedgerRead = SqlLedger(statements)
         self.usage: port.UsageRead = SqlUsage(statements)
+        self.holds: port.HoldsRead = SqlHolds(statements)
         self.catalogs: port.CatalogsRead = catalogs
         self.credentials: port.CredentialsRead = SqlCredentials(statements)
         self.inbox: port.InboxRead = SqlInbox(statements)
@@ -64,6 +66,7 @@ class SqlUnitOfWork:
         self.checkouts: port.Checkouts = SqlCheckouts(statements, data_key)
         self.ledger: port.Ledger = SqlLedger(statements)
         self.usage: port.Usage = SqlUsage(statements)
+        self.holds: port.Holds = SqlHolds(statements)
         self.catalogs: port.Catalogs = catalogs
         self.credentials: port.Credentials = SqlCredentials(statements)
         self.claims: port.Claims = SqlClaims(statements)

@@ -10,7 +10,13 @@ from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import usage_counter as counters
 from adapters.persistence.sql.tables import usage_receipt as receipts
 from core.domain.customer import CustomerId
-from core.domain.usage_quota import QuotaDecision, UsageKey, UsageQuota, UsageReceipt
+from core.domain.usage_quota import (
+    HoldTicket,
+    QuotaDecision,
+    UsageKey,
+    UsageQuota,
+    UsageReceipt,
+)
 
 _key = list(counters.primary_key)
 _receipt_key = list(receipts.primary_key)
@@ -56,24 +62,21 @@ class SqlUsage:
         await self._statements.run(update(counters).where(*same).values(used=given.c.used))
 
     async def add_receipts(self, new: Sequence[UsageReceipt]) -> None:
-        columns = list(receipts.c)
-        rows = (row_from_receipt(receipt) for receipt in new)
-        given = self._statements.given(columns, ([row[c.name] for c in columns] for row in rows))
-        names = [c.name for c in columns]
-        insert = self._statements.insert(receipts).from_select(names, select(*given.c))
-        await self._statements.run(insert, subject=new[0].request_id if new else "")
+        await self._statements.add_all(receipts, list(map(row_from_receipt, new)), key="request_id")
 
     async def forget_receipts(self, now: datetime, *, limit: int) -> int:
+        # Apart, so that it is asked once: PostgreSQL may ask a sub-select again for every row, and
+        # passes over what it locked before, to rows beyond the limit.
         expired = (
             select(*receipts.primary_key)
             .where(receipts.c.expires_at <= now)
             .order_by(receipts.c.expires_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte("expired")
         )
-        return (
-            await self._statements.run(delete(receipts).where(tuple_(*_receipt_key).in_(expired)))
-        ).rowcount
+        gone = delete(receipts).where(tuple_(*_receipt_key).in_(select(*expired.c)))
+        return len(await self._statements.all(gone.returning(receipts.c.request_id)))
 
 
 def _values(key: UsageKey) -> tuple[str, str, datetime]:
@@ -89,6 +92,7 @@ def _counted(rows: Sequence[RowMapping]) -> dict[UsageKey, int]:
 
 
 def row_from_receipt(receipt: UsageReceipt) -> dict[str, Any]:
+    hold = receipt.decision.hold
     return {
         "customer_id": receipt.customer_id,
         "request_id": receipt.request_id,
@@ -99,16 +103,23 @@ def row_from_receipt(receipt: UsageReceipt) -> dict[str, Any]:
         "quota": receipt.decision.limit,
         "resets_at": receipt.decision.resets_at,
         "expires_at": receipt.expires_at,
+        "hold_seconds": receipt.hold_seconds,
+        "hold_id": None if hold is None else hold.id,
+        "hold_expires_at": None if hold is None else hold.expires_at,
     }
 
 
 def receipt_from_row(row: RowMapping) -> UsageReceipt:
     c = receipts.c
+    hold = None
+    if row[c.hold_id] is not None:
+        hold = HoldTicket(row[c.hold_id], row[c.hold_expires_at])
     return UsageReceipt(
         customer_id=row[c.customer_id],
         request_id=row[c.request_id],
         feature=row[c.feature],
         units=row[c.units],
-        decision=QuotaDecision(row[c.allowed], row[c.used], row[c.quota], row[c.resets_at]),
+        decision=QuotaDecision(row[c.allowed], row[c.used], row[c.quota], row[c.resets_at], hold),
         expires_at=row[c.expires_at],
+        hold_seconds=row[c.hold_seconds],
     )

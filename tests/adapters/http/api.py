@@ -85,10 +85,10 @@ class Api:
         return urlencode(fields)
 
 
-@asynccontextmanager
-async def an_api(
+async def an_app(
     world: World, *, not_ready: Sequence[str] = (), updates: UpdatesDoor | None = None
-) -> AsyncIterator[Api]:
+) -> ASGIApp:
+    """The application over that world, with a key for its host."""
     await world.billing.put_key("host", api_key_hash(KEY, PEPPER), frozenset(credentials.Scope))
     edge = Edge(
         billing=world.billing,
@@ -115,6 +115,14 @@ async def an_api(
 
     app = web_app(never, new_request_id=lambda: "request-0001")
     state = {"edge": edge, "health": Health(reasons, status)}
-    transport = httpx.ASGITransport(app=_WithState(app, state), raise_app_exceptions=False)
+    return _WithState(app, state)
+
+
+@asynccontextmanager
+async def an_api(
+    world: World, *, not_ready: Sequence[str] = (), updates: UpdatesDoor | None = None
+) -> AsyncIterator[Api]:
+    app = await an_app(world, not_ready=not_ready, updates=updates)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield Api(world, client)

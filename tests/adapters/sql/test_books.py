@@ -10,7 +10,17 @@ from adapters.persistence.sql.books import check_books
 from core.domain.checkout import CheckoutStatus
 from core.domain.ledger import cash, clearing, receivable, revenue, transfer
 from core.domain.plan import PlanCode
-from tests.builders import ANNA, NOON, YOOKASSA, a_checkout, a_purchase, rub
+from core.domain.usage_quota import UsageQuota
+from tests.builders import (
+    ANNA,
+    NOON,
+    YOOKASSA,
+    a_checkout,
+    a_hold,
+    a_purchase,
+    an_open_hold,
+    rub,
+)
 
 
 @pytest.fixture
@@ -42,6 +52,10 @@ async def busy_shop(shop):
         await uow.checkouts.add(a_checkout(status=CheckoutStatus.PAID, due_at=None))
         for entry in entries:
             await uow.ledger.post(entry)
+        hold = a_hold()
+        await uow.usage.lock([hold.key])
+        await uow.usage.save([UsageQuota(hold.key, hold.resets_at, hold.limit, used=3)])
+        await uow.holds.add([an_open_hold(units=1), hold])
         await uow.commit()
     return shop
 
@@ -133,6 +147,10 @@ LINE = "account = 'cash:cus_anna0001' AND seq"
         (
             "UPDATE entry SET purpose = 'gift' WHERE purpose = 'charge'",
             "purchase pur_00000001 was paid at yookassa and the charge is not in the books",
+        ),
+        (
+            "UPDATE usage_counter SET used = 2",
+            "cus_anna0001 used 2 of photo_ai in a window whose holds took 3",
         ),
         (
             "DELETE FROM subscription WHERE customer_id = 'cus_boris001'",

@@ -16,11 +16,14 @@ from core.domain.customer import CustomerId
 from core.domain.usage_quota import QuotaDecision, UsageReceipt
 from core.ports.unit_of_work import HeldElsewhere, IdentityTaken
 from core.use_cases.consequences import consequences
+from core.use_cases.quotas import Ask, CaptureHold, ConsumeQuota
 from tests.builders import (
     ANNA,
     BORIS,
     NOON,
     PHOTO_AI,
+    Clock,
+    CountedIds,
     a_claim,
     a_customer,
     a_pending_purchase,
@@ -78,6 +81,31 @@ async def test_a_group_of_quota_decisions_takes_five_statements(shop):
 
     with counted(shop) as sent:
         await consume(shop, "second")
+
+    assert len(sent) == 5, sent
+
+
+async def test_holds_cost_a_group_one_statement_and_uses_none(shop):
+    decide = ConsumeQuota(shop, Clock(), CountedIds())
+    asks = [Ask(customer, PHOTO_AI, 1, "warm") for customer in (ANNA, BORIS)]
+    await asyncio.gather(*(decide(ask) for ask in asks))
+
+    with counted(shop) as plain:
+        await asyncio.gather(*(decide(replace(ask, request_id="used")) for ask in asks))
+    with counted(shop) as mixed:
+        held = replace(asks[1], request_id="held", hold_seconds=60)
+        await asyncio.gather(decide(replace(asks[0], request_id="again")), decide(held))
+
+    assert len(plain) == 5, plain
+    assert len(mixed) == 6, mixed
+
+
+async def test_a_hold_ends_in_five_statements(shop):
+    decide = ConsumeQuota(shop, Clock(), CountedIds())
+    decision = await decide(Ask(ANNA, PHOTO_AI, 2, "held", hold_seconds=60))
+
+    with counted(shop) as sent:
+        await CaptureHold(shop, Clock())(decision.hold.id, 1)
 
     assert len(sent) == 5, sent
 

@@ -11,15 +11,18 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.store import database_address, open_store
 from core.domain.ledger import cash, clearing, transfer
+from core.domain.usage_quota import QuotaDecision, UsageReceipt
 from core.use_cases.consequences import consequences
 from tests.builders import (
     ANNA,
     NOON,
+    PHOTO_AI,
     YOOKASSA,
     a_case,
     a_checkout,
     a_claim,
     a_customer,
+    a_hold,
     a_job,
     a_purchase,
     a_session,
@@ -45,6 +48,13 @@ async def full_shop(shop):
         await uow.jobs.enqueue(a_job())
         await uow.open_case(a_case())
         await uow.credentials.add_session(a_session())
+        await uow.usage.lock([a_hold().key])
+        await uow.holds.add([a_hold()])
+        decision = QuotaDecision(
+            allowed=True, used=3, limit=3, resets_at=NOON, hold=a_hold().ticket
+        )
+        receipt = UsageReceipt(ANNA, "r1", PHOTO_AI, 3, decision, NOON, hold_seconds=300)
+        await uow.usage.add_receipts([receipt])
         await uow.commit()
     return shop
 
@@ -84,6 +94,24 @@ async def full_shop(shop):
         "UPDATE customer_session SET expires_at = created_at, created_at = expires_at",
         "UPDATE customer SET id = NULL",
         "DELETE FROM customer",
+        "UPDATE usage_counter SET used = -1",
+        "DELETE FROM usage_counter",
+        "UPDATE usage_hold SET units = 0, captured = 0",
+        "UPDATE usage_hold SET captured = 4",
+        "UPDATE usage_hold SET captured = -1",
+        "UPDATE usage_hold SET captured = 0",
+        "UPDATE usage_hold SET status = 'lost'",
+        "UPDATE usage_hold SET status = 'released'",
+        "UPDATE usage_hold SET status = 'open', captured = 0",
+        "UPDATE usage_hold SET ended_at = NULL",
+        "UPDATE usage_hold SET due_at = expires_at",
+        "UPDATE usage_hold SET expires_at = held_at",
+        "UPDATE usage_hold SET feature = 'another'",
+        "UPDATE usage_receipt SET hold_id = NULL, hold_expires_at = NULL",
+        "UPDATE usage_receipt SET hold_expires_at = NULL",
+        "UPDATE usage_receipt SET hold_seconds = NULL",
+        "UPDATE usage_receipt SET hold_seconds = 3601",
+        "UPDATE usage_receipt SET allowed = NOT allowed",
         "INSERT INTO posting SELECT 'e2', 1, 'rewards', 'RUB', 0, NULL, NULL, NULL",
         "INSERT INTO posting SELECT 'e2', 1, 'rewards', 'RUB', 1, 1, NULL, NULL",
     ],

@@ -9,13 +9,16 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, bindparam, make_url, select, text
 
 from adapters.persistence.sql.migrate import alembic_config, migrate
 from adapters.persistence.sql.store import HEAD, open_store
-from adapters.persistence.sql.tables import metadata
+from adapters.persistence.sql.tables import metadata, usage_receipt
+from adapters.persistence.sql.usage import receipt_from_row
+from core.domain.usage_quota import QuotaDecision, UsageReceipt
 from core.use_cases.consequences import consequences
 from tests.adapters.sql.conftest import raw_engine
+from tests.builders import ANNA, NOON, PHOTO_AI
 from tests.sql_databases import DATA_KEY
 
 
@@ -108,6 +111,27 @@ def test_there_is_one_head_and_the_code_knows_it(raw):
 def test_migrating_again_changes_nothing(url):
     assert migrate(url) == HEAD
     assert migrate(url) == HEAD
+
+
+def test_receipts_of_uses_outlive_the_coming_of_holds(bare_url):
+    migrate(bare_url, "0001")
+    raw = raw_engine(bare_url)
+    facts = {"customer_id": "cus_anna0001", "request_id": "r1", "feature": "photo_ai", "units": 2}
+    facts |= {"allowed": True, "used": 2, "quota": 3, "resets_at": NOON, "expires_at": NOON}
+    columns, named = ", ".join(facts), ", ".join(f":{name}" for name in facts)
+    with raw.begin() as connection:
+        insert = text(f"INSERT INTO usage_receipt ({columns}) VALUES ({named})")
+        typed = (bindparam(name, type_=usage_receipt.c[name].type) for name in facts)
+        connection.execute(insert.bindparams(*typed), facts)
+
+    migrate(bare_url)
+
+    with raw.connect() as connection:
+        kept = connection.execute(select(usage_receipt)).mappings().one()
+    raw.dispose()
+    assert receipt_from_row(kept) == UsageReceipt(
+        ANNA, "r1", PHOTO_AI, 2, QuotaDecision(allowed=True, used=2, limit=3, resets_at=NOON), NOON
+    )
 
 
 async def test_two_processes_may_migrate_at_once(bare_url):
