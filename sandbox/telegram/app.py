@@ -283,6 +283,7 @@ async def _params(request: Request) -> Json:
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         given = json.loads(body or b"{}")
+        json.dumps(given, ensure_ascii=False).encode()  # Half a surrogate pair is no text.
         if not isinstance(given, dict):
             raise ValueError("not an object")
         return params | given

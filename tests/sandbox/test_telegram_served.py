@@ -237,6 +237,8 @@ def test_controls_say_what_is_wrong(served):
     assert served.control(f"{ANNA}/block").status_code == 409
     assert served.control(f"{ANNA}/send").status_code == 422
     assert served.control(f"{ANNA}/send", text=" ").status_code == 422
+    half = served.client.post(f"/sandbox/{ANNA}/send", content=b'{"text": "\\ud800"}')
+    assert half.status_code == 422
     assert served.control(f"{ANNA}/press", button="Go", index="1").status_code == 422
     assert served.control(f"{ANNA}/init_data", age_seconds="1").status_code == 422
     assert served.control(f"{ANNA}/profile", colour="red").status_code == 422
@@ -249,7 +251,7 @@ def test_controls_say_what_is_wrong(served):
 def test_what_is_no_form_and_no_json_is_refused(served):
     url = f"/sandbox/telegram/bot{DEMO_BOT_TOKEN}/getMe"
     kind = {"Content-Type": "application/json"}
-    for content in (b"{", b"[]", b"\xff"):
+    for content in (b"{", b"[]", b"\xff", b'{"text": "\\ud800"}'):
         assert served.client.post(url, content=content, headers=kind).status_code == 400
     assert served.client.post(url, json={}).json()["ok"] is True
     assert served.client.get(url).json()["ok"] is True
