@@ -35,6 +35,7 @@ def control(
     async def endpoint(request: Request) -> JSONResponse:
         try:
             fields = json.loads(await request.body() or "{}")
+            json.dumps(fields, ensure_ascii=False).encode()  # Half a surrogate pair is no text.
             if not isinstance(fields, dict):
                 return JSONResponse({"error": "A JSON object is expected"}, 422)
             told = act(fields, **request.path_params)

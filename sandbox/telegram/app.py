@@ -81,7 +81,7 @@ class TelegramDouble:
             *self._control(f"{user}/messages", self._messages, "GET"),
             *self._control(f"{user}/send", self._send),
             *self._control(f"{user}/press", self._press),
-            *self._control(f"{user}/menu", self._open_menu),
+            *self._control(f"{user}/open", self._open),
             *self._control(f"{user}/block", self._block),
             *self._control(f"{user}/unblock", self._unblock),
             *self._control(f"{user}/profile", self._profile),
@@ -166,19 +166,20 @@ class TelegramDouble:
             scheme=text_field(fields, "scheme", "light"),
         )
 
-    def _open_menu(self, fields: Json, user_id: int) -> Json:
-        """What the menu button opens, if that is a Mini App; with a start_param, a direct link."""
+    def _open(self, fields: Json, user_id: int) -> Json:
+        """A Mini App at this address, or that of the menu button; with a start_param, by a link."""
         button = self.rules.profile.menu_button(str(user_id))
-        if button["type"] != "web_app":
+        url = text_field(fields, "url", button.get("web_app", {}).get("url", ""))
+        if not url:
             raise NoSuchButton("the menu button of this chat opens no Mini App")
-        url = self.rules.launch(
+        launched = self.rules.launch(
             user_id,
-            button["web_app"]["url"],
+            url,
             at=self._now(),
             scheme=text_field(fields, "scheme", "light"),
             start_param=text_field(fields, "start_param", ""),
         )
-        return {"web_app": url}
+        return {"web_app": launched}
 
     def _block(self, _fields: Json, user_id: int) -> Json:
         self.rules.block(user_id, at=self._now())
@@ -282,6 +283,7 @@ async def _params(request: Request) -> Json:
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         given = json.loads(body or b"{}")
+        json.dumps(given, ensure_ascii=False).encode()  # Half a surrogate pair is no text.
         if not isinstance(given, dict):
             raise ValueError("not an object")
         return params | given

@@ -159,7 +159,11 @@ class TelegramChats:
         """Raises: ValueError, for a field that no profile has."""
         chat = self.chat(user_id)
         known = set(asdict(chat.user)) - {"id"}
-        wrong = [name for name, value in fields.items() if name not in known or type(value) != str]  # noqa: E721
+        wrong = [
+            name
+            for name, value in fields.items()
+            if name not in known or not isinstance(value, str)
+        ]
         if wrong or fields.get("first_name") == "":
             raise ValueError(f"not a profile's fields: {', '.join(wrong) or 'first_name'}")
         chat.user = replace(chat.user, **fields)

@@ -117,6 +117,9 @@ class _Parser:
             if not name:
                 raise NotParsed(f'Empty attribute name in the tag "{tag}" at byte offset {where}')
             self._at = found.end()
+            if found["bare"] is not None and not re.match(r"[\s>]|$", self._source[self._at :]):
+                token = len(self._source[: found.start("bare")].encode())
+                raise NotParsed(f"Unexpected end of name token at byte offset {token}")
             value = found["double"] or found["single"] or (found["bare"] or "").lower()
             value = _REFERENCE.sub(lambda one: _referenced(one) or one[0], value)
             argument = _argument(tag, name, value) or argument

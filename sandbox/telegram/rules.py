@@ -38,6 +38,15 @@ GONE_FOR: Final = timedelta(hours=23)
 """A webhook that answers 410 for so long is removed."""
 POLL_MAX_SECONDS: Final = 50
 NOTICE_MAX: Final = 200
+METHODS: Final = {
+    name.replace("_", ""): f"_{name}"
+    for name in (
+        "get_me", "get_updates", "set_webhook", "delete_webhook", "get_webhook_info",
+        "send_message", "edit_message_text", "edit_message_reply_markup", "delete_message",
+        "answer_callback_query", "send_chat_action", "get_chat",
+    )
+}  # fmt: skip
+"""Those of `BotProfile` come beside them. Telegram knows its methods in any case."""
 KINDS: Final = (
     "message", "edited_message", "channel_post", "edited_channel_post", "business_connection",
     "business_message", "edited_business_message", "deleted_business_messages",
@@ -87,16 +96,6 @@ class TelegramRules(TelegramChats):
         self._polls = 0
         self._chat_pace = Pace(per_second=1, burst=20)
         self._pace = Pace(per_second=30, burst=30)
-        self._methods: dict[str, Callable[[Call, datetime], Answer]] = {
-            name.lower(): getattr(self, f"_{snake}")
-            for snake in (
-                "get_me", "get_updates", "set_webhook", "delete_webhook", "get_webhook_info",
-                "send_message", "edit_message_text", "edit_message_reply_markup",
-                "delete_message", "answer_callback_query", "send_chat_action",
-                "get_chat",
-            )
-            for name in [snake.replace("_", "")]
-        }  # fmt: skip
 
     def answer(self, call: Call, *, at: datetime) -> Answer:
         """One call, whole. Faults spare `getUpdates`, so that a test knows which call they meet."""
@@ -195,8 +194,9 @@ class TelegramRules(TelegramChats):
         if call.token != self.token:
             raise Refused(401, "Unauthorized")
         name = call.method.lower()
-        if name in self._methods:
-            return self._methods[name](call, at)
+        if name in METHODS:
+            act: Callable[[Call, datetime], Answer] = getattr(self, METHODS[name])
+            return act(call, at)
         answer = self.profile.answer(call)
         if answer is None:
             raise Refused(404, "Not Found: method not found")
@@ -399,8 +399,7 @@ class TelegramRules(TelegramChats):
         elif mode:
             raise bad_request("unsupported parse_mode (this double reads HTML alone)")
         else:
-            given = call.nested("entities", "can't parse entities JSON object")
-            entities = [dict(one) for one in given] if isinstance(given, list) else []
+            entities = _given_entities(call)
         text, entities = tidy(source, entities)
         if not text:
             raise bad_request("text must be non-empty")
@@ -451,6 +450,16 @@ class TelegramRules(TelegramChats):
             raise too_many(wait)
         self._chat_pace.count(chat.user.id, at=at)
         self._pace.count(0, at=at)
+
+
+def _given_entities(call: Call) -> list[Json]:
+    given = call.nested("entities", "can't parse entities JSON object")
+    for entity in given if isinstance(given, list) else []:
+        match entity:
+            case {"type": str(), "offset": int(), "length": int()}:
+                continue
+        raise bad_request("can't parse MessageEntity: expected an Object")
+    return given if isinstance(given, list) else []
 
 
 def _message_of(chat: Chat, message_id: object, what: str) -> Json:

@@ -102,6 +102,13 @@ def test_a_text_of_the_longest_length_is_sent(room):
     assert len(room.says("я" * 4096)["text"]) == 4096
 
 
+def test_entities_may_be_given_in_place_of_markup(room):
+    bold = {"type": "bold", "offset": 0, "length": 2}
+    assert room.says("hi <b>", entities=json.dumps([bold]))["entities"] == [bold]
+    said = room.refusal("sendMessage", chat_id=ANNA, text="hi", entities=[{"type": "bold"}])
+    assert said == "400 Bad Request: can't parse MessageEntity: expected an Object"
+
+
 def test_markup_the_double_cannot_read_is_refused_and_says_so(room):
     said = room.refusal("sendMessage", chat_id=ANNA, text="*x*", parse_mode="MarkdownV2")
     assert said.startswith("400 Bad Request: unsupported parse_mode")

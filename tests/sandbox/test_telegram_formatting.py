@@ -23,6 +23,7 @@ def entity(kind: str, offset: int, length: int, **more: object) -> dict:
         ("😀<i>x</i>", "😀x", [entity("italic", 2, 1)]),
         ("<u>a<s>b</s></u>", "ab", [entity("strikethrough", 1, 1), entity("underline", 0, 2)]),
         ("<b></b>x", "x", []),
+        ("<b x=1 y = '2' z>x</b>", "x", [entity("bold", 0, 1)]),
         ("<span class='tg-spoiler'>x</span>", "x", [entity("spoiler", 0, 1)]),
         ("<tg-spoiler>x</tg-spoiler>", "x", [entity("spoiler", 0, 1)]),
         (
@@ -55,6 +56,7 @@ def entity(kind: str, offset: int, length: int, **more: object) -> dict:
         ("<b x=", None, 'Unclosed start tag "b" at byte offset 0'),
         ("<br>", None, 'Unsupported start tag "br" at byte offset 0'),
         ("<b =x>", None, 'Empty attribute name in the tag "b" at byte offset 0'),
+        ("<a href=https://a.example>x</a>", None, "Unexpected end of name token at byte offset 8"),
         ("</b>", None, "Unexpected end tag at byte offset 0"),
         ("<b>я</b", None, "Unclosed end tag at byte offset 5"),
         (

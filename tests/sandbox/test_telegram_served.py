@@ -62,6 +62,12 @@ def texts(served: Served) -> list[str]:
     return [one["text"] for one in messages(served)]
 
 
+def fails(served: Served) -> list[int]:
+    """Of each update that waits: how often it was told in vain."""
+    state = served.sandbox.telegram.rules.updates.snapshot()
+    return [one["fails"] for one in state["pending"]]
+
+
 async def test_a_bot_of_the_real_library_talks_to_its_user(served):
     async def start(update: Update, context: ContextTypes.DEFAULT_TYPE) -> None:
         keyboard = InlineKeyboardMarkup([[InlineKeyboardButton("Plans", callback_data="v1:p")]])
@@ -113,8 +119,10 @@ async def test_the_real_library_understands_every_answer(served):
         assert (await bot.get_my_name()).name == "Counter"
         assert await message.delete()
         assert (await bot.get_webhook_info()).pending_update_count == 1
-        opened = await control(served, f"{ANNA}/menu", start_param="r_code")
+        opened = await control(served, f"{ANNA}/open", start_param="r_code")
         assert "start_param%3Dr_code" in opened.json()["web_app"]
+        other = await control(served, f"{ANNA}/open", url="https://app.example/")
+        assert other.json()["web_app"].startswith("https://app.example/#tgWebAppData=user%3D")
 
 
 async def raised_by(call) -> TelegramError:
@@ -183,7 +191,7 @@ async def test_a_webhook_is_told_with_its_secret_until_it_answers(served):
         await bot.set_webhook(f"{served.url}/hooks", secret_token=SECRET)
         served.hook_status = 500
         await control(served, f"{ANNA}/send", text="/start")
-        await asyncio.to_thread(served.until, lambda: len(served.hooks) == 2)
+        await asyncio.to_thread(served.until, lambda: fails(served) == [2])
         info = await bot.get_webhook_info()
         assert info.last_error_message == (
             "Wrong response from the webhook: 500 Internal Server Error"
@@ -197,7 +205,7 @@ async def test_a_webhook_is_told_with_its_secret_until_it_answers(served):
     assert served.hooks[0]["message"]["text"] == "/start"
     names = {headers["x-telegram-bot-api-secret-token"] for headers in served.hook_headers}
     assert names == {SECRET}
-    served.until(lambda: not served.sandbox.telegram.rules.updates.snapshot()["pending"])
+    served.until(lambda: fails(served) == [])
 
 
 async def test_a_webhook_that_asks_for_time_is_given_it(served):
@@ -205,7 +213,7 @@ async def test_a_webhook_that_asks_for_time_is_given_it(served):
         await bot.set_webhook(f"{served.url}/hooks")
         served.hook_status, served.hook_answer_headers = 429, {"Retry-After": "100"}
         await control(served, f"{ANNA}/send", text="/start")
-        await asyncio.to_thread(served.until, lambda: served.hooks)
+        await asyncio.to_thread(served.until, lambda: fails(served) == [1])
         served.hook_status = 200
         await control(served, "clock/advance", seconds=90)
         await asyncio.sleep(0.3)
@@ -225,10 +233,12 @@ async def test_a_webhook_that_nobody_answers_is_told_of(served):
 
 def test_controls_say_what_is_wrong(served):
     assert served.control(f"{ANNA}/press", button="Go").status_code == 404
-    assert served.control(f"{ANNA}/menu").status_code == 404
+    assert served.control(f"{ANNA}/open").status_code == 404
     assert served.control(f"{ANNA}/block").status_code == 409
     assert served.control(f"{ANNA}/send").status_code == 422
     assert served.control(f"{ANNA}/send", text=" ").status_code == 422
+    half = served.client.post(f"/sandbox/{ANNA}/send", content=b'{"text": "\\ud800"}')
+    assert half.status_code == 422
     assert served.control(f"{ANNA}/press", button="Go", index="1").status_code == 422
     assert served.control(f"{ANNA}/init_data", age_seconds="1").status_code == 422
     assert served.control(f"{ANNA}/profile", colour="red").status_code == 422
@@ -241,7 +251,7 @@ def test_controls_say_what_is_wrong(served):
 def test_what_is_no_form_and_no_json_is_refused(served):
     url = f"/sandbox/telegram/bot{DEMO_BOT_TOKEN}/getMe"
     kind = {"Content-Type": "application/json"}
-    for content in (b"{", b"[]", b"\xff"):
+    for content in (b"{", b"[]", b"\xff", b'{"text": "\\ud800"}'):
         assert served.client.post(url, content=content, headers=kind).status_code == 400
     assert served.client.post(url, json={}).json()["ok"] is True
     assert served.client.get(url).json()["ok"] is True
@@ -281,7 +291,7 @@ def test_a_restart_keeps_chats_settings_and_untold_updates(tmp_path):
         assert call(served, "answerCallbackQuery", callback_query_id=query_id) is True
         assert call(served, "sendMessage", chat_id=1001, text="x")["message_id"] == 3
         assert call(served, "setWebhook", url=f"{served.url}/hooks") is True
-        served.until(lambda: len(served.hooks) == 2)
+        served.until(lambda: len(served.hooks) == 2 and fails(served) == [])
         served.hook_status = 500
         assert served.control("telegram/faults", mode="drop", next=0).status_code == 200
         served.control(f"{ANNA}/send", text="last")
@@ -304,6 +314,7 @@ def test_the_chat_page_runs_its_own_scripts_and_nothing_else(served):
     for name in ("chat.js", "chat.css"):
         assert name in page.text
         assert served.client.get(f"/sandbox/telegram/{name}").status_code == 200
+    assert served.client.get("/sandbox/telegram", follow_redirects=True).text == page.text
     assert served.client.get("/sandbox/telegram/index.html").status_code == 404
     assert served.client.get("/sandbox/telegram/..%2fapp.py").status_code == 404
 

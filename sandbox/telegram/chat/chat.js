@@ -245,7 +245,7 @@ function openLink(url) {
   if (to.hostname === "t.me" && to.pathname.toLowerCase() === `/${chat.bot.username.toLowerCase()}`) {
     const app = to.searchParams.get("startapp");
     if (app === null) return void send(`/start ${to.searchParams.get("start") || ""}`.trim());
-    return void attempt(async () => openSheet((await act("menu", { scheme: scheme(), start_param: app })).web_app));
+    return openApp({ start_param: app });
   }
   if (/^https?:$/.test(to.protocol)) window.open(to.href, "_blank", "noopener");
   else toast(`Telegram would open ${url}`);
@@ -278,6 +278,10 @@ function openSheet(url) {
   byId("sheet-body").replaceChildren(frame);
   byId("sheet").hidden = false;
   byId("sheet-close").focus();
+}
+
+function openApp(fields) {
+  attempt(async () => openSheet((await act("open", { scheme: scheme(), ...fields })).web_app));
 }
 
 function closeSheet() {
@@ -358,7 +362,7 @@ byId("restart").addEventListener("click", () =>
 );
 byId("menu").addEventListener("click", () => {
   if (chat.menu_button.type !== "web_app") return showCommands(byId("commands").hidden);
-  return void attempt(async () => openSheet((await act("menu", { scheme: scheme() })).web_app));
+  return openApp({});
 });
 byId("sheet-close").addEventListener("click", closeSheet);
 byId("messages").addEventListener("click", (event) => {
@@ -379,6 +383,10 @@ addEventListener("keydown", (event) => {
   showPanel(false);
   if (!byId("commands").hidden) showCommands(false);
   else if (!byId("sheet").hidden) closeSheet();
+});
+byId("sample").addEventListener("click", () => {
+  showPanel(false);
+  openApp({ url: new URL("../app/", location.href).href });
 });
 for (const button of document.querySelectorAll(".advance")) {
   button.addEventListener("click", () =>
