@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 from dependency_injector import providers
+from limits import RateLimitItemPerMinute
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
@@ -17,8 +18,8 @@ from adapters.gateways.yookassa.shop import YOOKASSA_NETWORKS, YooKassaShop
 from adapters.http.app import Health, web_app
 from adapters.http.client_address import TrustedProxies
 from adapters.http.edge import Edge
-from adapters.http.limits import RateLimits
-from adapters.http.return_urls import ReturnUrls
+from adapters.http.limits import RateLimits, shared_storage
+from adapters.http.return_urls import ReturnUrls, origin_of
 from adapters.http.tokens import AccessTokens
 from adapters.jobs.pump import Pump
 from adapters.jobs.work import work_of
@@ -33,7 +34,6 @@ from entrypoints.container import Container, utc_now
 from entrypoints.settings import (
     DEVELOPMENT_BOT_TOKEN,
     DEVELOPMENT_DATA_KEY,
-    DEVELOPMENT_SIGNING_KEY,
     Settings,
 )
 from sandbox.app import DEMO_SECRET, DEMO_SHOP_ID, Sandbox, sandbox_app
@@ -109,12 +109,14 @@ def application(settings: Settings, *, with_worker: bool, now: Now = utc_now) ->
             for reason in await not_ready(parts.store):
                 log.error("not ready", reason=reason)
             working = await stack.enter_async_context(worker(parts)) if with_worker else None
-            yield _edge(parts), _health(parts, working)
+            limits = await stack.enter_async_context(rate_limits(settings, clock))
+            yield _edge(parts, limits), _health(parts, working, limits)
 
     return web_app(
         lifespan,
         new_request_id=lambda: secrets.token_hex(16),
         hosts=settings.allowed_hosts,
+        origins=return_urls(settings).origins,
         more=[] if sandbox is None else [Mount("/sandbox", sandbox[0].app)],
         show_docs=True,
     )
@@ -134,23 +136,42 @@ def _sandbox(settings: Settings) -> tuple[Sandbox, SandboxClock] | None:
     return sandbox, clock
 
 
-def _edge(parts: Opened) -> Edge:
+@asynccontextmanager
+async def rate_limits(settings: Settings, now: Now) -> AsyncIterator[RateLimits]:
+    """Shared with the other processes where the operator names a store, else of this one."""
+    url = settings.secret("redis_url")
+    if url is None:
+        yield RateLimits(now)
+        return
+    async with shared_storage(url, settings.redis_prefix) as storage:
+        yield RateLimits(utc_now, storage)
+
+
+def return_urls(settings: Settings) -> ReturnUrls:
+    return ReturnUrls(settings.return_origins_or_own, settings.return_url_or_own)
+
+
+def _edge(parts: Opened, limits: RateLimits) -> Edge:
     settings = parts.settings
-    signing_key = settings.secret("signing_key") or DEVELOPMENT_SIGNING_KEY
+    per_minute = settings.api_key_limit_per_minute
+    key_limit = None if per_minute is None else RateLimitItemPerMinute(per_minute, namespace="key")
     return Edge(
         billing=parts.billing,
         now=parts.now,
-        tokens=AccessTokens(signing_key, now=parts.now, audience=settings.env),
-        limits=RateLimits(parts.now),
-        return_urls=ReturnUrls(settings.return_origins_or_own, settings.return_url_or_own),
+        tokens=AccessTokens(*settings.signing_keys, now=parts.now, audience=settings.env),
+        limits=limits,
+        own_limits=RateLimits(parts.now),
+        return_urls=return_urls(settings),
+        own_origin=origin_of(settings.own_origin),
         proxies=TrustedProxies.parsed(settings.trusted_proxies),
         bot_token=settings.secret("telegram_token")
         or (DEVELOPMENT_BOT_TOKEN if settings.is_development else ""),
-        key_pepper=signing_key,
+        key_peppers=settings.signing_keys,
+        key_limit=key_limit,
     )
 
 
-def _health(parts: Opened, working: "asyncio.Task[None] | None") -> Health:
+def _health(parts: Opened, working: "asyncio.Task[None] | None", limits: RateLimits) -> Health:
     async def reasons() -> Sequence[str]:
         stopped = ["the jobs of this process are not worked off any more: restart it"]
         has_stopped = working is not None and working.done()
@@ -167,9 +188,16 @@ def _health(parts: Opened, working: "asyncio.Task[None] | None") -> Health:
             "gateways": [gateway.name for gateway in parts.gateways],
             "jobs": {"waiting": waiting, "parked": parked, "worked_off_here": runs_here},
             "open_cases": cases,
+            "limits": await _limits_told(parts.settings, limits),
         }
 
     return Health(reasons, status)
+
+
+async def _limits_told(settings: Settings, limits: RateLimits) -> str:
+    if settings.redis_url is None:
+        return "in this process"
+    return "away: signing in and buying are refused" if await limits.is_away() else "shared"
 
 
 @asynccontextmanager

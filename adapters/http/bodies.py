@@ -6,7 +6,7 @@ from typing import Annotated
 
 from babel.core import Locale, UnknownLocaleError
 from babel.numbers import format_currency, format_decimal
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, RootModel
 
 from adapters.http.operations import Closed
 from core.domain.checkout import CheckoutStatus
@@ -65,6 +65,11 @@ class ConsumeRequest(Closed):
 
 class TelegramSignIn(Closed):
     init_data: Annotated[str, Field(min_length=1, max_length=8192)]
+    cookie: bool = False
+
+
+class RefreshRequest(Closed):
+    cookie: bool = False
 
 
 # What clients are told.
@@ -105,12 +110,24 @@ class TokenBody(BaseModel):
     expires_in: int
 
 
+class CookieBody(BaseModel):
+    """The token is in the cookie. `csrf_token` stays the same for as long as the session."""
+
+    csrf_token: str
+    expires_in: int
+
+
+class SignedInBody(RootModel[TokenBody | CookieBody]):
+    """A cookie if that was asked for."""
+
+
 class CustomerBody(BaseModel):
     id: str
     identities: list[str]
     language: str
     zone: str
     created_at: AwareDatetime
+    blocked: bool
 
 
 class SubscriptionBody(BaseModel):
@@ -245,6 +262,7 @@ def body_from_account(account: Account) -> MeBody:
             language=customer.language,
             zone=customer.zone,
             created_at=customer.created_at,
+            blocked=customer.blocked_at is not None,
         ),
         subscription=SubscriptionBody(
             plan=plan.code,

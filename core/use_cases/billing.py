@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
 from core.use_cases.checkouts import AddCheckout, WatchCheckout
 from core.use_cases.customers import (
-    CheckSession,
-    CloseSession,
+    BlockCustomer,
     FindCustomer,
-    OpenSession,
     RegisterCustomer,
     ShowAccount,
+    UnblockCustomer,
 )
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.purchases import (
@@ -21,6 +20,13 @@ from core.use_cases.purchases import (
     StartPurchase,
 )
 from core.use_cases.quotas import ConsumeQuota
+from core.use_cases.sessions import (
+    CheckProof,
+    CheckSession,
+    CloseSession,
+    OpenSession,
+    RefreshSession,
+)
 from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
@@ -35,8 +41,13 @@ class Billing:
     register_customer: RegisterCustomer
     find_customer: FindCustomer
     show_account: ShowAccount
+    block_customer: BlockCustomer
+    unblock_customer: UnblockCustomer
+    # Sessions
     open_session: OpenSession
     check_session: CheckSession
+    check_proof: CheckProof
+    refresh_session: RefreshSession
     close_session: CloseSession
     # Usage
     consume_quota: ConsumeQuota

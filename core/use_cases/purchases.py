@@ -60,10 +60,11 @@ class PreviewPurchase:
     ) -> Preview:
         """
         Raises:
-            PlanNotFound, PlanNotForSale, GatewayNotFound
+            PlanNotFound, PlanNotForSale, GatewayNotFound, CustomerBlocked
         """
         async with self._store.read() as view:
             standing = (await view.overview(customer_id)).standing
+        standing.customer.require_served()
         plan = standing.catalog.plan(plan_code)
         chosen, amount = offer(plan, self._gateways, gateway)
         assert plan.terms.period is not None, "the catalog prices only plans with a period"
@@ -111,13 +112,14 @@ class StartPurchase:
         Raises:
             KeyUsedOtherwise, StillRunning: see `Claim.taken_again`.
             PlanNotFound, PlanNotForSale, GatewayNotFound, ReceiptContactMissing
+            CustomerBlocked: also for a repeat, which would lead to a page to pay at.
             PreviewOutdated: the preview no longer tells the truth.
             CheckoutDeclined: the provider said no; the purchase stays open for another way.
             GatewayUnavailable: not known yet; repeat with the same key, or wait for the watcher.
         """
         async with self._store.write() as uow:
             now = self._now()
-            await uow.customers.lock(customer_id)
+            (await uow.customers.lock(customer_id)).require_served()
             fresh = claim(cause, self._new_id("pur"), at=now)
             taken = await uow.claims.take(fresh)
             standing = await standing_of(uow, customer_id)

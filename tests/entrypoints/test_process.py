@@ -53,9 +53,11 @@ def test_the_edge_tells_nobody_its_secrets(world: World, now: Clock) -> None:
         now=now,
         tokens=AccessTokens("k" * 32, now=now),
         limits=RateLimits(now),
+        own_limits=RateLimits(now),
         return_urls=ReturnUrls(["https://shop.example.com"], "https://shop.example.com/"),
         proxies=TrustedProxies.parsed([]),
         bot_token="1:secret-of-the-bot",
-        key_pepper="secret-pepper",
+        own_origin="https://billing.example.com",
+        key_peppers=("secret-pepper", "another-secret"),
     )
     assert "secret" not in repr(edge)

@@ -142,6 +142,7 @@ def customer_from_row(row: RowMapping, data_key: DataKey) -> Customer:
         zone=row[c.zone],
         created_at=row[c.created_at],
         receipt_contact=None if sealed is None else data_key.open(sealed),
+        blocked_at=row[c.blocked_at],
         version=row[c.version],
     )
 
@@ -154,5 +155,6 @@ def row_from_customer(customer: Customer, data_key: DataKey) -> dict[str, Any]:
         "zone": customer.zone,
         "created_at": customer.created_at,
         "receipt_contact": None if contact is None else data_key.seal(contact),
+        "blocked_at": customer.blocked_at,
         "version": customer.version,
     }

@@ -25,6 +25,7 @@ from adapters.persistence.sql.column_types import Json, Moment, Whole, Words, Ye
 from adapters.persistence.sql.sealing import seal
 from core.domain.case import CaseKind
 from core.domain.checkout import CheckoutStatus
+from core.domain.credentials import SessionEnd
 from core.domain.customer import IdentityKind
 from core.domain.money import AMOUNT_MINOR_MAX
 from core.domain.payment import InboxStatus, NoticeKind
@@ -115,6 +116,7 @@ customer: Final = _table(
     _words("zone"),
     _moment("created_at"),
     _words("receipt_contact", null=True),  # Sealed by the data key.
+    _moment("blocked_at", null=True),
     _whole("version"),
     _key("id"),
 )
@@ -455,6 +457,7 @@ billing_case: Final = _table(
     ),
 )
 
+_PROVEN: Final = text("proof IS NOT NULL")
 customer_session: Final = _table(
     "customer_session",
     _words("id"),
@@ -462,10 +465,19 @@ customer_session: Final = _table(
     _moment("created_at"),
     _moment("expires_at"),
     _yes_no("may_pay"),
+    _words("proof", null=True),
+    _whole("turn"),
+    _moment("refreshed_at", null=True),
     _moment("revoked_at", null=True),
+    _words("ended_as", null=True),
+    _whole("version"),
     _key("id"),
     _refers("customer_id", "customer.id"),
     _check("life", "created_at <= expires_at"),
+    _check("turn", "turn >= 1"),
+    _one_of("ended_as", SessionEnd),
+    _together("ended_whole", "revoked_at", "ended_as"),
+    Index(None, "proof", postgresql_where=_PROVEN, sqlite_where=_PROVEN),
 )
 
 api_key: Final = _table(

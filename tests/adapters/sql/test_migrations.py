@@ -1,6 +1,7 @@
 """Tables and migrations cannot differ, and a database at another revision is found out."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,12 +71,13 @@ def rules(connection: Connection) -> set[tuple[str, ...]]:
         rows = connection.execute(
             text("SELECT tbl_name, sql FROM sqlite_master WHERE tbl_name NOT LIKE 'alembic%'")
         )
+        # A column that was added later stands in the line of the one before it.
         return {
-            (table, line.strip(" ,\t"))
+            (table, part.strip())
             for table, sql in rows
             if sql is not None
-            for line in sql.splitlines()
-            if line.strip()
+            for part in re.split(r"[\n,]", sql)
+            if part.strip()
         }
     found: set[tuple[str, ...]] = set()
     for query in WHAT_POSTGRESQL_KNOWS.split(";"):
