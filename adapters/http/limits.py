@@ -41,7 +41,7 @@ OPENINGS_BY_CUSTOMER: Final = (
 )
 """Nobody wants ten ways to pay in a minute."""
 
-OPENINGS_REPEATED: Final = RateLimitItemPerMinute(60, namespace="opening_repeated")
+OPENINGS_REPEATED: Final = RateLimitItemPerMinute(120, namespace="opening_repeated")
 """The same request again, because no answer came: it opens nothing new."""
 
 _KNOWN: Final = RateLimitItemPerHour(1, namespace="known_request")

@@ -121,7 +121,7 @@ async def test_a_fact_cannot_pass_for_a_standing_member() -> None:
         ("gone", 404, "not_found", {}),
         ("down", 503, "unavailable", {"retry-after": "5"}),
         ("often", 429, "too_many_requests", {"retry-after": "17"}),
-        ("stranger", 401, "turnt_valid", {"www-authenticate": "Bearer"}),
+        ("stranger", 401, "token_not_valid", {"www-authenticate": "Bearer"}),
         ("bug", 500, "internal_error", {}),
         ("teapot", 400, "request_not_readable", {}),
     ],
