@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from core.domain.cause import Claim
 from core.domain.checkout import Checkout
+from core.domain.credentials import NotSignedIn, Session, SessionId
 from core.domain.ledger import Entry
 from core.domain.money import Money
 from core.domain.payment import (
@@ -27,6 +28,7 @@ from core.use_cases.billing import Billing
 from core.use_cases.customers import standing_of
 from core.use_cases.purchases import ExpirePurchase
 from core.use_cases.quotas import Ask, ConsumeQuota
+from core.use_cases.sessions import CheckSession, RefreshSession
 from core.use_cases.settling import Settlement, SettlePayment, book
 from core.use_cases.webhooks import TakeInWebhook
 from simulation.app import Compose, Outside, wired
@@ -252,6 +254,52 @@ def claim_without_continuation(outside: Outside) -> Billing:
     return wired(replace(outside, store=ChangedStore(outside.store, change)))
 
 
+def turns_without_compare_and_set(outside: Outside) -> Billing:
+    """A session is read, turned and written, whoever has written it meanwhile."""
+
+    def change(uow: Any) -> None:
+        real = uow.credentials
+
+        async def save(session: Session) -> None:
+            present = await real.find_session(session.id)
+            await real.save_session(replace(session, version=present.version))
+
+        uow.credentials = Changed(real, save_session=save)
+
+    return wired(replace(outside, store=ChangedStore(outside.store, change)))
+
+
+class TakesAnyTurn(CheckSession):
+    """A token is good for as long as its session is."""
+
+    async def __call__(self, session_id: SessionId, turn: int, *, reading: bool = False) -> Session:
+        async with self._store.read() as view:
+            session = await view.credentials.find_session(session_id)
+        newest = turn if session is None else session.turn
+        return await super().__call__(session_id, newest, reading=reading)
+
+
+def retired_tokens_live_on(outside: Outside) -> Billing:
+    check = TakesAnyTurn(outside.store, outside.now)
+    return replace(wired(outside), check_session=check)
+
+
+class RefusesTheLast(RefreshSession):
+    """Each token may be exchanged once, whether the answer was heard or not."""
+
+    async def __call__(self, session_id: SessionId, turn: int) -> Session:
+        async with self._store.read() as view:
+            known = await view.credentials.find_session(session_id)
+        if known is None or known.turn != turn:
+            raise NotSignedIn
+        return await super().__call__(session_id, turn)
+
+
+def refresh_without_grace(outside: Outside) -> Billing:
+    refresh = RefusesTheLast(outside.store, outside.now)
+    return replace(wired(outside), refresh_session=refresh)
+
+
 MUTANTS: Final[dict[str, Compose]] = {
     mutant.__name__: mutant
     for mutant in (
@@ -263,5 +311,8 @@ MUTANTS: Final[dict[str, Compose]] = {
         expire_without_asking,
         new_key_per_attempt,
         claim_without_continuation,
+        turns_without_compare_and_set,
+        retired_tokens_live_on,
+        refresh_without_grace,
     )
 }

@@ -8,6 +8,7 @@ from typing import Final
 from core.use_cases.checkouts import Started
 from simulation.app import Compose, wired
 from simulation.clients import Operator, Shopper
+from simulation.visitors import Visitor
 from simulation.world import Outcome, World
 
 TAIL: Final = timedelta(hours=30)
@@ -86,12 +87,22 @@ class Expire(Flow):
         await asyncio.sleep(2 * CATCH_UP)
 
 
+class SignIn(Flow):
+    async def prepare(self) -> None:
+        self._visitor = Visitor(self.world, "visitor")
+        await self._visitor.registers()
+
+    async def act(self) -> None:
+        await self._visitor.visits(idle=2.0)
+
+
 FLOWS: Final[dict[str, type[Flow]]] = {
     "register": Register,
     "buy": Buy,
     "settle": Settle,
     "consume": Consume,
     "expire": Expire,
+    "sign_in": SignIn,
 }
 
 

@@ -1,7 +1,7 @@
 """One seed's world: people, our processes, the provider and the clock, from start to proof."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -11,6 +11,7 @@ import structlog
 
 from adapters.persistence.memory import Committed, MemoryStore
 from core.domain.cause import StoreBusy
+from core.domain.credentials import Session, SessionId
 from core.domain.errors import BillingError
 from core.domain.usage_quota import QuotaDecision
 from core.ports.payment_gateway import Gateways, Webhook
@@ -25,6 +26,7 @@ from simulation.invariants import Invariants, final_problems
 from simulation.loop import NODE, Node, SimulatedLoop
 from simulation.nemesis import CALM, HOUR, Faults, Nemesis, draw, told
 from simulation.network import PromiseBroken, Provider, SimulatedYooKassa
+from simulation.visitors import Visitor
 
 HARD_DAYS: Final = (
     datetime(2028, 2, 29, 12, tzinfo=UTC),
@@ -88,6 +90,7 @@ class World:
         self._numbers = count(1)
         self._network = self.loop.stream("network")
         self._database = self.loop.stream("database")
+        self._retired: dict[tuple[SessionId, int], float] = {}
         self._answers: dict[tuple[str, str], QuotaDecision] = {}
 
     def now(self) -> datetime:
@@ -198,6 +201,16 @@ class World:
         expected = period.plan.code if covered and period is not None else "FREE"
         self.demand(plan == expected, "E1 shown", plan, expected)
 
+    @property
+    def skew(self) -> float:
+        return 2 * self.faults.clock_offset_max if len(self.apps) > 1 else 0
+
+    def retired_at(self, session_id: SessionId, turn: int) -> float | None:
+        return self._retired.get((session_id, turn))
+
+    def sessions_of(self, proof: str) -> Sequence[Session]:
+        return [one for one in self.store.tables.sessions.rows.values() if one.proof == proof]
+
     def _now_of_who_runs(self) -> datetime:
         running = NODE.get()
         for app in self.apps:
@@ -219,6 +232,9 @@ class World:
             "commit " + " ".join(f"{name}:{keys}" for name, keys in committed.changed.items())
         )
         self.invariants.heard(committed)
+        for key in committed.changed.get("session", ()):
+            session = committed.tables.sessions.rows[SessionId(str(key))]
+            self._retired.setdefault((session.id, session.turn - 1), self.loop.time())
         for app in self.apps:
             app.heard(committed)
         if self._database.random() < self.faults.commit_unknown:
@@ -273,6 +289,7 @@ async def _safety(world: World, days: float, *, shoppers: int) -> None:
     operator, attacker = Operator(world), Attacker(world)
     await operator.opens()
     people = [Shopper(world, f"shopper{number}") for number in range(shoppers)]
+    visitors = [Visitor(world, f"visitor{number}") for number in range(2)]
     faults = world.faults
     troubles = [
         _now_and_then(world, faults.outage_every, lambda: _outage(world)),
@@ -285,6 +302,8 @@ async def _safety(world: World, days: float, *, shoppers: int) -> None:
     async with asyncio.TaskGroup() as lives:
         for person in people:
             lives.create_task(person.live(days))
+        for visitor in visitors:
+            lives.create_task(visitor.live(days))
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -110,12 +110,11 @@ class Session:
             return replace(self, turn=turn + 1, refreshed_at=at)
         if turn == self.turn or self._is_just_retired(turn, at):
             return self
-        return self.revoked(SessionEnd.COPIED, at=at)
+        return replace(self, revoked_at=at, ended_as=SessionEnd.COPIED)
 
-    def revoked(self, ended_as: SessionEnd, *, at: datetime) -> "Session":
-        if self.revoked_at is not None:
-            return self
-        return replace(self, revoked_at=at, ended_as=ended_as)
+    def signed_out(self, *, at: datetime) -> "Session":
+        """Also where it had been revoked otherwise: from now on its proof is used up."""
+        return replace(self, revoked_at=self.revoked_at or at, ended_as=SessionEnd.SIGNED_OUT)
 
     def _is_just_retired(self, turn: int, now: datetime) -> bool:
         return turn == self.turn - 1 and self._is_in_grace(now)

@@ -139,8 +139,8 @@ class CloseSession:
             if session.proof is not None:
                 alike = list(await uow.credentials.sessions_of(session.proof))
             for one in alike:
-                if one is not None and one.revoked_at is None:
-                    await uow.credentials.save_session(one.revoked(SessionEnd.SIGNED_OUT, at=at))
+                if one is not None and one.ended_as is not SessionEnd.SIGNED_OUT:
+                    await uow.credentials.save_session(one.signed_out(at=at))
             await uow.commit()
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.domain.credentials import Session, SessionEnd, SessionId
+from core.domain.credentials import Session, SessionId
 from core.domain.customer import CustomerId, Identity, IdentityKind
 from core.domain.ledger import bonus, cash, clearing, transfer
 from core.domain.plan import Catalog, PlanCode, PlanVersion, PlanVersionId
@@ -155,7 +155,7 @@ async def test_sessions_are_revoked_one_by_one(shop):
     await written(shop, lambda uow: uow.credentials.add_session(one))
     await written(shop, lambda uow: uow.credentials.add_session(two))
 
-    ended = one.revoked(SessionEnd.SIGNED_OUT, at=NOON)
+    ended = one.signed_out(at=NOON)
     await written(shop, lambda uow: uow.credentials.save_session(ended))
 
     kept = replace(ended, version=1)

@@ -20,13 +20,18 @@ def test_a_session_is_live_until_its_end():
     assert not LIVE.is_live(LIVE.expires_at)
 
 
-@pytest.mark.parametrize("how", SessionEnd)
-def test_a_revoked_session_stays_revoked_since_then_and_as_it_was(how):
-    revoked = LIVE.revoked(how, at=NOON)
+def test_who_signs_out_is_out_since_then():
+    gone = LIVE.signed_out(at=NOON)
 
-    assert not revoked.is_live(NOON)
-    assert revoked.ended_as is how
-    assert revoked.revoked(SessionEnd.COPIED, at=NOON + ACCESS_LIFE) == revoked
+    assert not gone.is_live(NOON)
+    assert gone.signed_out(at=NOON + ACCESS_LIFE) == gone
+
+
+def test_a_session_that_was_copied_may_still_be_signed_out_of():
+    copied = TWO.refreshed(1, at=NOON + REFRESH_GRACE)
+    gone = copied.signed_out(at=NOON + ACCESS_LIFE)
+
+    assert gone == replace(copied, ended_as=SessionEnd.SIGNED_OUT)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +90,7 @@ def test_the_last_but_one_has_no_grace():
 
 def test_a_session_that_is_over_admits_no_token():
     assert not LIVE.admits(1, LIVE.expires_at, reading=True)
-    assert not LIVE.revoked(SessionEnd.SIGNED_OUT, at=NOON).admits(1, NOON, reading=True)
+    assert not LIVE.signed_out(at=NOON).admits(1, NOON, reading=True)
 
 
 @pytest.mark.parametrize("scope", Scope)

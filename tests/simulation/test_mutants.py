@@ -16,6 +16,9 @@ BREAKS = {
     "expire_without_asking": "law 4",
     "new_key_per_attempt": "law 5",
     "claim_without_continuation": "E2",
+    "turns_without_compare_and_set": "S1",
+    "retired_tokens_live_on": "S2",
+    "refresh_without_grace": "S3",
 }
 
 

@@ -78,6 +78,9 @@ async def test_a_token_that_was_retired_long_ago_ends_the_session_for_both(world
     ended = await kept(world, session)
     assert (ended.ended_as, ended.revoked_at) == (SessionEnd.COPIED, world.clock())
     assert (await signs_in(world)).is_live(world.clock()), "whose session was stolen may come back"
+    await world.billing.close_session(session.id)
+    with pytest.raises(SignedOutBefore):
+        await signs_in(world)
 
 
 async def test_a_session_ends_after_seven_days_however_often_it_was_renewed(world: World) -> None:
