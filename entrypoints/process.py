@@ -195,7 +195,7 @@ def _health(parts: Opened, working: "asyncio.Task[None] | None", limits: RateLim
 
 
 async def _limits_told(settings: Settings, limits: RateLimits) -> str:
-    if settings.redis_url is None:
+    if settings.secret("redis_url") is None:
         return "in this process"
     return "away: signing in and buying are refused" if await limits.is_away() else "shared"
 

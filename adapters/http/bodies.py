@@ -111,7 +111,7 @@ class TokenBody(BaseModel):
 
 
 class CookieBody(BaseModel):
-    """The token is in the cookie. `csrf_token` stays the same for as long as the session."""
+    """The token is in the cookie. `csrf_token` changes only where the signing key was replaced."""
 
     csrf_token: str
     expires_in: int

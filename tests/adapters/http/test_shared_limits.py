@@ -14,7 +14,7 @@ from adapters.http.limits import LimitsAway, RateLimits, TooManyRequests, shared
 from adapters.persistence.memory import MemoryStore
 from core.use_cases.consequences import consequences
 from tests.adapters.http.api import Api, an_api
-from tests.valkey_server import Valkey, valkey_server
+from tests.valkey_server import Valkey
 from tests.world import World
 
 FEW = RateLimitItemPerMinute(120, namespace="few")
@@ -23,12 +23,6 @@ TWO = RateLimitItemPerMinute(2, namespace="two")
 
 def real_now() -> datetime:
     return datetime.now(UTC)
-
-
-@pytest.fixture(scope="session")
-def valkey_url() -> Iterator[str]:
-    with valkey_server() as url:
-        yield url
 
 
 @pytest.fixture
