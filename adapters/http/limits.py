@@ -15,7 +15,7 @@ from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage, Storage
 from limits.aio.strategies import FixedWindowRateLimiter
 from limits.errors import StorageError
-from redis.asyncio import ConnectionPool
+from redis.asyncio import BlockingConnectionPool
 
 from adapters.http.client_address import parse_address
 from core.domain.errors import Refused, Unavailable
@@ -47,8 +47,10 @@ OPENINGS_REPEATED: Final = RateLimitItemPerMinute(120, namespace="opening_repeat
 _KNOWN: Final = RateLimitItemPerHour(1, namespace="known_request")
 
 KEYS_MAX: Final = 50_000
-SHARED_SECONDS_MAX: Final = 1.0
+SHARED_SECONDS_MAX: Final = 2.0
 """An answer of the shared store that takes longer is none: people wait behind it."""
+
+CONNECTIONS_MAX: Final = 32
 
 
 @dataclass(eq=False)
@@ -131,11 +133,13 @@ async def shared_storage(url: str, prefix: str) -> AsyncIterator[Storage]:
     Counters in Valkey or Redis, the same for all processes with this address and prefix. Its
     windows are its own keys' lives, so they end in real time, whatever our clock says.
     """
-    patience = {
-        "socket_timeout": SHARED_SECONDS_MAX,
-        "socket_connect_timeout": SHARED_SECONDS_MAX,
-    }
-    pool = ConnectionPool.from_url(url, **patience)
+    pool = BlockingConnectionPool.from_url(  # Beyond its connections asks wait, and do not fail.
+        url,
+        max_connections=CONNECTIONS_MAX,
+        timeout=SHARED_SECONDS_MAX,
+        socket_timeout=SHARED_SECONDS_MAX,
+        socket_connect_timeout=SHARED_SECONDS_MAX,
+    )
     try:
         yield RedisStorage(
             url,

@@ -47,9 +47,8 @@ async def passes(limits: RateLimits, limit: RateLimitItemPerMinute, key: str) ->
 async def test_of_five_hundred_at_once_at_two_processes_exactly_the_amount_passes(
     processes: list[RateLimits],
 ) -> None:
-    passed: list[bool] = []
-    for _ in range(10):  # As many at once as a process of ours has connections for.
-        passed += await asyncio.gather(*(passes(processes[n % 2], FEW, "anna") for n in range(50)))
+    asks = (passes(processes[n % 2], FEW, "anna") for n in range(500))
+    passed = await asyncio.gather(*asks)
 
     assert passed.count(True) == 120
     assert await passes(processes[0], FEW, "boris")
@@ -109,7 +108,7 @@ async def test_a_store_that_is_away_or_silent_is_said_in_time_and_comes_back(
         assert not await limits.is_away()
 
 
-async def test_a_store_that_accepts_and_never_answers_is_away_after_a_second() -> None:
+async def test_a_store_that_accepts_and_never_answers_is_away_in_time() -> None:
     over, gone = asyncio.Event(), asyncio.Event()
 
     async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -126,7 +125,7 @@ async def test_a_store_that_accepts_and_never_answers_is_away_after_a_second() -
             began = time.monotonic()
             with pytest.raises(LimitsAway):
                 await RateLimits(real_now, storage).hit(TWO, "anna")
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 5
     finally:
         over.set()
         await gone.wait()
