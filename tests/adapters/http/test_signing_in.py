@@ -1,6 +1,7 @@
 """Sessions over HTTP: tokens that turn, proofs that are used up, blocks and limits."""
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 import httpx
 import pytest
@@ -15,8 +16,10 @@ from adapters.http.limits import (
 )
 from adapters.http.tokens import api_key_hash
 from adapters.persistence.memory import MemoryStore
+from core.domain.cause import StoreBusy
 from core.domain.credentials import Scope
 from core.domain.customer import identity
+from core.ports.unit_of_work import UnitOfWork
 from core.use_cases.consequences import consequences
 from tests.adapters.http.api import OLD_PEPPER, Api, an_api
 from tests.world import World
@@ -174,6 +177,29 @@ async def test_a_customer_signs_in_so_often_from_wherever(api: Api) -> None:
     ]
     assert await passed(answers) == most
     assert (await signs_in(api, api.init_data(1002))).is_success
+
+
+class BusyStore(MemoryStore):
+    """Cannot open a unit the next few times."""
+
+    busy = 0
+
+    def write(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        if self.busy:
+            self.busy -= 1
+            raise StoreBusy
+        return super().write()
+
+
+async def test_what_is_tried_again_because_the_store_is_busy_counts_once() -> None:
+    store = BusyStore(consequences)
+    async with an_api(await World(store).opens()) as api:
+        answers = []
+        for n in range(SIGN_IN_BY_CUSTOMER.amount + 1):
+            store.busy = 2 if n < 3 else 0
+            here = {"X_Forwarded_For": f"203.0.113.{n}"}
+            answers.append(await signs_in(api, api.init_data(), **here))
+        assert await passed(answers) == SIGN_IN_BY_CUSTOMER.amount
 
 
 async def test_an_address_renews_so_often(api: Api) -> None:
