@@ -70,10 +70,10 @@ class SqlUsage:
             .order_by(receipts.c.expires_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte("expired")  # Evaluated once, as the jobs that are due.
         )
-        return (
-            await self._statements.run(delete(receipts).where(tuple_(*_receipt_key).in_(expired)))
-        ).rowcount
+        gone = delete(receipts).where(tuple_(*_receipt_key).in_(select(*expired.c)))
+        return len(await self._statements.all(gone.returning(receipts.c.request_id)))
 
 
 def _values(key: UsageKey) -> tuple[str, str, datetime]:
