@@ -46,7 +46,7 @@ class Edge:
     All that the HTTP edge needs of the rest; one per process, in the lifespan's state.
 
     `limits` may be shared with other processes, and away; `own_limits` never. `own_origin` is
-    how browsers know us. Of several peppers the first is for new keys.
+    how browsers know us, empty where they cannot. Of several peppers the first is for new keys.
     """
 
     billing: Billing
@@ -69,7 +69,7 @@ class Edge:
     @property
     def page_origins(self) -> frozenset[str]:
         """Whose pages may act with a cookie."""
-        return self.return_urls.origins | {self.own_origin}
+        return (self.return_urls.origins | {self.own_origin}) - {""}
 
 
 def edge_of(request: Request) -> Edge:

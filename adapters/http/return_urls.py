@@ -118,7 +118,7 @@ def _is_plain_query(query: str) -> bool:
 
 
 def origin_of(text: str) -> str:
-    """As browsers write it; of an address that is not usable, nothing that a browser would say."""
+    """As browsers write it; empty for an address that we would send nobody to."""
     url = _parse(text)
     return "" if url is None else _origin(url)
 

@@ -1,6 +1,7 @@
 """Cookies, CSRF and CORS: whose page may do what, and that nobody else's may."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from http.cookies import SimpleCookie
 
 import httpx
@@ -10,6 +11,7 @@ from starlette.routing import Route
 from adapters.http.app import SECURITY_SCHEMES, operations
 from adapters.http.browsers import COOKIE
 from adapters.http.operations import routes
+from adapters.http.return_urls import origin_of
 from adapters.persistence.memory import MemoryStore
 from core.use_cases.consequences import consequences
 from tests.adapters.http.api import ROOT, Api, an_api
@@ -211,6 +213,14 @@ async def test_a_foreign_page_cannot_make_a_browser_take_its_cookie(api: Api, or
     ):
         assert answer.status_code == 403
         assert "set-cookie" not in answer.headers
+
+
+async def test_without_an_origin_of_our_own_an_empty_one_is_not_ours(api: Api) -> None:
+    edge = replace(api.edge, own_origin=origin_of("http://billing.example.com"))
+    assert edge.own_origin == ""
+    assert edge.page_origins == {LISTED}
+    assert origin_of("https://Billing.example.com:443/x") == OWN
+    assert origin_of("http://127.0.0.1:8000/") == "http://127.0.0.1:8000"
 
 
 async def test_a_page_exchanges_what_the_business_gave_it_for_a_cookie(api: Api) -> None:
