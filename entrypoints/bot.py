@@ -14,6 +14,7 @@ from adapters.http.edge import UpdatesDoor
 from adapters.telegram.chat import Chat
 from adapters.telegram.visits import Surroundings
 from adapters.telegram.ways_in import introduce, open_bot, open_webhook, poll, until_done
+from core.domain.cause import Cause
 from core.domain.customer import CustomerId
 from core.domain.errors import Unavailable
 from core.ports.unit_of_work import Now, Store
@@ -50,7 +51,7 @@ async def bot_at_work(
     store: Store,
     billing: Billing,
     now: Now,
-    may_check_out: Callable[[CustomerId], Awaitable[None]],
+    may_check_out: Callable[[CustomerId, Cause], Awaitable[None]],
     *,
     polls: bool,
 ) -> AsyncIterator[BotAtWork]:

@@ -22,14 +22,17 @@ cli = typer.Typer(
 )
 catalog_cli = typer.Typer(help="The catalog of plans.", no_args_is_help=True)
 keys_cli = typer.Typer(help="API keys of your own backend.", no_args_is_help=True)
+customers_cli = typer.Typer(help="Customers of yours.", no_args_is_help=True)
 books_cli = typer.Typer(help="The ledger.", no_args_is_help=True)
 cli.add_typer(catalog_cli, name="catalog")
 cli.add_typer(keys_cli, name="keys")
+cli.add_typer(customers_cli, name="customers")
 cli.add_typer(books_cli, name="books")
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the database file.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535)]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
+Reason = Annotated[str, typer.Option(help="Kept in the history; name nobody in it.")]
 CatalogPath = Annotated[Path | None, typer.Option("--catalog", help="The catalog file.")]
 
 
@@ -178,6 +181,22 @@ def keys_data() -> None:
     """Print fresh values for BILLHOOK_SIGNING_KEY and BILLHOOK_DATA_KEY."""
     typer.echo(f"BILLHOOK_SIGNING_KEY={secrets.token_urlsafe(48)}")
     typer.echo(f"BILLHOOK_DATA_KEY={base64.urlsafe_b64encode(os.urandom(32)).decode()}")
+
+
+@customers_cli.command("block")
+def customers_block(ref: str, reason: Reason, data_dir: DataDir = None) -> None:
+    """Serve a customer (telegram:…, external:… or cus_…) no longer: no sign-in, no purchase."""
+    from entrypoints import commands  # noqa: PLC0415
+
+    _run(commands.block_customer(_settings(data_dir=data_dir), ref, reason))
+
+
+@customers_cli.command("unblock")
+def customers_unblock(ref: str, reason: Reason, data_dir: DataDir = None) -> None:
+    """Serve a customer again."""
+    from entrypoints import commands  # noqa: PLC0415
+
+    _run(commands.unblock_customer(_settings(data_dir=data_dir), ref, reason))
 
 
 @books_cli.command("check")

@@ -11,12 +11,12 @@ import uvicorn
 from telegram.error import InvalidToken, TelegramError
 
 from adapters.catalog_file import catalog_from_file
-from adapters.http.limits import RateLimits
 from adapters.http.tokens import api_key_hash, new_api_key
 from adapters.persistence.sql.books import check_books
 from adapters.persistence.sql.migrate import migrate
 from adapters.telegram.ways_in import open_bot
 from core.domain.credentials import Scope, UnknownScope
+from core.domain.customer import customer_ref
 from core.domain.errors import BillingError
 from core.domain.payment import PaymentId
 from core.use_cases.catalogs import CatalogDiff
@@ -29,9 +29,10 @@ from entrypoints.process import (
     development_key,
     not_ready,
     opened,
+    rate_limits,
     worker,
 )
-from entrypoints.settings import DEVELOPMENT_SIGNING_KEY, Settings
+from entrypoints.settings import Settings
 
 DEVELOPMENT_KEY_NAME: Final = "development"
 BACKEND_SCOPES: Final = frozenset({Scope.CUSTOMERS, Scope.PURCHASES, Scope.USAGE})
@@ -52,7 +53,7 @@ def prepare(settings: Settings) -> None:
             if not diff.is_empty:
                 typer.echo(f"catalog {settings.catalog}: {_told(diff)}")
             if settings.is_development:
-                hashed = api_key_hash(development_key(settings), _pepper(settings))
+                hashed = api_key_hash(development_key(settings), settings.signing_keys[0])
                 await parts.billing.put_key(DEVELOPMENT_KEY_NAME, hashed, frozenset(Scope))
 
     asyncio.run(first_things())
@@ -128,7 +129,10 @@ async def answer_chats(settings: Settings) -> int:
             typer.echo("\n".join(reasons), err=True)
             return 1
         told_to_stop = _told_to_stop()
-        async with bot_of(parts, RateLimits(parts.now), polls=True):
+        async with (
+            rate_limits(settings, parts.now) as limits,
+            bot_of(parts, limits, polls=True),
+        ):
             await told_to_stop.wait()
     return 0
 
@@ -173,7 +177,7 @@ async def create_key(settings: Settings, name: str, scopes: list[str]) -> int:
     wanted = frozenset(_scope(text) for text in scopes) or BACKEND_SCOPES
     key = new_api_key(secrets.token_bytes)
     async with opened(settings) as parts:
-        await parts.billing.put_key(name, api_key_hash(key, _pepper(settings)), wanted)
+        await parts.billing.put_key(name, api_key_hash(key, settings.signing_keys[0]), wanted)
     typer.echo(f"{key}\nShown this once: keep it where your backend reads it.")
     return 0
 
@@ -193,6 +197,22 @@ async def revoke_key(settings: Settings, name: str) -> int:
     return 0
 
 
+async def block_customer(settings: Settings, ref: str, reason: str) -> int:
+    async with opened(settings) as parts:
+        customer_id = await parts.billing.find_customer(customer_ref(ref))
+        await parts.billing.block_customer(customer_id, reason=reason)
+    typer.echo(f"{customer_id} is not served from now on; money that arrives is still booked")
+    return 0
+
+
+async def unblock_customer(settings: Settings, ref: str, reason: str) -> int:
+    async with opened(settings) as parts:
+        customer_id = await parts.billing.find_customer(customer_ref(ref))
+        await parts.billing.unblock_customer(customer_id, reason=reason)
+    typer.echo(f"{customer_id} is served again")
+    return 0
+
+
 async def check_the_books(settings: Settings) -> int:
     async with opened(settings) as parts:
         findings = await check_books(parts.store)
@@ -207,6 +227,7 @@ async def examine(settings: Settings) -> int:
         for name, found in [
             ("settings", []),  # Unusable ones never get this far.
             ("database revision", await not_ready(parts.store)),
+            ("shared limits", await _limits(settings)),
             *await _deeper(parts),
         ]:
             typer.echo(f"{'ok  ' if not found else 'MEND'} {name}")
@@ -214,6 +235,13 @@ async def examine(settings: Settings) -> int:
                 typer.echo(f"     {line}")
             problems += len(found)
     return min(problems, 99)
+
+
+async def _limits(settings: Settings) -> list[str]:
+    async with rate_limits(settings, utc_now) as limits:
+        is_away = await limits.is_away()
+    told = "BILLHOOK_REDIS_URL does not answer: signing in and buying are refused until it does"
+    return [told] if is_away else []
 
 
 async def _deeper(parts: Opened) -> list[tuple[str, list[str]]]:
@@ -280,7 +308,3 @@ def _scope(text: str) -> Scope:
         return Scope(text)
     except ValueError:
         raise UnknownScope(text[:32]) from None
-
-
-def _pepper(settings: Settings) -> str:
-    return settings.secret("signing_key") or DEVELOPMENT_SIGNING_KEY

@@ -12,12 +12,11 @@ from core.use_cases.billing import Billing
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
 from core.use_cases.checkouts import AddCheckout, WatchCheckout
 from core.use_cases.customers import (
-    CheckSession,
-    CloseSession,
+    BlockCustomer,
     FindCustomer,
-    OpenSession,
     RegisterCustomer,
     ShowAccount,
+    UnblockCustomer,
 )
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
@@ -29,6 +28,13 @@ from core.use_cases.purchases import (
     StartPurchase,
 )
 from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
+from core.use_cases.sessions import (
+    CheckProof,
+    CheckSession,
+    CloseSession,
+    OpenSession,
+    RefreshSession,
+)
 from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
@@ -57,8 +63,13 @@ class Container(containers.DeclarativeContainer):
     register_customer = providers.Factory(RegisterCustomer, store=store, now=now, new_id=new_id)
     find_customer = providers.Singleton(FindCustomer, store=store, now=now)  # It remembers.
     show_account = providers.Factory(ShowAccount, store=store, now=now)
+    block_customer = providers.Factory(BlockCustomer, store=store, now=now)
+    unblock_customer = providers.Factory(UnblockCustomer, store=store, now=now)
+
     open_session = providers.Factory(OpenSession, store=store, now=now, new_id=new_id)
     check_session = providers.Factory(CheckSession, store=store, now=now)
+    check_proof = providers.Factory(CheckProof, store=store)
+    refresh_session = providers.Factory(RefreshSession, store=store, now=now)
     close_session = providers.Factory(CloseSession, store=store, now=now)
 
     handle_update = providers.Factory(HandleUpdate, store=store, now=now)
@@ -107,8 +118,12 @@ class Container(containers.DeclarativeContainer):
         register_customer=register_customer,
         find_customer=find_customer,
         show_account=show_account,
+        block_customer=block_customer,
+        unblock_customer=unblock_customer,
         open_session=open_session,
         check_session=check_session,
+        check_proof=check_proof,
+        refresh_session=refresh_session,
         close_session=close_session,
         handle_update=handle_update,
         tell_customer=tell_customer,

@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 from dependency_injector import providers
+from limits import RateLimitItemPerMinute
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
@@ -17,8 +18,13 @@ from adapters.gateways.yookassa.shop import YOOKASSA_NETWORKS, YooKassaShop
 from adapters.http.app import Health, web_app
 from adapters.http.client_address import TrustedProxies
 from adapters.http.edge import Edge
-from adapters.http.limits import CHECKOUTS_OF_A_CUSTOMER, RateLimits
-from adapters.http.return_urls import ReturnUrls
+from adapters.http.limits import (
+    OPENINGS_BY_CUSTOMER,
+    OPENINGS_REPEATED,
+    RateLimits,
+    shared_storage,
+)
+from adapters.http.return_urls import ReturnUrls, origin_of
 from adapters.http.tokens import AccessTokens, new_api_key
 from adapters.jobs.pump import Pump
 from adapters.jobs.work import work_of
@@ -26,6 +32,7 @@ from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.store import SqlStore, open_store
 from adapters.telegram.notifier import TelegramNotifier
 from adapters.telegram.ways_in import open_bot
+from core.domain.cause import Cause
 from core.domain.customer import CustomerId
 from core.domain.errors import Unavailable
 from core.ports.payment_gateway import Gateways
@@ -36,7 +43,6 @@ from entrypoints.bot import BotAtWork, bot_at_work
 from entrypoints.container import Container, utc_now
 from entrypoints.settings import (
     DEVELOPMENT_DATA_KEY,
-    DEVELOPMENT_SIGNING_KEY,
     Settings,
 )
 from sandbox.app import DEMO_SECRET, DEMO_SHOP_ID, Sandbox, sandbox_app
@@ -116,14 +122,15 @@ def application(settings: Settings, *, whole: bool, now: Now = utc_now) -> ASGIA
             for reason in await not_ready(parts.store):
                 log.error("not ready", reason=reason)
             working = await stack.enter_async_context(worker(parts)) if whole else None
-            limits = RateLimits(parts.now)
+            limits = await stack.enter_async_context(rate_limits(settings, clock))
             bot = await stack.enter_async_context(bot_of(parts, limits, polls=whole))
-            yield _edge(parts, limits, bot), _health(parts, working, bot)
+            yield _edge(parts, limits, bot), _health(parts, working, limits, bot)
 
     return web_app(
         lifespan,
         new_request_id=lambda: secrets.token_hex(16),
         hosts=settings.allowed_hosts,
+        origins=return_urls(settings).origins,
         more=[] if sandbox is None else [Mount("/sandbox", sandbox[0].app)],
         show_docs=True,
     )
@@ -162,31 +169,60 @@ def bot_of(
 ) -> AbstractAsyncContextManager[BotAtWork]:
     """The bot of this process, as long as it is entered."""
 
-    async def may_check_out(customer_id: CustomerId) -> None:
-        await limits.hit(CHECKOUTS_OF_A_CUSTOMER, customer_id)
+    async def may_check_out(customer_id: CustomerId, cause: Cause) -> None:
+        await limits.hit_once(
+            OPENINGS_BY_CUSTOMER,
+            customer_id,
+            f"{cause.scope} {cause.key}",
+            again=OPENINGS_REPEATED,
+        )
 
     return bot_at_work(
         parts.settings, parts.store, parts.billing, parts.now, may_check_out, polls=polls
     )
 
 
+@asynccontextmanager
+async def rate_limits(settings: Settings, now: Now) -> AsyncIterator[RateLimits]:
+    """Shared with the other processes where the operator names a store, else of this one."""
+    url = settings.secret("redis_url")
+    if url is None:
+        yield RateLimits(now)
+        return
+    async with shared_storage(url, settings.redis_prefix) as storage:
+        yield RateLimits(utc_now, storage)
+
+
+def return_urls(settings: Settings) -> ReturnUrls:
+    return ReturnUrls(settings.return_origins_or_own, settings.return_url_or_own)
+
+
 def _edge(parts: Opened, limits: RateLimits, bot: BotAtWork) -> Edge:
     settings = parts.settings
-    signing_key = settings.secret("signing_key") or DEVELOPMENT_SIGNING_KEY
+    per_minute = settings.api_key_limit_per_minute
+    key_limit = None if per_minute is None else RateLimitItemPerMinute(per_minute, namespace="key")
     return Edge(
         billing=parts.billing,
         now=parts.now,
-        tokens=AccessTokens(signing_key, now=parts.now, audience=settings.env),
+        tokens=AccessTokens(*settings.signing_keys, now=parts.now, audience=settings.env),
         limits=limits,
-        return_urls=ReturnUrls(settings.return_origins_or_own, settings.return_url_or_own),
+        own_limits=RateLimits(parts.now),
+        return_urls=return_urls(settings),
+        own_origin=origin_of(settings.own_origin),
         proxies=TrustedProxies.parsed(settings.trusted_proxies),
         bot_token=settings.bot_token,
         updates=bot.door,
-        key_pepper=signing_key,
+        key_peppers=settings.signing_keys,
+        key_limit=key_limit,
     )
 
 
-def _health(parts: Opened, working: "asyncio.Task[None] | None", bot: BotAtWork) -> Health:
+def _health(
+    parts: Opened,
+    working: "asyncio.Task[None] | None",
+    limits: RateLimits,
+    bot: BotAtWork,
+) -> Health:
     async def reasons() -> Sequence[str]:
         stopped = ["the jobs of this process are not worked off any more: restart it"]
         has_stopped = working is not None and working.done()
@@ -209,9 +245,16 @@ def _health(parts: Opened, working: "asyncio.Task[None] | None", bot: BotAtWork)
             "telegram": bot.way_in,
             "jobs": {"waiting": waiting, "parked": parked, "worked_off_here": runs_here},
             "open_cases": cases,
+            "limits": await _limits_told(parts.settings, limits),
         }
 
     return Health(reasons, status)
+
+
+async def _limits_told(settings: Settings, limits: RateLimits) -> str:
+    if settings.secret("redis_url") is None:
+        return "in this process"
+    return "away: signing in and buying are refused" if await limits.is_away() else "shared"
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from adapters.http.client_address import TrustedProxies
 from adapters.http.return_urls import ReturnUrls
+from adapters.http.tokens import SIGNING_KEY_LENGTH_MIN
 
 PREFIX: Final = "BILLHOOK_"
 WEBHOOK_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,256}", re.ASCII)
@@ -75,7 +76,7 @@ class Settings(BaseSettings):
     telegram_webhook_secret: SecretStr | None = None
     telegram_api_url: str | None = None
     mini_app_url: str | None = None
-    signing_key: SecretStr | None = None
+    signing_key: SecretStr | None = None  # Several, newest first; see `signing_keys`.
     data_key: SecretStr | None = None
     dev_api_key: SecretStr | None = None
 
@@ -83,6 +84,9 @@ class Settings(BaseSettings):
     return_origins: Listed = ()
     return_url: str | None = None
     allowed_hosts: Listed = ()
+    redis_url: SecretStr | None = None
+    redis_prefix: str = Field("billhook", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    api_key_limit_per_minute: int | None = Field(None, ge=1)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("trusted_proxies")
@@ -104,6 +108,14 @@ class Settings(BaseSettings):
     def _secret_is_of_telegrams_form(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not WEBHOOK_SECRET.fullmatch(value.get_secret_value()):
             raise ValueError("16 to 256 of the characters A-Z a-z 0-9 _ -")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url_is_one(cls, value: SecretStr | None) -> SecretStr | None:
+        url = "" if value is None else value.get_secret_value()
+        if url and not url.startswith(("redis://", "rediss://")):
+            raise ValueError("Valkey and Redis are both named redis://… or, with TLS, rediss://…")
         return value
 
     @field_validator("data_key")
@@ -148,9 +160,9 @@ class Settings(BaseSettings):
                 "TELEGRAM_WEBHOOK_SECRET needs PUBLIC_URL with https, which Telegram can reach;"
                 " without both, run `billhook bot`"
             )
-        if self.signing_key and len(self.signing_key.get_secret_value()) < 32:
-            problems.append("SIGNING_KEY needs 32 characters at least")
-        if self.secret("signing_key") == DEVELOPMENT_SIGNING_KEY:
+        if min(map(len, self.signing_keys)) < SIGNING_KEY_LENGTH_MIN:
+            problems.append(f"SIGNING_KEY needs {SIGNING_KEY_LENGTH_MIN} characters at least")
+        if self.signing_key and DEVELOPMENT_SIGNING_KEY in self.signing_keys:
             problems.append("SIGNING_KEY is the one of development")
         if DEVELOPMENT_DATA_KEY in (self.secret("data_key") or ""):
             problems.append("DATA_KEY is the one of development")
@@ -202,7 +214,7 @@ class Settings(BaseSettings):
     @property
     def bot_api_url(self) -> str | None:
         """None: Telegram's own."""
-        double = f"{self._own_origin}/sandbox/telegram" if self.doubles_telegram else None
+        double = f"{self.own_origin}/sandbox/telegram" if self.doubles_telegram else None
         return self.telegram_api_url or double
 
     @property
@@ -220,6 +232,12 @@ class Settings(BaseSettings):
         return (shop, key.get_secret_value()) if shop and key else None
 
     @property
+    def signing_keys(self) -> tuple[str, ...]:
+        """The first signs; the others are still believed."""
+        named = self.secret("signing_key") or DEVELOPMENT_SIGNING_KEY
+        return tuple(key.strip() for key in named.split(","))
+
+    @property
     def base_url(self) -> str:
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
@@ -231,14 +249,14 @@ class Settings(BaseSettings):
 
     @property
     def return_url_or_own(self) -> str:
-        return self.return_url or f"{self._own_origin}/sandbox/"
+        return self.return_url or f"{self.own_origin}/sandbox/"
 
     @property
     def return_origins_or_own(self) -> tuple[str, ...]:
-        return self.return_origins or ((self._own_origin,) if self.is_development else ())
+        return self.return_origins or ((self.own_origin,) if self.is_development else ())
 
     @property
-    def _own_origin(self) -> str:
+    def own_origin(self) -> str:
         # A server that listens everywhere is reached from this machine by its loopback address.
         if self.public_url is None and self.host not in {"127.0.0.1", "localhost"}:
             return f"http://127.0.0.1:{self.port}"

@@ -19,12 +19,11 @@ from core.use_cases.billing import Billing
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
 from core.use_cases.checkouts import AddCheckout, WatchCheckout
 from core.use_cases.customers import (
-    CheckSession,
-    CloseSession,
+    BlockCustomer,
     FindCustomer,
-    OpenSession,
     RegisterCustomer,
     ShowAccount,
+    UnblockCustomer,
 )
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
@@ -36,6 +35,13 @@ from core.use_cases.purchases import (
     StartPurchase,
 )
 from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
+from core.use_cases.sessions import (
+    CheckProof,
+    CheckSession,
+    CloseSession,
+    OpenSession,
+    RefreshSession,
+)
 from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
@@ -75,8 +81,12 @@ def wired(outside: Outside) -> Billing:
         register_customer=RegisterCustomer(store, now, new_id),
         find_customer=FindCustomer(store, now),
         show_account=ShowAccount(store, now),
+        block_customer=BlockCustomer(store, now),
+        unblock_customer=UnblockCustomer(store, now),
         open_session=OpenSession(store, now, new_id),
         check_session=CheckSession(store, now),
+        check_proof=CheckProof(store),
+        refresh_session=RefreshSession(store, now),
         close_session=CloseSession(store, now),
         handle_update=HandleUpdate(store, now),
         tell_customer=TellCustomer(store, outside.notifier, now),

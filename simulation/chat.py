@@ -132,9 +132,11 @@ def unheard(telegram: SimulatedTelegram, tables: Tables, now: Now) -> list[str]:
     found = []
     if telegram.updates.count(now()):
         found.append(f"W3 updates never taken: {telegram.updates.count(now())}")
-    for item in tables.inbox.rows.values():
-        if item.notice.gateway == TELEGRAM and item.result != "acted on":
-            found.append(f"W3 an update failed: {item}")
+    found += [
+        f"W3 an update failed: {item}"
+        for item in tables.inbox.rows.values()
+        if item.notice.gateway == TELEGRAM and item.result != "acted on"
+    ]
     for purchase in tables.purchases.rows.values():
         customer = tables.customers.rows[purchase.customer_id]
         is_owed = (
@@ -144,7 +146,7 @@ def unheard(telegram: SimulatedTelegram, tables: Tables, now: Now) -> list[str]:
         )
         if is_owed and not telegram.told[NewsKind.PAID, purchase.id]:
             found.append(f"W9 a receipt never came: {purchase.id}")
-    for (kind, purchase_id), _ in telegram.told.items():
+    for kind, purchase_id in telegram.told:
         known = None if purchase_id is None else tables.purchases.rows.get(purchase_id)
         if kind is NewsKind.PAID and (known is None or known.status is not PurchaseStatus.PAID):
             found.append(f"W9 told of what never was: {purchase_id}")
@@ -192,14 +194,14 @@ class Chatter:
             claim = self._world.tables.claims.rows.get((TELEGRAM, str(update_id)))
             if claim is None:
                 continue
-            for key in self._world.tables.checkouts.keys("purchase", claim.subject):
+            for key in list(self._world.tables.checkouts.keys("purchase", claim.subject)):
                 payment_id = self._world.tables.checkouts.rows[key].payment_id
                 if payment_id is not None and self._chance.random() < 0.8:
                     self._world.provider.pay(payment_id)
 
     async def _leaves_for_a_while(self) -> None:
         telegram, tables = self._world.telegram, self._world.tables
-        for customer_id in tables.customers.keys("identity", _identity(self._who)):
+        for customer_id in list(tables.customers.keys("identity", _identity(self._who))):
             telegram.away.add(customer_id)
             telegram.have_left.add(customer_id)
             telegram.write(self._who, "leaves")

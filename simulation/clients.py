@@ -12,7 +12,7 @@ from core.domain.customer import CustomerId, identity
 from core.domain.errors import BillingError, Refused, Unavailable
 from core.domain.money import Money
 from core.domain.period import Period, PeriodUnit, WindowKind
-from core.domain.plan import Feature, PlanCode, PlanTerms, QuotaRule
+from core.domain.plan import ChatTerms, Feature, PlanCode, PlanTerms, QuotaRule
 from core.domain.purchase import PurchaseId, PurchaseNotFound
 from core.domain.usage_quota import HoldId, QuotaDecision, UnitsNotUsable, UsageHoldEnded
 from core.ports.payment_gateway import SenderNotListed, Webhook
@@ -387,6 +387,7 @@ def catalog(*, week_minor: int = 99_00, month_minor: int = 299_00) -> WantedCata
             plan("WEEK", week_minor, Period(7, PeriodUnit.DAY), 10, WindowKind.PERIOD),
             plan("MONTH", month_minor, Period(1, PeriodUnit.MONTH), None, WindowKind.DAY),
         ),
+        ChatTerms(other_gateways=True),
     )
 
 

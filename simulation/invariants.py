@@ -2,7 +2,7 @@
 What must hold after every commit, whatever failed before, and what must hold at the end.
 
 A broken promise is told by its letter and number: M money, E entitlement, R calendar, Q quota,
-W messages, O operation; or by the law of the design that it breaks.
+S sessions, W messages, O operation; or by the law of the design that it breaks.
 """
 
 import calendar
@@ -75,6 +75,7 @@ class Invariants:
         self._check_checkouts(changed)
         self._check_subscriptions(changed, tables)
         self._check_usage(changed)
+        self._check_sessions(changed)
         for name, rows in changed.items():
             for key, _, row in rows:
                 self._had[name, key] = row
@@ -216,6 +217,20 @@ class Invariants:
             self.demand(returned == owed, "E8 the rest of the former plan", returned, owed)
         self.demand(period.end == _end_by_calendar(period), "R5 end", period)
 
+    # Sessions.
+
+    def _check_sessions(self, changed: "Changed") -> None:
+        for key, had, has in changed.get("session", ()):
+            if had is None:
+                self.demand(has.turn == 1 and has.revoked_at is None, "S1 born", has)
+                continue
+            if had.revoked_at is not None:
+                same = had.revoked_at == has.revoked_at and had.turn == has.turn
+                self.demand(same, "S1 a revoked session lives again", key, had, has)
+            self.demand(has.turn - had.turn in {0, 1}, "S2 turns were skipped", key, had, has)
+            for name in ("customer_id", "created_at", "expires_at", "may_pay", "proof"):
+                self.demand(getattr(had, name) == getattr(has, name), "S1 another session", key)
+
     # Usage.
 
     def _check_usage(self, changed: "Changed") -> None:
@@ -286,6 +301,7 @@ _TABLES: Final = {
     "receipt": "receipts",
     "counter": "counters",
     "usage_hold": "holds",
+    "session": "sessions",
 }
 
 

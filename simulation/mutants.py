@@ -2,14 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import count
 from typing import Any, Final
 
-from core.domain.cause import Claim
+from core.domain.cause import Cause, Claim, claim
 from core.domain.checkout import Checkout
+from core.domain.credentials import NotSignedIn, Session, SessionId
 from core.domain.ledger import Entry
 from core.domain.money import Money
 from core.domain.payment import (
@@ -21,13 +22,17 @@ from core.domain.payment import (
 from core.domain.plan import GatewayName
 from core.domain.purchase import PurchaseId
 from core.domain.usage_quota import RECEIPT_LIFE, HoldId, QuotaDecision, UsageReceipt
+from core.ports.notifier import CustomerUnreachable, NotifierUnavailable
 from core.ports.payment_gateway import Gateways, PaymentGateway, Webhook
 from core.ports.unit_of_work import SavedMeanwhile, Store, UnitOfWork, View
 from core.use_cases.billing import Billing
 from core.use_cases.customers import standing_of
+from core.use_cases.news import NewsRef, TellCustomer
 from core.use_cases.purchases import ExpirePurchase
 from core.use_cases.quotas import Ask, ConsumeQuota, ExpireHold
+from core.use_cases.sessions import CheckSession, RefreshSession
 from core.use_cases.settling import Settlement, SettlePayment, book
+from core.use_cases.updates import ChatUpdate, HandleUpdate
 from core.use_cases.webhooks import TakeInWebhook
 from simulation.app import Compose, Outside, wired
 from simulation.network import SimulatedYooKassa
@@ -267,6 +272,87 @@ def claim_without_continuation(outside: Outside) -> Billing:
     return wired(replace(outside, store=ChangedStore(outside.store, change)))
 
 
+def turns_without_compare_and_set(outside: Outside) -> Billing:
+    """A session is read, turned and written, whoever has written it meanwhile."""
+
+    def change(uow: Any) -> None:
+        real = uow.credentials
+
+        async def save(session: Session) -> None:
+            present = await real.find_session(session.id)
+            await real.save_session(replace(session, version=present.version))
+
+        uow.credentials = Changed(real, save_session=save)
+
+    return wired(replace(outside, store=ChangedStore(outside.store, change)))
+
+
+class TakesAnyTurn(CheckSession):
+    """A token is good for as long as its session is."""
+
+    async def __call__(self, session_id: SessionId, turn: int, *, reading: bool = False) -> Session:
+        async with self._store.read() as view:
+            session = await view.credentials.find_session(session_id)
+        newest = turn if session is None else session.turn
+        return await super().__call__(session_id, newest, reading=reading)
+
+
+def retired_tokens_live_on(outside: Outside) -> Billing:
+    check = TakesAnyTurn(outside.store, outside.now)
+    return replace(wired(outside), check_session=check)
+
+
+class RefusesTheLast(RefreshSession):
+    """Each token may be exchanged once, whether the answer was heard or not."""
+
+    async def __call__(self, session_id: SessionId, turn: int) -> Session:
+        async with self._store.read() as view:
+            known = await view.credentials.find_session(session_id)
+        if known is None or known.turn != turn:
+            raise NotSignedIn
+        return await super().__call__(session_id, turn)
+
+
+def refresh_without_grace(outside: Outside) -> Billing:
+    refresh = RefusesTheLast(outside.store, outside.now)
+    return replace(wired(outside), refresh_session=refresh)
+
+
+class AnswersUpdatesFirst(HandleUpdate):
+    """Says 200, and acts when it gets round to it."""
+
+    async def __call__(self, update: ChatUpdate, act: Callable[[Cause], Awaitable[None]]) -> None:
+        asyncio.get_running_loop().create_task(super().__call__(update, act))
+
+
+def update_answered_before_it_is_acted_on(outside: Outside) -> Billing:
+    handle = AnswersUpdatesFirst(outside.store, outside.now)
+    return replace(wired(outside), handle_update=handle)
+
+
+class TellsTwoUnitsLate(TellCustomer):
+    """Writes down that it was told, and tells afterwards."""
+
+    async def __call__(self, ref: NewsRef) -> None:
+        async with self._store.write() as uow:
+            cause = Cause("news", ref.id, ref.customer_id)
+            taken = await uow.claims.take(claim(cause, cause.key, at=self._now()))
+            if taken.answer is not None:
+                return
+            await uow.claims.save(taken.answered("told"))
+            await uow.commit()
+        async with self._store.read() as view:
+            news = await self._news(view, ref)
+        with suppress(NotifierUnavailable, CustomerUnreachable):
+            if self._notifier.reaches(news.standing):
+                await self._notifier.tell(news)
+
+
+def news_told_after_it_was_written_down(outside: Outside) -> Billing:
+    tell = TellsTwoUnitsLate(outside.store, outside.notifier, outside.now)
+    return replace(wired(outside), tell_customer=tell)
+
+
 MUTANTS: Final[dict[str, Compose]] = {
     mutant.__name__: mutant
     for mutant in (
@@ -279,5 +365,10 @@ MUTANTS: Final[dict[str, Compose]] = {
         expire_without_asking,
         new_key_per_attempt,
         claim_without_continuation,
+        turns_without_compare_and_set,
+        retired_tokens_live_on,
+        refresh_without_grace,
+        update_answered_before_it_is_acted_on,
+        news_told_after_it_was_written_down,
     )
 }

@@ -7,7 +7,9 @@ from typing import Final
 
 from core.use_cases.checkouts import Started
 from simulation.app import Compose, wired
+from simulation.chat import Chatter
 from simulation.clients import Operator, Shopper
+from simulation.visitors import Visitor
 from simulation.world import Outcome, World
 
 TAIL: Final = timedelta(hours=30)
@@ -96,6 +98,28 @@ class Expire(Flow):
         await asyncio.sleep(2 * CATCH_UP)
 
 
+class SignIn(Flow):
+    async def prepare(self) -> None:
+        self._visitor = Visitor(self.world, "visitor")
+        await self._visitor.registers()
+
+    async def act(self) -> None:
+        await self._visitor.visits(idle=2.0)
+
+
+class Chat(Flow):
+    """Somebody starts the bot, orders twice by a double tap, and pays."""
+
+    async def prepare(self) -> None:
+        """Nobody is there yet."""
+
+    async def act(self) -> None:
+        chatter = Chatter(self.world, 1)
+        self.world.telegram.write(1001, "starts")
+        await chatter.buys(taps=2)
+        await asyncio.sleep(CATCH_UP)
+
+
 FLOWS: Final[dict[str, type[Flow]]] = {
     "register": Register,
     "buy": Buy,
@@ -103,6 +127,8 @@ FLOWS: Final[dict[str, type[Flow]]] = {
     "consume": Consume,
     "hold": Hold,
     "expire": Expire,
+    "sign_in": SignIn,
+    "chat": Chat,
 }
 
 

@@ -1,17 +1,19 @@
 """One seed's world: people, our processes, the provider and the clock, from start to proof."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Final, TypeVar
 
 import structlog
 
-from adapters.memory_notifier import MemoryNotifier
 from adapters.persistence.memory import Committed, MemoryStore
+from adapters.persistence.memory.tables import Tables
 from core.domain.cause import StoreBusy
+from core.domain.credentials import Session, SessionId
 from core.domain.errors import BillingError
 from core.domain.usage_quota import HoldId, QuotaDecision
 from core.ports.payment_gateway import Gateways, Webhook
@@ -20,12 +22,15 @@ from core.use_cases.billing import Billing
 from core.use_cases.consequences import consequences
 from core.use_cases.customers import Account
 from core.use_cases.quotas import Ask
+from sandbox.telegram.updates import Pending
 from simulation.app import App, Compose, NoAnswer, Outside, wired
+from simulation.chat import Chatter, SimulatedTelegram, act, effect, unheard, update_from
 from simulation.clients import Attacker, Operator, Shopper
 from simulation.invariants import Invariants, final_problems
 from simulation.loop import NODE, Node, SimulatedLoop
 from simulation.nemesis import CALM, HOUR, Faults, Nemesis, draw, told
 from simulation.network import PromiseBroken, Provider, SimulatedYooKassa
+from simulation.visitors import Visitor
 
 HARD_DAYS: Final = (
     datetime(2028, 2, 29, 12, tzinfo=UTC),
@@ -75,7 +80,8 @@ class World:
         self.loop.on_step = self.nemesis.on_step
         self.provider = Provider(self.loop, self.now)
         self.provider.faults = faults
-        self.notifier = MemoryNotifier()
+        self.telegram = SimulatedTelegram(self.loop, self.now)
+        self.telegram.faults = faults
         self.gateway = SimulatedYooKassa(self.provider, self.loop, self.now)
         self.invariants = Invariants(
             self.provider, self.gateway, self._now_of_who_runs, self.loop.fail
@@ -90,7 +96,12 @@ class World:
         self._numbers = count(1)
         self._network = self.loop.stream("network")
         self._database = self.loop.stream("database")
+        self._retired: dict[tuple[SessionId, int], float] = {}
         self._answers: dict[tuple[str, str], QuotaDecision] = {}
+
+    @property
+    def tables(self) -> Tables:
+        return self.store.tables
 
     def now(self) -> datetime:
         return self._starts_at + timedelta(microseconds=self.loop.now_us)
@@ -127,6 +138,7 @@ class World:
         for number in range(1 + self.faults.two_processes):
             self._start_app(f"app{number}")
         self.loop.spawn(self.provider.node, self.provider.keep_telling(self._deliver))
+        self.loop.spawn(self.telegram.node, self.telegram.keep_sending(self._deliver_update))
         await self.loop.spawn(self.outdoors, _of(safety, self))
         self.calm_down()
         await asyncio.sleep(liveness.total_seconds())
@@ -134,7 +146,7 @@ class World:
 
     def calm_down(self) -> None:
         """The faults are over; what was lost stays lost."""
-        self.faults = self.nemesis.faults = self.provider.faults = CALM
+        self.faults = self.nemesis.faults = self.provider.faults = self.telegram.faults = CALM
         self.provider.is_out = False
 
     def _start_app(self, name: str) -> None:
@@ -145,7 +157,7 @@ class World:
             return self.now() + offset
 
         def compose(now: Now) -> Billing:
-            outside = Outside(self.store, Gateways(self.gateway), self.notifier, now, self._new_id)
+            outside = Outside(self.store, Gateways(self.gateway), self.telegram, now, self._new_id)
             return self._compose(outside)
 
         self.apps.append(
@@ -167,6 +179,21 @@ class World:
         if chance.random() < faults.reply_lost:
             raise NoAnswer
         return answer
+
+    async def _deliver_update(self, update: Pending) -> bool:
+        """2xx only after it was acted on."""
+        content = update.body["message"]
+
+        def handle(billing: Billing) -> Awaitable[None]:
+            return billing.handle_update(update_from(update), partial(act, billing, content))
+
+        try:
+            await self.ask(handle)
+        except (NoAnswer, BillingError):
+            return False
+        is_done = effect(content, update.id, self.tables)
+        self.demand(is_done, "W2 an update was answered and not acted on", update.id, content)
+        return True
 
     async def _deliver(self, webhook: Webhook) -> bool:
         """200 only after it is stored; a client of ours has no better word."""
@@ -206,6 +233,16 @@ class World:
         expected = period.plan.code if covered and period is not None else "FREE"
         self.demand(plan == expected, "E1 shown", plan, expected)
 
+    @property
+    def skew(self) -> float:
+        return 2 * self.faults.clock_offset_max if len(self.apps) > 1 else 0
+
+    def retired_at(self, session_id: SessionId, turn: int) -> float | None:
+        return self._retired.get((session_id, turn))
+
+    def sessions_of(self, proof: str) -> Sequence[Session]:
+        return [one for one in self.store.tables.sessions.rows.values() if one.proof == proof]
+
     def _now_of_who_runs(self) -> datetime:
         running = NODE.get()
         for app in self.apps:
@@ -227,6 +264,9 @@ class World:
             "commit " + " ".join(f"{name}:{keys}" for name, keys in committed.changed.items())
         )
         self.invariants.heard(committed)
+        for key in committed.changed.get("session", ()):
+            session = committed.tables.sessions.rows[SessionId(str(key))]
+            self._retired.setdefault((session.id, session.turn - 1), self.loop.time())
         for app in self.apps:
             app.heard(committed)
         if self._database.random() < self.faults.commit_unknown:
@@ -236,6 +276,7 @@ class World:
         """All is well, nothing is held, and doing it all again changes nothing."""
         tables = self.store.tables
         problems = final_problems(self.invariants, tables, self.provider)
+        problems += unheard(self.telegram, tables, self.now)
         if problems:
             raise PromiseBroken("; ".join(problems[:3]))
         self.loop.raise_unheard()
@@ -245,7 +286,7 @@ class World:
         self.demand(not self.store._open, "O3 units left open", self.store._open)
         self.demand(not self.store._locks._holders, "O3 locks held", self.store._locks._holders)
         again = Node("again")
-        outside = Outside(self.store, Gateways(self.gateway), self.notifier, self.now, self._new_id)
+        outside = Outside(self.store, Gateways(self.gateway), self.telegram, self.now, self._new_id)
         billing = self._compose(outside)
         await self.loop.spawn(again, billing.sweep())  # Forgets old receipts, if any.
         before = self.invariants.commits
@@ -281,6 +322,8 @@ async def _safety(world: World, days: float, *, shoppers: int) -> None:
     operator, attacker = Operator(world), Attacker(world)
     await operator.opens()
     people = [Shopper(world, f"shopper{number}") for number in range(shoppers)]
+    chatters = [Chatter(world, number) for number in range(2)]
+    visitors = [Visitor(world, f"visitor{number}") for number in range(2)]
     faults = world.faults
     troubles = [
         _now_and_then(world, faults.outage_every, lambda: _outage(world)),
@@ -293,6 +336,10 @@ async def _safety(world: World, days: float, *, shoppers: int) -> None:
     async with asyncio.TaskGroup() as lives:
         for person in people:
             lives.create_task(person.live(days))
+        for chatter in chatters:
+            lives.create_task(chatter.live(days))
+        for visitor in visitors:
+            lives.create_task(visitor.live(days))
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

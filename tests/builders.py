@@ -9,7 +9,7 @@ from typing import Any, Final
 from core.domain.case import Case, CaseKind
 from core.domain.cause import Cause, Claim
 from core.domain.checkout import Checkout, CheckoutId, CheckoutStatus, Receipt
-from core.domain.credentials import ApiKey, Scope, Session, SessionId
+from core.domain.credentials import ApiKey, Scope, Session, SessionEnd, SessionId
 from core.domain.customer import Customer, CustomerId, Identity, IdentityKind
 from core.domain.event import Event, Job
 from core.domain.ledger import Entry, EntryId, Posting, cash, clearing, receivable, revenue
@@ -95,6 +95,7 @@ def a_customer(**fields: Any) -> Customer:
         created_at=NOON,
         receipt_contact="anna@example.com",
         unreachable_since=NOON + timedelta(days=3),
+        blocked_at=NOON + timedelta(days=3),
     )
     return replace(customer, **fields)
 
@@ -342,9 +343,24 @@ def a_session(**fields: Any) -> Session:
         created_at=NOON,
         expires_at=NOON + timedelta(days=7),
         may_pay=True,
+        proof="5e884898da280471",
+        turn=3,
+        refreshed_at=NOON + timedelta(hours=2),
         revoked_at=NOON + timedelta(days=1),
+        ended_as=SessionEnd.SIGNED_OUT,
     )
     return replace(session, **fields)
+
+
+def a_live_session(**fields: Any) -> Session:
+    fresh = {
+        "proof": None,
+        "turn": 1,
+        "refreshed_at": None,
+        "revoked_at": None,
+        "ended_as": None,
+    }
+    return a_session(**fresh | fields)
 
 
 def an_api_key(**fields: Any) -> ApiKey:

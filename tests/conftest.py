@@ -1,7 +1,7 @@
 """Fixtures that every test may ask for: an empty store of each kind, a clock, ids."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -18,6 +18,7 @@ from tests.sql_databases import (  # noqa: F401 - Fixtures are found by their na
     sqlite_template,
     sqlite_url,
 )
+from tests.valkey_server import valkey_server
 from tests.world import World
 
 os.environ.setdefault("PTB_TIMEDELTA", "true")  # As our entrypoints have it.
@@ -43,6 +44,13 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     sql = open_store(url, consequences=consequences, data_key=DATA_KEY)
     yield sql
     await sql.close()
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """A real Valkey, for as long as the session lasts; each test takes a prefix of its own."""
+    with valkey_server() as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The web application: all routes, one table of errors, one front door."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +11,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from adapters.http.customer_routes import API_KEY, SESSION, customer_operations
+from adapters.http.browsers import COOKIE, CSRF_HEADER, Cors
+from adapters.http.customer_routes import (
+    API_KEY,
+    COOKIE_SESSION,
+    CSRF,
+    SESSION,
+    customer_operations,
+)
 from adapters.http.edge import Edge
 from adapters.http.operations import Operation, document_routes, routes
 from adapters.http.problems import ANSWERS_TO_ERRORS, FrontDoor, problem_page
@@ -21,6 +28,8 @@ TITLE: Final = "Billhook"
 VERSION: Final = "0.1.0"
 SECURITY_SCHEMES: Final[Mapping[str, object]] = {
     SESSION: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    COOKIE_SESSION: {"type": "apiKey", "in": "cookie", "name": COOKIE},
+    CSRF: {"type": "apiKey", "in": "header", "name": CSRF_HEADER},
     API_KEY: {"type": "http", "scheme": "bearer", "bearerFormat": "bh_…"},
 }
 
@@ -43,10 +52,14 @@ def web_app(
     *,
     new_request_id: Callable[[], str],
     hosts: Sequence[str] = (),
+    origins: Collection[str] = (),
     more: Sequence[BaseRoute] = (),
     show_docs: bool = True,
 ) -> ASGIApp:
-    """`opened` is entered for as long as the server runs; `more` are routes of other rooms."""
+    """
+    `opened` is entered for as long as the server runs; `origins` are those whose pages may call
+    from browsers; `more` are routes of other rooms.
+    """
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[Mapping[str, object]]:
@@ -71,7 +84,7 @@ def web_app(
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    return FrontDoor(app, new_request_id=new_request_id, hosts=hosts)
+    return FrontDoor(Cors(app, origins), new_request_id=new_request_id, hosts=hosts)
 
 
 async def _live(_: Request) -> Response:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, RootModel
 
 from adapters.http.operations import Closed
 from adapters.locales.display import money_text
@@ -78,6 +78,11 @@ class CaptureRequest(Closed):
 
 class TelegramSignIn(Closed):
     init_data: Annotated[str, Field(min_length=1, max_length=8192)]
+    cookie: bool = False
+
+
+class RefreshRequest(Closed):
+    cookie: bool = False
 
 
 # What clients are told.
@@ -118,12 +123,24 @@ class TokenBody(BaseModel):
     expires_in: int
 
 
+class CookieBody(BaseModel):
+    """The token is in the cookie. `csrf_token` changes only where the signing key was replaced."""
+
+    csrf_token: str
+    expires_in: int
+
+
+class SignedInBody(RootModel[TokenBody | CookieBody]):
+    """A cookie if that was asked for."""
+
+
 class CustomerBody(BaseModel):
     id: str
     identities: list[str]
     language: str
     zone: str
     created_at: AwareDatetime
+    blocked: bool
 
 
 class SubscriptionBody(BaseModel):
@@ -259,6 +276,7 @@ def body_from_account(account: Account) -> MeBody:
             language=customer.language,
             zone=customer.zone,
             created_at=customer.created_at,
+            blocked=customer.blocked_at is not None,
         ),
         subscription=SubscriptionBody(
             plan=plan.code,

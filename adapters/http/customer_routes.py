@@ -27,13 +27,21 @@ from adapters.http.bodies import (
     body_from_preview,
     body_from_started,
 )
-from adapters.http.edge import Call, edge_of, key_call, key_of, session_call
+from adapters.http.browsers import CsrfTokenNotValid, OriginNotListed
+from adapters.http.edge import Call, by_address, edge_of, key_call, key_of, session_call
 from adapters.http.init_data import InitDataNotTrusted, InitDataTooOld
+from adapters.http.limits import OPENING_BY_ADDRESS, LimitsAway, TooManyRequests
 from adapters.http.operations import Answer, Closed, Operation
 from adapters.http.return_urls import ReturnUrlNotListed
 from core.domain.cause import KeyUsedOtherwise, StillRunning, StoreBusy
-from core.domain.credentials import NotSignedIn, Scope, ScopeMissing, SignInTooOldForMoney
-from core.domain.customer import CustomerNotFound, IdentityNotReadable
+from core.domain.credentials import (
+    NotSignedIn,
+    Scope,
+    ScopeMissing,
+    SignedOutBefore,
+    SignInTooOldForMoney,
+)
+from core.domain.customer import CustomerBlocked, CustomerNotFound, IdentityNotReadable
 from core.domain.errors import BillingError
 from core.domain.plan import Feature, FeatureNotFound, PlanNotForSale, PlanNotFound
 from core.domain.purchase import PurchaseId, PurchaseNotFound, PurchaseNotPending
@@ -52,7 +60,13 @@ from core.use_cases.quotas import Ask
 
 ROOT: Final = "/api/v1/billing"
 SESSION: Final = "session"
+COOKIE_SESSION: Final = "cookie_session"
+CSRF: Final = "csrf"
 API_KEY: Final = "api_key"
+
+READING: Final = (SESSION, COOKIE_SESSION)
+CHANGING: Final = (SESSION, (COOKIE_SESSION, CSRF))
+"""The ways in which a customer may be known."""
 
 _Ref = Annotated[
     str, Field(min_length=1, max_length=160, description="telegram:…, external:… or cus_…")
@@ -107,6 +121,7 @@ async def start_purchase(
 ) -> PurchaseBody:
     call.require_fresh_sign_in()
     return_url = call.edge.return_urls.checked(body.return_url)
+    await call.count_opening(headers.key)
     started = await call.billing.start_purchase(
         call.customer_id,
         body.plan,
@@ -138,11 +153,13 @@ async def add_checkout(
     call: Call, params: PurchasePath, body: CheckoutRequest, headers: IdempotencyHeader
 ) -> PurchaseBody:
     call.require_fresh_sign_in()
+    return_url = call.edge.return_urls.checked(body.return_url)
+    await call.count_opening(headers.key)
     started = await call.billing.add_checkout(
         call.customer_id,
         PurchaseId(params.purchase_id),
         gateway=body.gateway,
-        return_url=call.edge.return_urls.checked(body.return_url),
+        return_url=return_url,
         cause=call.cause(
             "add_checkout", headers.key, params.purchase_id, body.model_dump(exclude_none=True)
         ),
@@ -183,8 +200,11 @@ async def release_hold(request: Request, params: HoldPath) -> EndedHoldBody:
     return body_from_ended(await edge_of(request).billing.release_hold(HoldId(params.hold_id)))
 
 
+_OF_INIT_DATA: Final = (InitDataNotTrusted, InitDataTooOld, SignedOutBefore, CustomerNotFound)
+_OF_THE_COOKIE: Final = (OriginNotListed, CsrfTokenNotValid)
 _OF_THE_CLAIM: Final = (KeyUsedOtherwise, StillRunning)
 _OF_THE_OFFER: Final = (PlanNotFound, PlanNotForSale, GatewayNotFound)
+_OF_THE_LIMITS: Final = (TooManyRequests, LimitsAway)
 _OF_THE_GATEWAY: Final = (CheckoutDeclined, GatewayUnavailable, ReceiptContactMissing)
 
 Endpoint = Callable[..., Awaitable[Answer]]
@@ -202,6 +222,7 @@ def _for_both(
     status: int = 200,
     params: type[BaseModel] | None = None,
     errors: tuple[type[BillingError], ...] = (),
+    opens_a_checkout: bool = False,
     **models: type[BaseModel],
 ) -> list[Operation]:
     """The same operation for a customer's session, and under `/customers/{ref}/` for a key."""
@@ -213,12 +234,13 @@ def _for_both(
         responses={status: response},
         tags=("customer",),
         params=params,
-        security=(SESSION,),
+        security=READING if method == "GET" else CHANGING,
+        first=by_address(OPENING_BY_ADDRESS) if opens_a_checkout else None,
         errors=(
             *errors,
+            *(_OF_INIT_DATA if method == "GET" else _OF_THE_COOKIE),
             NotSignedIn,
-            InitDataNotTrusted,
-            InitDataTooOld,
+            CustomerBlocked,
             SignInTooOldForMoney,
             StoreBusy,
         ),
@@ -261,12 +283,14 @@ def _hosted(
         tags=("host",),
         params=params,
         security=(API_KEY,),
+        first=None,
         errors=(
             *errors,
             NotSignedIn,
             ScopeMissing,
             IdentityNotReadable,
             CustomerNotFound,
+            TooManyRequests,
             StoreBusy,
         ),
         **models,
@@ -309,7 +333,16 @@ def _of_a_hold(
         tags=("host",),
         params=HoldPath,
         security=(API_KEY,),
-        errors=(*errors, UsageHoldNotFound, UsageHoldEnded, NotSignedIn, ScopeMissing, StoreBusy),
+        first=None,
+        errors=(
+            *errors,
+            UsageHoldNotFound,
+            UsageHoldEnded,
+            NotSignedIn,
+            ScopeMissing,
+            TooManyRequests,
+            StoreBusy,
+        ),
         **models,
     )
 
@@ -319,14 +352,22 @@ def customer_operations() -> list[Operation]:
     started: Mapping[str, Any] = {
         "status": 201,
         "headers": IdempotencyHeader,
-        "errors": (*_OF_THE_CLAIM, *_OF_THE_OFFER, *_OF_THE_GATEWAY, ReturnUrlNotListed),
+        "opens_a_checkout": True,
+        "errors": (
+            *_OF_THE_CLAIM,
+            *_OF_THE_OFFER,
+            *_OF_THE_GATEWAY,
+            *_OF_THE_LIMITS,
+            CustomerBlocked,
+            ReturnUrlNotListed,
+        ),
     }
     return [
         *_for_both("GET", "/me/", show_me, "Who I am, what I have, what I used", MeBody,
                    key_path="/", scope=Scope.CUSTOMERS),
         *_for_both("POST", "/purchases/preview/", preview_purchase,
                    "What a purchase would cost and do", PreviewBody,
-                   body=PreviewRequest, errors=_OF_THE_OFFER),
+                   body=PreviewRequest, errors=(*_OF_THE_OFFER, CustomerBlocked)),
         *_for_both("POST", "/purchases/", start_purchase,
                    "Buy a plan: agree on the price and get an address to pay at", PurchaseBody,
                    body=PurchaseRequest,

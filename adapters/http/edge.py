@@ -3,24 +3,32 @@
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
+from limits import RateLimitItem, RateLimitItemPerMinute
 from starlette.requests import Request
 
+from adapters.http.browsers import COOKIE, CSRF_HEADER, CsrfTokenNotValid, require_our_page
 from adapters.http.client_address import TrustedProxies, client_address
 from adapters.http.init_data import read_init_data
-from adapters.http.limits import RateLimits
+from adapters.http.limits import (
+    OPENINGS_BY_CUSTOMER,
+    OPENINGS_REPEATED,
+    LimitsAway,
+    RateLimits,
+    address_key,
+)
 from adapters.http.return_urls import ReturnUrls
-from adapters.http.tokens import AccessTokens, TokenNotValid, api_key_hash
+from adapters.http.tokens import AccessClaims, AccessTokens, TokenNotValid, api_key_hash
 from core.domain.cause import Cause
 from core.domain.credentials import (
     ApiKey,
     NotSignedIn,
     Scope,
     ScopeMissing,
-    Session,
     SessionId,
     SignInTooOldForMoney,
 )
@@ -42,22 +50,35 @@ class UpdatesDoor:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """All that the HTTP edge needs of the rest; one per process, in the lifespan's state."""
+    """
+    All that the HTTP edge needs of the rest; one per process, in the lifespan's state.
+
+    `limits` may be shared with other processes, and away; `own_limits` never. `own_origin` is
+    how browsers know us, empty where they cannot. Of several peppers the first is for new keys.
+    """
 
     billing: Billing
     now: Now
     tokens: AccessTokens
     limits: RateLimits
+    own_limits: RateLimits
     return_urls: ReturnUrls
     proxies: TrustedProxies
+    own_origin: str
     bot_token: str = field(repr=False)
     updates: "UpdatesDoor | None"
-    key_pepper: str = field(repr=False)
+    key_peppers: tuple[str, ...] = field(repr=False)
+    key_limit: RateLimitItemPerMinute | None = None
 
     def sender(self, request: Request) -> str | None:
         peer = request.client.host if request.client else None
         lines = request.headers.getlist("x-forwarded-for")
         return client_address(peer, lines, self.proxies)
+
+    @property
+    def page_origins(self) -> frozenset[str]:
+        """Whose pages may act with a cookie."""
+        return (self.return_urls.origins | {self.own_origin}) - {""}
 
 
 def edge_of(request: Request) -> Edge:
@@ -96,31 +117,100 @@ class Call:
         if not self.may_pay:
             raise SignInTooOldForMoney
 
+    async def count_opening(self, key: str) -> None:
+        """
+        Before a checkout is opened under this idempotency key.
+
+        Raises:
+            TooManyRequests, LimitsAway
+        """
+        await self.edge.limits.hit_once(
+            OPENINGS_BY_CUSTOMER,
+            self.customer_id,
+            f"{self.caller} {key}",
+            again=OPENINGS_REPEATED,
+        )
+
+
+def by_address(limit: RateLimitItem) -> Callable[[Request], Awaitable[None]]:
+    """For `Operation.first`. Raises TooManyRequests, LimitsAway."""
+
+    async def count(request: Request) -> None:
+        edge = edge_of(request)
+        await edge.limits.hit(limit, address_key(edge.sender(request)))
+
+    return count
+
+
+async def count_once(request: Request, limit: RateLimitItem, key: str) -> None:
+    """
+    Once per request, however often its unit of work is tried again.
+
+    Raises:
+        TooManyRequests, LimitsAway
+    """
+    counted = request.scope.setdefault("billhook.counted", set())
+    if (limit, key) not in counted:
+        counted.add((limit, key))
+        await edge_of(request).limits.hit(limit, key)
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A token of ours that came with a request, as a bearer's or in the cookie."""
+
+    claims: AccessClaims
+    by_cookie: bool
+
+    @property
+    def session_id(self) -> SessionId:
+        return SessionId(self.claims.session_id)
+
+
+def presented(request: Request, *, reading: bool = False) -> Presented:
+    """
+    The header wins over the cookie, even where it is no good. A cookie comes by itself, so what
+    changes anything with it must come from our own page and prove that the page is the session's.
+
+    Raises:
+        NotSignedIn, TokenNotValid, OriginNotListed, CsrfTokenNotValid
+    """
+    edge = edge_of(request)
+    if "authorization" in request.headers:
+        kind, token = _authorization(request)
+        if kind != "bearer" or token.startswith("bh_"):
+            raise NotSignedIn
+        return Presented(edge.tokens.read(token), by_cookie=False)
+    if COOKIE not in request.cookies:
+        raise NotSignedIn
+    found = Presented(edge.tokens.read(request.cookies[COOKIE]), by_cookie=True)
+    if not reading:
+        require_our_page(request, edge.page_origins)
+        told = request.headers.getlist(CSRF_HEADER)
+        if len(told) != 1 or not edge.tokens.is_csrf_token(told[0], found.session_id):
+            raise CsrfTokenNotValid
+    return found
+
 
 async def session_call(request: Request, *, reading: bool) -> Call:
     """
     The customer whose session it is; `Authorization: tma <initData>` too, for reading only.
 
     Raises:
-        NotSignedIn, TokenNotValid, InitDataNotTrusted, InitDataTooOld
+        NotSignedIn, TokenNotValid, OriginNotListed, CsrfTokenNotValid, CustomerBlocked
+        InitDataNotTrusted, InitDataTooOld, SignedOutBefore
     """
     edge = edge_of(request)
-    kind, credentials = _authorization(request)
-    if kind == "tma" and reading:
-        customer_id = await _customer_of_init_data(edge, credentials)
-        return Call(edge, f"customer {customer_id}", customer_id, may_pay=False)
-    if kind != "bearer" or credentials.startswith("bh_"):
-        raise NotSignedIn
-    session = await session_of(edge, credentials)
-    return Call(edge, f"customer {session.customer_id}", session.customer_id, session.may_pay)
-
-
-async def session_of(edge: Edge, token: str) -> Session:
-    claims = edge.tokens.read(token)
-    session = await edge.billing.check_session(SessionId(claims.session_id))
-    if session.customer_id != claims.customer_id:
+    if reading and "authorization" in request.headers:
+        kind, credentials = _authorization(request)
+        if kind == "tma":
+            customer_id = await _customer_of_init_data(edge, credentials)
+            return Call(edge, f"customer {customer_id}", customer_id, may_pay=False)
+    shown = presented(request, reading=reading)
+    session = await edge.billing.check_session(shown.session_id, shown.claims.turn, reading=reading)
+    if session.customer_id != shown.claims.customer_id:
         raise TokenNotValid
-    return session
+    return Call(edge, f"customer {session.customer_id}", session.customer_id, session.may_pay)
 
 
 async def key_call(request: Request, ref: str, scope: Scope) -> Call:
@@ -128,7 +218,7 @@ async def key_call(request: Request, ref: str, scope: Scope) -> Call:
     The business's backend, acting for the customer it names.
 
     Raises:
-        NotSignedIn, ScopeMissing, IdentityNotReadable, CustomerNotFound
+        NotSignedIn, ScopeMissing, TooManyRequests, IdentityNotReadable, CustomerNotFound
     """
     key = await key_of(request, scope)
     edge = edge_of(request)
@@ -141,17 +231,16 @@ async def key_of(request: Request, scope: Scope) -> ApiKey:
     kind, credentials = _authorization(request)
     if kind != "bearer" or not credentials.startswith("bh_"):
         raise NotSignedIn
-    key = await edge.billing.check_key(api_key_hash(credentials, edge.key_pepper))
+    key = await edge.billing.check_key(
+        *(api_key_hash(credentials, pepper) for pepper in edge.key_peppers)
+    )
+    if edge.key_limit is not None:
+        # It spares us work and protects nobody's money, so it is no reason to refuse anything.
+        with suppress(LimitsAway):
+            await count_once(request, edge.key_limit, key.name)
     if not key.allows(scope):
         raise ScopeMissing(scope)
     return key
-
-
-def bearer_of(request: Request) -> str:
-    kind, credentials = _authorization(request)
-    if kind != "bearer":
-        raise NotSignedIn
-    return credentials
 
 
 def _authorization(request: Request) -> tuple[str, str]:
@@ -164,4 +253,5 @@ def _authorization(request: Request) -> tuple[str, str]:
 
 async def _customer_of_init_data(edge: Edge, raw: str) -> CustomerId:
     data = read_init_data(raw, bot_token=edge.bot_token, now=edge.now(), max_age=INIT_DATA_LIFE)
-    return await edge.billing.find_customer(Identity(IdentityKind.TELEGRAM, str(data.user_id)))
+    named = Identity(IdentityKind.TELEGRAM, str(data.user_id))
+    return await edge.billing.check_proof(named, data.proof)

@@ -37,9 +37,13 @@ class InitDataTooOld(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class InitData:
-    """Whatever is not in its expected form is None, since the client's start link is anybody's."""
+    """
+    Whatever is not in its expected form is None, since the client's start link is anybody's.
+    `proof` stands for the data as signed: the same however it is escaped or ordered.
+    """
 
     user_id: int
+    proof: str
     auth_date: datetime
     language_code: str | None
     start_param: str | None
@@ -72,6 +76,7 @@ def read_init_data(raw: str, *, bot_token: str, now: datetime, max_age: timedelt
     user_id, language = _user(fields.get("user", ""))
     return InitData(
         user_id=user_id,
+        proof=hashlib.sha256(claimed.encode()).hexdigest(),
         auth_date=auth_date,
         language_code=_if_matches(_LANGUAGE, language),
         start_param=_if_matches(_START_PARAM, fields.get("start_param")),

@@ -96,6 +96,9 @@ class Operation:
     required). Its name is the operation's id. It returns a
     model (sent with the first status of `responses`), a status with a model or None, or a Response.
 
+    `first` is awaited once, before anything is read. `security` lists ways to be known; a way
+    of several parts needs all of them.
+
     Query and header models hold plain values; a header's alias is its name. `errors` are what the
     endpoint itself may answer; what follows from the declared parts is added.
     """
@@ -110,7 +113,8 @@ class Operation:
     query: type[BaseModel] | None = None
     headers: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
-    security: tuple[str, ...] = ()
+    security: tuple[str | tuple[str, ...], ...] = ()
+    first: Callable[[Request], Awaitable[None]] | None = None
     errors: tuple[type[BillingError], ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -166,6 +170,8 @@ def _endpoint(methods: Mapping[str, Operation]) -> Callable[[Request], Awaitable
     async def endpoint(request: Request) -> Response:
         # Starlette lets HEAD in wherever GET is.
         operation = methods["GET" if request.method == "HEAD" else request.method]
+        if operation.first is not None:
+            await operation.first(request)
         given = await _validated(operation, request)
         return _response(operation, await _answered(operation, request, given))
 
@@ -330,7 +336,10 @@ def openapi_document(
             required = not _may_be_empty(operation.body)
             told["requestBody"] = {"required": required, "content": content}
         if operation.security:
-            told["security"] = [{name: []} for name in operation.security]
+            told["security"] = [
+                {name: [] for name in ([way] if isinstance(way, str) else way)}
+                for way in operation.security
+            ]
         paths.setdefault(operation.path, {})[operation.method.lower()] = told
     return {
         "openapi": "3.1.0",

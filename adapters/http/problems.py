@@ -15,11 +15,18 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from adapters.http.browsers import CsrfTokenNotValid, OriginNotListed
 from adapters.http.init_data import InitDataNotTrusted, InitDataTooOld
 from adapters.http.json_reader import BodyNotJson, BodyTooLarge, MediaTypeNotSupported
 from adapters.http.limits import TooManyRequests
 from adapters.http.tokens import TokenNotValid
-from core.domain.credentials import NotSignedIn, ScopeMissing, SignInTooOldForMoney
+from core.domain.credentials import (
+    NotSignedIn,
+    ScopeMissing,
+    SignedOutBefore,
+    SignInTooOldForMoney,
+)
+from core.domain.customer import CustomerBlocked
 from core.domain.errors import (
     BillingError,
     Conflict,
@@ -95,8 +102,12 @@ STATUS: Final[Mapping[type[BillingError], int]] = {
     InitDataNotTrusted: 401,
     InitDataTooOld: 401,
     NotSignedIn: 401,
+    SignedOutBefore: 401,
     TokenNotValid: 401,
     WebhookNotTrusted: 401,
+    CsrfTokenNotValid: 403,
+    CustomerBlocked: 403,
+    OriginNotListed: 403,
     ScopeMissing: 403,
     SenderNotListed: 403,
     SignInTooOldForMoney: 403,

@@ -5,28 +5,40 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
+from starlette.responses import Response
 
 from adapters.http.bodies import (
+    CookieBody,
     CustomerRequest,
     Language,
     MeBody,
     PlansBody,
+    RefreshRequest,
+    SignedInBody,
     TelegramSignIn,
     TokenBody,
     body_from_account,
     body_from_plan,
     body_from_session,
 )
-from adapters.http.customer_routes import API_KEY, ROOT, SESSION, CustomerPath
+from adapters.http.browsers import (
+    CsrfTokenNotValid,
+    OriginNotListed,
+    clear_cookie,
+    require_our_page,
+    set_cookie,
+)
+from adapters.http.customer_routes import API_KEY, CHANGING, ROOT, CustomerPath
 from adapters.http.edge import (
     INIT_DATA_LIFE,
     INIT_DATA_LIFE_FOR_MONEY,
     Edge,
-    bearer_of,
+    by_address,
+    count_once,
     edge_of,
     key_call,
     key_of,
-    session_of,
+    presented,
 )
 from adapters.http.init_data import InitDataNotTrusted, InitDataTooOld, read_init_data
 from adapters.http.json_reader import (
@@ -36,12 +48,27 @@ from adapters.http.json_reader import (
     parse_json,
     read_body,
 )
-from adapters.http.limits import UNLISTED_SENDER, TooManyRequests, address_key
+from adapters.http.limits import (
+    REFRESH_BY_ADDRESS,
+    SIGN_IN_BY_ADDRESS,
+    SIGN_IN_BY_CUSTOMER,
+    UNLISTED_SENDER,
+    LimitsAway,
+    TooManyRequests,
+    address_key,
+)
 from adapters.http.operations import Closed, Operation
 from adapters.http.problems import PathNotFound
 from core.domain.cause import StoreBusy
-from core.domain.credentials import NotSignedIn, Scope, ScopeMissing, Session
+from core.domain.credentials import (
+    NotSignedIn,
+    Scope,
+    ScopeMissing,
+    Session,
+    SignedOutBefore,
+)
 from core.domain.customer import (
+    CustomerBlocked,
     CustomerNotFound,
     Identity,
     IdentityKind,
@@ -61,6 +88,7 @@ from core.ports.unit_of_work import CatalogMissing
 
 WEBHOOK_SIZE_MAX = 256 * 1024
 TELEGRAM_PROOF: Final = "X-Telegram-Bot-Api-Secret-Token"
+_COUNTED = (TooManyRequests, LimitsAway)
 
 
 class LanguageQuery(Closed):
@@ -81,29 +109,42 @@ async def list_plans(request: Request, query: LanguageQuery) -> PlansBody:
     )
 
 
-async def sign_in_with_telegram(request: Request, body: TelegramSignIn) -> TokenBody:
+async def sign_in_with_telegram(request: Request, body: TelegramSignIn) -> Response:
     edge = edge_of(request)
+    if body.cookie:
+        require_our_page(request, edge.page_origins)
     now = edge.now()
     data = read_init_data(body.init_data, bot_token=edge.bot_token, now=now, max_age=INIT_DATA_LIFE)
+    await count_once(request, SIGN_IN_BY_CUSTOMER, str(data.user_id))
     customer = await edge.billing.register_customer(
         Identity(IdentityKind.TELEGRAM, str(data.user_id)),
         first_language=(data.language_code or "en")[:2].lower(),
     )
     session = await edge.billing.open_session(
-        customer.id, may_pay=now - data.auth_date <= INIT_DATA_LIFE_FOR_MONEY
+        customer.id,
+        may_pay=now - data.auth_date <= INIT_DATA_LIFE_FOR_MONEY,
+        proof=data.proof,
     )
-    return _token(edge, session)
+    return _signed_in(edge, session, by_cookie=body.cookie)
 
 
-async def refresh_session(request: Request) -> TokenBody:
-    edge = edge_of(request)
-    return _token(edge, await session_of(edge, bearer_of(request)))
+async def refresh_session(request: Request, body: RefreshRequest) -> Response:
+    """A page that was given a bearer's token may exchange it for the cookie here."""
+    edge, shown = edge_of(request), presented(request)
+    if body.cookie:
+        require_our_page(request, edge.page_origins)
+    session = await edge.billing.refresh_session(shown.session_id, shown.claims.turn)
+    return _signed_in(edge, session, by_cookie=body.cookie or shown.by_cookie)
 
 
-async def sign_out(request: Request) -> tuple[int, None]:
-    edge = edge_of(request)
-    await edge.billing.close_session(await session_of(edge, bearer_of(request)))
-    return 204, None
+async def sign_out(request: Request) -> Response:
+    """Any token of the session will do, also a retired one: nobody gains by it."""
+    shown = presented(request)
+    await edge_of(request).billing.close_session(shown.session_id)
+    response = Response(status_code=204)
+    if shown.by_cookie:
+        clear_cookie(response)
+    return response
 
 
 async def open_session_for_customer(request: Request, params: CustomerPath) -> TokenBody:
@@ -127,7 +168,10 @@ async def put_customer(request: Request, params: CustomerPath, body: CustomerReq
 
 
 async def take_in_webhook(request: Request, params: GatewayPath) -> tuple[int, None]:
-    """Stored, then answered. A stranger is refused before anything is read or counted as ours."""
+    """
+    Stored, then answered. A stranger is refused before anything is read or counted as ours; and
+    counted in this process, so that a gateway is heard whatever became of the shared limits.
+    """
     edge = edge_of(request)
     sender = edge.sender(request)
     body = await read_body(request, size_max=WEBHOOK_SIZE_MAX)
@@ -135,7 +179,7 @@ async def take_in_webhook(request: Request, params: GatewayPath) -> tuple[int, N
     try:
         await edge.billing.take_in_webhook(params.gateway, webhook)
     except SenderNotListed:
-        await edge.limits.hit(UNLISTED_SENDER, address_key(sender))
+        await edge.own_limits.hit(UNLISTED_SENDER, address_key(sender))
         raise
     return 200, None
 
@@ -164,8 +208,24 @@ async def take_in_update(request: Request) -> tuple[int, None]:
 
 def _token(edge: Edge, session: Session) -> TokenBody:
     now = edge.now()
-    token = edge.tokens.issue(session.id, session.customer_id, session.access_until(now))
+    token = edge.tokens.issue(
+        session.id, session.customer_id, session.access_until(now), turn=session.turn
+    )
     return body_from_session(session, token, at=now)
+
+
+def _signed_in(edge: Edge, session: Session, *, by_cookie: bool) -> Response:
+    told = _token(edge, session)
+    if not by_cookie:
+        return _json(SignedInBody(told))
+    csrf_token = edge.tokens.csrf_token(session.id)
+    response = _json(SignedInBody(CookieBody(csrf_token=csrf_token, expires_in=told.expires_in)))
+    set_cookie(response, told.access_token, seconds=told.expires_in)
+    return response
+
+
+def _json(body: BaseModel) -> Response:
+    return Response(body.model_dump_json(), media_type="application/json")
 
 
 def public_operations() -> list[Operation]:
@@ -192,28 +252,46 @@ def _signing_in() -> list[Operation]:
             summary="Sign in from a Mini App; the first time registers",
             tags=("public",),
             body=TelegramSignIn,
-            responses={200: TokenBody},
-            errors=(InitDataNotTrusted, InitDataTooOld, StoreBusy),
+            responses={200: SignedInBody},
+            first=by_address(SIGN_IN_BY_ADDRESS),
+            errors=(
+                InitDataNotTrusted,
+                InitDataTooOld,
+                SignedOutBefore,
+                CustomerBlocked,
+                OriginNotListed,
+                *_COUNTED,
+                StoreBusy,
+            ),
         ),
         Operation(
             method="POST",
             path=f"{ROOT}/auth/refresh/",
             endpoint=refresh_session,
-            summary="A fresh token for the same session",
+            summary="The session's next token; the one presented is retired",
             tags=("customer",),
-            responses={200: TokenBody},
-            security=(SESSION,),
-            errors=(NotSignedIn, StoreBusy),
+            body=RefreshRequest,
+            responses={200: SignedInBody},
+            security=CHANGING,
+            first=by_address(REFRESH_BY_ADDRESS),
+            errors=(
+                NotSignedIn,
+                CustomerBlocked,
+                OriginNotListed,
+                CsrfTokenNotValid,
+                *_COUNTED,
+                StoreBusy,
+            ),
         ),
         Operation(
             method="POST",
             path=f"{ROOT}/auth/logout/",
             endpoint=sign_out,
-            summary="End the session; its tokens are refused from now on",
+            summary="End the session; its tokens and its sign-in data are refused from now on",
             tags=("customer",),
             responses={204: None},
-            security=(SESSION,),
-            errors=(NotSignedIn, StoreBusy),
+            security=CHANGING,
+            errors=(NotSignedIn, OriginNotListed, CsrfTokenNotValid, StoreBusy),
         ),
     ]
 
@@ -235,6 +313,7 @@ def _for_the_host() -> list[Operation]:
                 ScopeMissing,
                 IdentityNotReadable,
                 UnknownTimeZone,
+                TooManyRequests,
                 StoreBusy,
             ),
         ),
@@ -247,7 +326,15 @@ def _for_the_host() -> list[Operation]:
             params=CustomerPath,
             responses={201: TokenBody},
             security=(API_KEY,),
-            errors=(NotSignedIn, ScopeMissing, IdentityNotReadable, CustomerNotFound, StoreBusy),
+            errors=(
+                NotSignedIn,
+                ScopeMissing,
+                IdentityNotReadable,
+                CustomerNotFound,
+                CustomerBlocked,
+                TooManyRequests,
+                StoreBusy,
+            ),
         ),
     ]
 

@@ -45,6 +45,11 @@ class ReturnUrls:
             raise ValueError(f"not a return address that can be used: {default}")
         self._default = urlunsplit(default_url)
 
+    @property
+    def origins(self) -> frozenset[str]:
+        """The listed ones without their prefixes, as browsers write them."""
+        return frozenset(self._prefixes)
+
     def checked(self, url: str | None) -> str:
         """
         The address written anew from its parts, never the text that came; the default for None.
@@ -110,6 +115,12 @@ def _is_plain_query(query: str) -> bool:
         return unquote(query, errors="strict").isprintable()
     except UnicodeDecodeError:
         return False
+
+
+def origin_of(text: str) -> str:
+    """As browsers write it; empty for an address that we would send nobody to."""
+    url = _parse(text)
+    return "" if url is None else _origin(url)
 
 
 def _origin(url: SplitResult) -> str:

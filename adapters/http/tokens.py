@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -18,6 +18,7 @@ LENGTH_MAX: Final = 2048
 SIGNING_KEY_LENGTH_MIN: Final = 32
 _ALGORITHM = "HS256"
 _LATEST = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
+_NUMBER_MAX: Final = 10**9
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 
@@ -30,6 +31,7 @@ class TokenNotValid(Invalid):
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
     session_id: str
+    turn: int
     customer_id: str
     issued_at: datetime
     expires_at: datetime
@@ -40,35 +42,37 @@ class AccessTokens:
     JWTs that only we issue and only we read, so exactly our own form is taken: our header to the
     letter (no `kid`, `jwk`, `crit`), our claims and no others. `audience` tells environments apart.
     A token is not the session: who reads it still asks whether the session was revoked.
+    Of several signing keys the first signs and all are believed, so that a key may be replaced.
     """
 
     def __init__(
         self,
-        signing_key: str,
-        *,
+        *signing_keys: str,
         now: Callable[[], datetime],
         issuer: str = "billhook",
         audience: str = "billhook",
     ) -> None:
-        if len(signing_key) < SIGNING_KEY_LENGTH_MIN:
+        if min(map(len, signing_keys), default=0) < SIGNING_KEY_LENGTH_MIN:
             raise ValueError(f"a signing key has {SIGNING_KEY_LENGTH_MIN} characters at least")
-        # A key of its own: nothing else that the signing key signs can be taken for a token.
-        self._key = hmac.digest(signing_key.encode(), b"billhook access token", hashlib.sha256)
+        # Keys of their own: nothing else that a signing key signs can be taken for a token.
+        self._keys = _derived(signing_keys, b"billhook access token")
+        self._csrf_keys = _derived(signing_keys, b"billhook csrf token")
         self._now = now
         self._issuer = issuer
         self._audience = audience
-        self._header = jwt.encode({}, self._key, _ALGORITHM).partition(".")[0]
+        self._header = jwt.encode({}, self._keys[0], _ALGORITHM).partition(".")[0]
 
-    def issue(self, session_id: str, customer_id: str, expires_at: datetime) -> str:
+    def issue(self, session_id: str, customer_id: str, expires_at: datetime, *, turn: int) -> str:
         claims = {
             "iss": self._issuer,
             "aud": self._audience,
             "sub": customer_id,
             "sid": session_id,
+            "trn": turn,
             "iat": int(self._now().timestamp()),
             "exp": int(expires_at.timestamp()),
         }
-        return jwt.encode(claims, self._key, _ALGORITHM)
+        return jwt.encode(claims, self._keys[0], _ALGORITHM)
 
     def read(self, token: str) -> AccessClaims:
         """
@@ -81,6 +85,7 @@ class AccessTokens:
                 "aud": self._audience,
                 "sub": str(customer_id),
                 "sid": str(session_id),
+                "trn": int(turn),
                 "iat": int(issued),
                 "exp": int(expires),
                 **others,
@@ -92,13 +97,27 @@ class AccessTokens:
         now = int(self._now().timestamp())
         if not (_ID.fullmatch(customer_id) and _ID.fullmatch(session_id)):
             raise TokenNotValid
+        if not 1 <= turn <= _NUMBER_MAX or isinstance(turn, bool):
+            raise TokenNotValid
         if not issued <= now < expires <= _LATEST:
             raise TokenNotValid
         return AccessClaims(
             session_id=session_id,
+            turn=turn,
             customer_id=customer_id,
             issued_at=datetime.fromtimestamp(issued, UTC),
             expires_at=datetime.fromtimestamp(expires, UTC),
+        )
+
+    def csrf_token(self, session_id: str) -> str:
+        """What a page of ours must send along with the session's cookie to change anything."""
+        return _csrf_token(self._csrf_keys[0], session_id)
+
+    def is_csrf_token(self, text: str, session_id: str) -> bool:
+        # Each is compared in constant time; which of our own keys fits is no secret.
+        return any(
+            hmac.compare_digest(text.encode(), _csrf_token(key, session_id).encode())
+            for key in self._csrf_keys
         )
 
     def _proven(self, token: str) -> object:
@@ -107,11 +126,22 @@ class AccessTokens:
             raise TokenNotValid
         if not token.startswith(f"{self._header}."):
             raise TokenNotValid
-        try:
-            payload = jwt.PyJWS().decode(token, self._key, algorithms=[_ALGORITHM])
-            return parse_json(payload)
-        except (jwt.InvalidTokenError, BillingError) as error:
-            raise TokenNotValid from error
+        for key in self._keys:
+            try:
+                return parse_json(jwt.PyJWS().decode(token, key, algorithms=[_ALGORITHM]))
+            except jwt.InvalidSignatureError:
+                continue
+            except (jwt.InvalidTokenError, BillingError) as error:
+                raise TokenNotValid from error
+        raise TokenNotValid
+
+
+def _derived(signing_keys: Sequence[str], use: bytes) -> list[bytes]:
+    return [hmac.digest(key.encode(), use, hashlib.sha256) for key in signing_keys]
+
+
+def _csrf_token(key: bytes, session_id: str) -> str:
+    return hmac.new(key, session_id.encode(), hashlib.sha256).hexdigest()
 
 
 def new_api_key(entropy: Callable[[int], bytes]) -> str:

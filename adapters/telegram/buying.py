@@ -61,7 +61,7 @@ async def buy(visit: Visit, words: Sequence[str]) -> Screen:
         preview = await visit.billing.preview_purchase(visit.customer.id, code, in_telegram=True)
         if _short(preview) != shown:
             return _order_to_confirm(visit, preview).after(visit.texts("confirm.changed"))
-        await visit.around.may_check_out(visit.customer.id)
+        await visit.around.may_check_out(visit.customer.id, visit.cause)
         await visit.takes_a_while()
         started = await visit.billing.start_purchase(
             visit.customer.id,
@@ -96,7 +96,7 @@ async def check(visit: Visit, words: Sequence[str]) -> Screen:
     started = await show(visit.customer.id, PurchaseId(purchase_id))
     checkout = started.checkout
     if started.purchase.is_pending and checkout is not None and checkout.payment_id is not None:
-        await visit.around.may_check_out(visit.customer.id)
+        await visit.around.may_check_out(visit.customer.id, visit.cause)
         await visit.takes_a_while()
         with suppress(Unavailable):  # Nothing was learned; the watcher goes on asking.
             await visit.billing.settle_payment(checkout.gateway, checkout.payment_id)

@@ -121,6 +121,8 @@ class Chat:
 
     async def _screen(self, visit: Visit, update: Update) -> Screen:
         """A refusal is a screen too."""
+        if visit.customer.blocked_at is not None:
+            return await home.blocked(visit)
         try:
             if update.callback_query is not None:
                 return await _pressed(visit, update.callback_query)

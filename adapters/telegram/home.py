@@ -77,6 +77,13 @@ async def help_(visit: Visit, _: Sequence[str] = ()) -> Screen:
     )
 
 
+async def blocked(visit: Visit) -> Screen:
+    """All that a blocked customer sees; what was paid is honoured, and told, all the same."""
+    catalog = await visit.billing.show_catalog()
+    line = support_line(visit.texts, catalog)
+    return Screen(f"{visit.texts('error.customer_blocked')}\n\n{line}")
+
+
 def support_line(texts: Texts, catalog: Catalog) -> str:
     """Whom to write to, or that nobody is named yet."""
     support = catalog.chat.support

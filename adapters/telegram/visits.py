@@ -22,7 +22,7 @@ class Surroundings:
     billing: Billing
     now: Callable[[], datetime]
     return_url: Callable[[], str]
-    may_check_out: Callable[[CustomerId], Awaitable[None]]
+    may_check_out: Callable[[CustomerId, Cause], Awaitable[None]]
     app_url: str | None = None
 
 

@@ -1,12 +1,12 @@
 """Who pays: our id, the identities others know the customer by, language and time zone."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NewType
 
-from core.domain.errors import Invalid, NotFound
+from core.domain.errors import Invalid, NotFound, Refused
 
 CustomerId = NewType("CustomerId", str)
 
@@ -33,6 +33,11 @@ class CustomerNotFound(NotFound):
     """No such customer."""
 
     ref: str
+
+
+@dataclass(eq=False)
+class CustomerBlocked(Refused):
+    """The business does not serve this customer at present."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -79,6 +84,7 @@ class Customer:
     created_at: datetime
     receipt_contact: str | None = field(default=None, repr=False)
     unreachable_since: datetime | None = None
+    blocked_at: datetime | None = None
     version: int = 0
 
     @property
@@ -88,3 +94,17 @@ class Customer:
             if one.kind is IdentityKind.TELEGRAM:
                 return int(one.value)
         return None
+
+    def require_served(self) -> None:
+        """
+        Raises:
+            CustomerBlocked: no sign-in and nothing new to pay; what was paid is honoured.
+        """
+        if self.blocked_at is not None:
+            raise CustomerBlocked
+
+    def blocked(self, *, at: datetime) -> "Customer":
+        return self if self.blocked_at is not None else replace(self, blocked_at=at)
+
+    def unblocked(self) -> "Customer":
+        return replace(self, blocked_at=None)

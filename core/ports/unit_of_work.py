@@ -345,6 +345,10 @@ class Jobs(JobsRead, Protocol):
 class CredentialsRead(Protocol):
     async def find_session(self, session_id: SessionId) -> Session | None: ...
 
+    async def sessions_of(self, proof: str) -> Sequence[Session]:
+        """All that were opened with this proof, ended ones too."""
+        ...
+
     async def find_keys(self, key_hashes: Collection[str]) -> Mapping[str, ApiKey]:
         """The keys with these hashes, revoked ones too. Unknown: left out."""
         ...

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
 from core.use_cases.checkouts import AddCheckout, WatchCheckout
 from core.use_cases.customers import (
-    CheckSession,
-    CloseSession,
+    BlockCustomer,
     FindCustomer,
-    OpenSession,
     RegisterCustomer,
     ShowAccount,
+    UnblockCustomer,
 )
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
@@ -22,6 +21,13 @@ from core.use_cases.purchases import (
     StartPurchase,
 )
 from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
+from core.use_cases.sessions import (
+    CheckProof,
+    CheckSession,
+    CloseSession,
+    OpenSession,
+    RefreshSession,
+)
 from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
@@ -37,8 +43,13 @@ class Billing:
     register_customer: RegisterCustomer
     find_customer: FindCustomer
     show_account: ShowAccount
+    block_customer: BlockCustomer
+    unblock_customer: UnblockCustomer
+    # Sessions
     open_session: OpenSession
     check_session: CheckSession
+    check_proof: CheckProof
+    refresh_session: RefreshSession
     close_session: CloseSession
     # The chat
     handle_update: HandleUpdate

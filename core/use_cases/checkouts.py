@@ -201,11 +201,12 @@ class AddCheckout:
         """
         Raises:
             PurchaseNotFound: also when it is somebody else's.
-            PurchaseNotPending, and all that StartPurchase raises of the gateway and the claim.
+            PurchaseNotPending, and all that StartPurchase raises of the customer, the gateway and
+            the claim.
         """
         async with self._store.write() as uow:
             now = self._now()
-            await uow.customers.lock(customer_id)
+            (await uow.customers.lock(customer_id)).require_served()
             purchase = await owned(uow, customer_id, purchase_id)
             fresh = claim(cause, self._new_id("chk"), at=now)
             taken = await uow.claims.take(fresh)

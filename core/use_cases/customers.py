@@ -1,10 +1,9 @@
-"""Customers: register on first contact, sign in, show the account."""
+"""Customers: register on first contact, find, block, show the account."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from core.domain.credentials import SESSION_LIFE, NotSignedIn, Session, SessionId
 from core.domain.customer import Customer, CustomerId, CustomerNotFound, Identity
 from core.domain.event import Event
 from core.domain.money import Money
@@ -122,55 +121,53 @@ class FindCustomer:
         return [found.get(ref) for ref in refs]
 
 
-class OpenSession:
-    """Sign a customer in whose identity somebody trusted has proven. Each call is a new session."""
-
-    def __init__(self, store: Store, now: Now, new_id: NewId) -> None:
-        self._store = store
-        self._now = now
-        self._new_id = new_id
-
-    async def __call__(self, customer_id: CustomerId, *, may_pay: bool) -> Session:
-        at = self._now()
-        session = Session(
-            SessionId(self._new_id("ses")), customer_id, at, at + SESSION_LIFE, may_pay
-        )
-        async with self._store.write() as uow:
-            await uow.credentials.add_session(session)
-            await uow.commit()
-        return session
-
-
-class CheckSession:
-    """The session behind an access token, as long as it lives."""
+class BlockCustomer:
+    """
+    Serve this customer no longer: no sign-in, no session, nothing new to pay, whoever asks.
+    Money that arrives is booked and settled as always. A repeat changes nothing.
+    """
 
     def __init__(self, store: Store, now: Now) -> None:
         self._store = store
         self._now = now
 
-    async def __call__(self, session_id: SessionId) -> Session:
+    async def __call__(self, customer_id: CustomerId, *, reason: str) -> Customer:
         """
         Raises:
-            NotSignedIn: unknown, ended or revoked.
+            CustomerNotFound
         """
-        async with self._store.read() as view:
-            session = await view.credentials.find_session(session_id)
-        if session is None or not session.is_live(self._now()):
-            raise NotSignedIn
-        return session
+        at = self._now()
+        event = Event("customer.blocked", customer_id, at, customer_id, {"reason": reason})
+        return await _changed(self._store, event, lambda customer: customer.blocked(at=at))
 
 
-class CloseSession:
-    """Sign out: no token of this session is good any more. Repeats change nothing."""
+class UnblockCustomer:
+    """Serve this customer again; sessions that have not ended work again. Repeats change nothing."""
 
     def __init__(self, store: Store, now: Now) -> None:
         self._store = store
         self._now = now
 
-    async def __call__(self, session: Session) -> None:
-        async with self._store.write() as uow:
-            await uow.credentials.save_session(session.revoked(at=self._now()))
+    async def __call__(self, customer_id: CustomerId, *, reason: str) -> Customer:
+        """
+        Raises:
+            CustomerNotFound
+        """
+        told = {"reason": reason}
+        event = Event("customer.unblocked", customer_id, self._now(), customer_id, told)
+        return await _changed(self._store, event, Customer.unblocked)
+
+
+async def _changed(store: Store, event: Event, change: Callable[[Customer], Customer]) -> Customer:
+    """The event is recorded if it changes anything."""
+    async with store.write() as uow:
+        customer = await uow.customers.lock(CustomerId(event.subject))
+        changed = change(customer)
+        if changed != customer:
+            await uow.customers.save(changed)
+            await uow.record(event)
             await uow.commit()
+    return changed
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,21 +64,24 @@ class RevokeKey:
 
 
 class CheckKey:
-    """The key with this hash; one that was revoked is refused within a second."""
+    """The key with one of these hashes; one that was revoked is refused within a second."""
 
     def __init__(self, store: Store, now: Now) -> None:
         self._store = store
         self._remembered = Remembered(self._find, now)
 
-    async def __call__(self, key_hash: str) -> ApiKey:
+    async def __call__(self, *key_hashes: str) -> ApiKey:
         """
+        One key's hashes, under each pepper that is in use.
+
         Raises:
             NotSignedIn: unknown or revoked.
         """
-        key = await self._remembered(key_hash)
-        if key is None or key.revoked_at is not None:
-            raise NotSignedIn
-        return key
+        for key_hash in key_hashes:
+            key = await self._remembered(key_hash)
+            if key is not None and key.revoked_at is None:
+                return key
+        raise NotSignedIn
 
     async def _find(self, key_hashes: Sequence[str]) -> Sequence[ApiKey | None]:
         async with self._store.read() as view:

@@ -68,10 +68,11 @@ class PreviewPurchase:
         `in_telegram`: it would be paid inside Telegram, see `offered_at`.
 
         Raises:
-            PlanNotFound, PlanNotForSale, GatewayNotFound
+            PlanNotFound, PlanNotForSale, GatewayNotFound, CustomerBlocked
         """
         async with self._store.read() as view:
             standing = (await view.overview(customer_id)).standing
+        standing.customer.require_served()
         plan = standing.catalog.plan(plan_code)
         offered = offered_at(standing, self._gateways, in_telegram=in_telegram)
         chosen, amount = offer(plan, offered, gateway)
@@ -123,13 +124,14 @@ class StartPurchase:
         Raises:
             KeyUsedOtherwise, StillRunning: see `Claim.taken_again`.
             PlanNotFound, PlanNotForSale, GatewayNotFound, ReceiptContactMissing
+            CustomerBlocked: also for a repeat, which would lead to a page to pay at.
             PreviewOutdated: the preview no longer tells the truth.
             CheckoutDeclined: the provider said no; the purchase stays open for another way.
             GatewayUnavailable: not known yet; repeat with the same key, or wait for the watcher.
         """
         async with self._store.write() as uow:
             now = self._now()
-            await uow.customers.lock(customer_id)
+            (await uow.customers.lock(customer_id)).require_served()
             fresh = claim(cause, self._new_id("pur"), at=now)
             taken = await uow.claims.take(fresh)
             standing = await standing_of(uow, customer_id)

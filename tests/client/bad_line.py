@@ -62,7 +62,7 @@ class BadLine:
 async def a_bad_line(world: World) -> AsyncIterator[BadLine]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
-            await an_app(world), log_level="critical", lifespan="off", ws="none"
+            (await an_app(world))[0], log_level="critical", lifespan="off", ws="none"
         )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))

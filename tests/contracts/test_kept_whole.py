@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.domain.checkout import CheckoutStatus
-from core.domain.credentials import ApiKey, Scope
+from core.domain.credentials import ApiKey, Scope, SessionEnd
 from core.domain.customer import Identity, IdentityKind
 from core.domain.money import Money
 from core.domain.payment import InboxStatus, NoticeKind
@@ -25,6 +25,7 @@ from tests.builders import (
     a_customer,
     a_free_subscription,
     a_hold,
+    a_live_session,
     a_notice,
     a_pending_purchase,
     a_purchase,
@@ -59,7 +60,7 @@ class Kept:
 
 KINDS = {
     "customer": Kept(
-        fresh=replace(CUSTOMER, receipt_contact=None, unreachable_since=None),
+        fresh=replace(CUSTOMER, receipt_contact=None, unreachable_since=None, blocked_at=None),
         full=CUSTOMER,
         other=replace(
             CUSTOMER,
@@ -139,13 +140,12 @@ KINDS = {
         load=lambda reader, it: reader.inbox.find(it.id),
     ),
     "session": Kept(
-        fresh=a_session(revoked_at=None, may_pay=False),
+        fresh=a_live_session(may_pay=False),
         full=a_session(),
-        other=a_session(revoked_at=NOON + timedelta(days=2)),
+        other=a_session(turn=9, ended_as=SessionEnd.COPIED),
         add=lambda uow, it: uow.credentials.add_session(it),
         save=lambda uow, it: uow.credentials.save_session(it),
         load=lambda reader, it: reader.credentials.find_session(it.id),
-        counts_versions=False,
     ),
     "api key": Kept(
         fresh=an_api_key(revoked_at=None, scopes=frozenset()),

@@ -21,9 +21,9 @@ from tests.builders import (
     YOOKASSA,
     a_catalog,
     a_customer,
+    a_live_session,
     a_pending_purchase,
     a_plan_version,
-    a_session,
     a_subscription,
     an_api_key,
     another_customer,
@@ -151,13 +151,29 @@ async def sessions(store: Store, *ids: str) -> list[Session | None]:
 
 
 async def test_sessions_are_revoked_one_by_one(shop):
-    one, two = a_session(revoked_at=None), a_session(id=SessionId("ses_2"), revoked_at=None)
+    one, two = a_live_session(), a_live_session(id=SessionId("ses_2"))
     await written(shop, lambda uow: uow.credentials.add_session(one))
     await written(shop, lambda uow: uow.credentials.add_session(two))
 
-    await written(shop, lambda uow: uow.credentials.save_session(one.revoked(at=NOON)))
+    ended = one.signed_out(at=NOON)
+    await written(shop, lambda uow: uow.credentials.save_session(ended))
 
-    assert await sessions(shop, one.id, two.id, "ses_404") == [one.revoked(at=NOON), two, None]
+    kept = replace(ended, version=1)
+    assert await sessions(shop, one.id, two.id, "ses_404") == [kept, two, None]
+
+
+async def test_sessions_are_found_by_what_they_were_opened_with(shop):
+    one, two, other, bare = (
+        a_live_session(id=SessionId(f"ses_{n}"), proof=proof)
+        for n, proof in enumerate(("p", "p", "q", None))
+    )
+    for session in (one, two, other, bare):
+        await written(shop, lambda uow, it=session: uow.credentials.add_session(it))
+
+    async with shop.read() as view:
+        found = await view.credentials.sessions_of("p")
+        assert sorted(session.id for session in found) == ["ses_0", "ses_1"]
+        assert await view.credentials.sessions_of("z") == []
 
 
 async def test_a_key_replaces_the_one_of_its_name(shop):

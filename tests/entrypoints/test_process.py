@@ -62,11 +62,13 @@ def test_the_edge_tells_nobody_its_secrets(world: World, now: Clock) -> None:
         now=now,
         tokens=AccessTokens("k" * 32, now=now),
         limits=RateLimits(now),
+        own_limits=RateLimits(now),
         return_urls=ReturnUrls(["https://shop.example.com"], "https://shop.example.com/"),
         proxies=TrustedProxies.parsed([]),
         bot_token="1:secret-of-the-bot",
         updates=UpdatesDoor("secret-of-the-webhook", _nobody),
-        key_pepper="secret-pepper",
+        own_origin="https://billing.example.com",
+        key_peppers=("secret-pepper", "another-secret"),
     )
     assert "secret" not in repr(edge)
 
@@ -78,7 +80,7 @@ def test_the_mini_app_of_the_sandbox_works_on_the_very_process(tmp_path: Path) -
     prepare(settings)
     with (
         httpx.Client(base_url=settings.base_url, trust_env=False) as client,
-        listening(application(settings, with_worker=False), listener),
+        listening(application(settings, whole=False), listener),
     ):
         pages = [line.split()[-1] for line in welcome(settings).splitlines() if "/sandbox/" in line]
         assert [client.get(page).status_code for page in pages] == [200, 200, 200]

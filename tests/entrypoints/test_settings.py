@@ -5,6 +5,7 @@ import pytest
 from entrypoints.settings import (
     DEVELOPMENT_BOT_TOKEN,
     DEVELOPMENT_DATA_KEY,
+    DEVELOPMENT_SIGNING_KEY,
     Settings,
     SettingsNotUsable,
     read_settings,
@@ -55,6 +56,45 @@ def test_production_refuses_what_is_made_for_tests(changes: dict[str, object], n
     assert [problem.split()[0].partition("=")[0] for problem in refused.value.problems] == [
         f"BILLHOOK_{named}"
     ]
+
+
+OLD, NEW = "o" * 32, "n" * 32
+
+
+def test_signing_keys_are_replaced_one_after_the_other() -> None:
+    assert production(signing_key=f"{NEW}, {OLD}").signing_keys == (NEW, OLD)
+    assert production(signing_key=OLD).signing_keys == (OLD,)
+    assert read_settings(_env_file=None).signing_keys == (DEVELOPMENT_SIGNING_KEY,)
+
+
+@pytest.mark.parametrize("keys", [f"{NEW},short", f"{NEW},", f"{NEW},{DEVELOPMENT_SIGNING_KEY}"])
+def test_each_of_several_signing_keys_must_be_one(keys: str) -> None:
+    with pytest.raises(SettingsNotUsable, match="SIGNING_KEY"):
+        production(signing_key=keys)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"redis_url": "127.0.0.1:6379"},
+        {"redis_url": "memory://"},
+        {"redis_prefix": ""},
+        {"redis_prefix": "a:b"},
+        {"api_key_limit_per_minute": 0},
+        {"api_key_limit_per_minute": -1},
+    ],
+)
+def test_limits_that_cannot_be_kept_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(SettingsNotUsable, match=next(iter(changes)).upper()):
+        production(**changes)
+
+
+def test_limits_are_of_each_process_and_keys_unlimited_unless_it_is_said() -> None:
+    assert production().redis_url is None
+    assert production().api_key_limit_per_minute is None
+    shared = production(redis_url="rediss://:hunter2@limits:6379/0", api_key_limit_per_minute=600)
+    assert shared.secret("redis_url") == "rediss://:hunter2@limits:6379/0"
+    assert "hunter2" not in repr(shared)
 
 
 def test_a_test_shop_may_be_rehearsed_with_in_staging() -> None:

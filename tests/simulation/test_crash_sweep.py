@@ -4,7 +4,16 @@ import pytest
 
 from simulation.sweep import FLOWS, crash_sweep
 
-POINTS_MIN = {"register": 8, "buy": 15, "settle": 30, "consume": 40, "hold": 70, "expire": 35}
+POINTS_MIN = {
+    "register": 8,
+    "buy": 15,
+    "settle": 30,
+    "consume": 40,
+    "hold": 70,
+    "expire": 35,
+    "sign_in": 30,
+    "chat": 60,
+}
 
 
 @pytest.mark.parametrize("flow", FLOWS)

@@ -17,6 +17,11 @@ BREAKS = {
     "expire_without_asking": "law 4",
     "new_key_per_attempt": "law 5",
     "claim_without_continuation": "E2",
+    "turns_without_compare_and_set": "S1",
+    "retired_tokens_live_on": "S2",
+    "refresh_without_grace": "S3",
+    "update_answered_before_it_is_acted_on": "W2",
+    "news_told_after_it_was_written_down": "W9",
 }
 
 

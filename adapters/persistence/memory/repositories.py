@@ -1,6 +1,6 @@
 """The memory store's customers, subscriptions, purchases, checkouts, catalogs and credentials."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -248,13 +248,17 @@ class MemoryCredentials(Repository):
         keys = dict(self._unit.all(self._tables.keys))
         return [keys[name] for name in sorted(keys)]
 
+    async def sessions_of(self, proof: str) -> Sequence[Session]:
+        await self._unit.called()
+        return [one for _, one in self._unit.find(self._tables.sessions, "proof", proof)]
+
     async def add_session(self, session: Session) -> None:
         await self._unit.called()
         await self._unit.add(self._tables.sessions, session.id, session)
 
     async def save_session(self, session: Session) -> None:
         await self._unit.called()
-        await self._unit.put(self._tables.sessions, session.id, session)
+        await self._unit.save(self._tables.sessions, session.id, session)
 
     async def put_key(self, key: ApiKey) -> None:
         await self._unit.called()

@@ -111,7 +111,9 @@ class Tables:
             "inbox",
             unique={"notice": lambda _, it: [(it.notice.gateway, it.notice.dedupe_key)]},
         )
-        self.sessions: Final = Table[SessionId, Session]("session")
+        self.sessions: Final = Table[SessionId, Session](
+            "session", index={"proof": lambda _, it: [it.proof] if it.proof else []}
+        )
         self.keys: Final = Table[str, ApiKey](
             "api_key", unique={"hash": lambda _, it: [it.key_hash]}
         )

@@ -1,14 +1,14 @@
 """Sessions and API keys as rows."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, select
 
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import api_key as keys
 from adapters.persistence.sql.tables import customer_session as sessions
-from core.domain.credentials import ApiKey, Scope, Session, SessionId
+from core.domain.credentials import ApiKey, Scope, Session, SessionEnd, SessionId
 
 
 class SqlCredentials:
@@ -30,14 +30,16 @@ class SqlCredentials:
         rows = await self._statements.all(select(keys).order_by(keys.c.name))
         return [api_key_from_row(row) for row in rows]
 
+    async def sessions_of(self, proof: str) -> Sequence[Session]:
+        rows = await self._statements.all(select(sessions).where(sessions.c.proof == proof))
+        return [session_from_row(row) for row in rows]
+
     async def add_session(self, session: Session) -> None:
         insert = self._statements.insert(sessions)
         await self._statements.run(insert, [row_from_session(session)], subject=session.id)
 
     async def save_session(self, session: Session) -> None:
-        await self._statements.run(
-            update(sessions).where(sessions.c.id == session.id).values(row_from_session(session))
-        )
+        await self._statements.save(sessions, row_from_session(session))
 
     async def put_key(self, key: ApiKey) -> None:
         row = row_from_api_key(key)
@@ -55,7 +57,12 @@ def session_from_row(row: RowMapping) -> Session:
         created_at=row[c.created_at],
         expires_at=row[c.expires_at],
         may_pay=row[c.may_pay],
+        proof=row[c.proof],
+        turn=row[c.turn],
+        refreshed_at=row[c.refreshed_at],
         revoked_at=row[c.revoked_at],
+        ended_as=None if row[c.ended_as] is None else SessionEnd(row[c.ended_as]),
+        version=row[c.version],
     )
 
 
@@ -66,7 +73,12 @@ def row_from_session(session: Session) -> dict[str, Any]:
         "created_at": session.created_at,
         "expires_at": session.expires_at,
         "may_pay": session.may_pay,
+        "proof": session.proof,
+        "turn": session.turn,
+        "refreshed_at": session.refreshed_at,
         "revoked_at": session.revoked_at,
+        "ended_as": session.ended_as,
+        "version": session.version,
     }
 
 

@@ -143,6 +143,7 @@ def customer_from_row(row: RowMapping, data_key: DataKey) -> Customer:
         created_at=row[c.created_at],
         receipt_contact=None if sealed is None else data_key.open(sealed),
         unreachable_since=row[c.unreachable_since],
+        blocked_at=row[c.blocked_at],
         version=row[c.version],
     )
 
@@ -156,5 +157,6 @@ def row_from_customer(customer: Customer, data_key: DataKey) -> dict[str, Any]:
         "created_at": customer.created_at,
         "receipt_contact": None if contact is None else data_key.seal(contact),
         "unreachable_since": customer.unreachable_since,
+        "blocked_at": customer.blocked_at,
         "version": customer.version,
     }

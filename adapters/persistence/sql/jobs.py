@@ -45,10 +45,11 @@ class SqlJobs:
             .order_by(jobs.c.run_at, jobs.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte("due")  # Evaluated once; PostgreSQL may run a sub-select again for each row.
         )
         rows = await self._statements.all(
             update(jobs)
-            .where(jobs.c.id.in_(due))
+            .where(jobs.c.id.in_(select(due.c.id)))
             .values(state=TAKEN, attempts=jobs.c.attempts + 1)
             .returning(*jobs.c)
         )

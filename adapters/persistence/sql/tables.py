@@ -35,6 +35,7 @@ from adapters.persistence.sql.shapes import (
 )
 from core.domain.case import CaseKind
 from core.domain.checkout import CheckoutStatus
+from core.domain.credentials import SessionEnd
 from core.domain.customer import IdentityKind
 from core.domain.money import AMOUNT_MINOR_MAX
 from core.domain.payment import InboxStatus, NoticeKind
@@ -51,8 +52,9 @@ customer: Final = table(
     words("zone"),
     moment("created_at"),
     words("receipt_contact", null=True),  # Sealed by the data key.
-    whole("version"),
+    moment("blocked_at", null=True),
     moment("unreachable_since", null=True),
+    whole("version"),
     key("id"),
 )
 
@@ -440,6 +442,8 @@ billing_case: Final = table(
     ),
 )
 
+_PROVEN: Final = text("proof IS NOT NULL")
+
 customer_session: Final = table(
     "customer_session",
     words("id"),
@@ -447,10 +451,19 @@ customer_session: Final = table(
     moment("created_at"),
     moment("expires_at"),
     yes_no("may_pay"),
+    words("proof", null=True),
+    whole("turn"),
+    moment("refreshed_at", null=True),
     moment("revoked_at", null=True),
+    words("ended_as", null=True),
+    whole("version"),
     key("id"),
     refers("customer_id", "customer.id"),
     check("life", "created_at <= expires_at"),
+    check("turn", "turn >= 1"),
+    one_of("ended_as", SessionEnd),
+    together("ended_whole", "revoked_at", "ended_as"),
+    Index(None, "proof", postgresql_where=_PROVEN, sqlite_where=_PROVEN),
 )
 
 api_key: Final = table(

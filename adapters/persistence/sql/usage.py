@@ -73,7 +73,7 @@ class SqlUsage:
             .order_by(receipts.c.expires_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
-            .cte("expired")
+            .cte("expired")  # Evaluated once, as the jobs that are due.
         )
         gone = delete(receipts).where(tuple_(*_receipt_key).in_(select(*expired.c)))
         return len(await self._statements.all(gone.returning(receipts.c.request_id)))

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
+from limits import RateLimitItemPerMinute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.http.app import Health, web_app
@@ -23,6 +24,7 @@ from tests.world import World
 ROOT = "/api/v1/billing"
 BOT_TOKEN = "100500:test-bot-token"
 PEPPER = "a pepper for tests that is long enough"
+OLD_PEPPER = "the pepper that was used until last week"
 KEY = "bh_test_key_of_the_host"
 
 
@@ -39,9 +41,10 @@ class _WithState:
 class Api:
     """A client of the application, and the world behind it."""
 
-    def __init__(self, world: World, client: httpx.AsyncClient) -> None:
+    def __init__(self, world: World, client: httpx.AsyncClient, edge: Edge) -> None:
         self.world = world
         self.client = client
+        self.edge = edge
 
     async def call(
         self,
@@ -86,20 +89,28 @@ class Api:
 
 
 async def an_app(
-    world: World, *, not_ready: Sequence[str] = (), updates: UpdatesDoor | None = None
-) -> ASGIApp:
+    world: World,
+    *,
+    not_ready: Sequence[str] = (),
+    limits: RateLimits | None = None,
+    key_limit: RateLimitItemPerMinute | None = None,
+    updates: UpdatesDoor | None = None,
+) -> tuple[ASGIApp, Edge]:
     """The application over that world, with a key for its host."""
     await world.billing.put_key("host", api_key_hash(KEY, PEPPER), frozenset(credentials.Scope))
     edge = Edge(
         billing=world.billing,
         now=world.clock,
         tokens=AccessTokens("k" * 32, now=world.clock),
-        limits=RateLimits(world.clock),
+        limits=limits or RateLimits(world.clock),
+        own_limits=RateLimits(world.clock),
         return_urls=ReturnUrls(["https://shop.example.com"], "https://shop.example.com/paid"),
         proxies=TrustedProxies.parsed(["127.0.0.1"]),
         bot_token=BOT_TOKEN,
         updates=updates,
-        key_pepper=PEPPER,
+        own_origin="https://billing.example.com",
+        key_peppers=(PEPPER, OLD_PEPPER),
+        key_limit=key_limit,
     )
 
     async def reasons() -> Sequence[str]:
@@ -113,16 +124,16 @@ async def an_app(
         raise AssertionError
         yield
 
-    app = web_app(never, new_request_id=lambda: "request-0001")
+    origins = edge.return_urls.origins
+    app = web_app(never, new_request_id=lambda: "request-0001", origins=origins)
     state = {"edge": edge, "health": Health(reasons, status)}
-    return _WithState(app, state)
+    return _WithState(app, state), edge
 
 
 @asynccontextmanager
-async def an_api(
-    world: World, *, not_ready: Sequence[str] = (), updates: UpdatesDoor | None = None
-) -> AsyncIterator[Api]:
-    app = await an_app(world, not_ready=not_ready, updates=updates)
+async def an_api(world: World, **how: Any) -> AsyncIterator[Api]:
+    """`how`: as `an_app`."""
+    app, edge = await an_app(world, **how)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield Api(world, client)
+        yield Api(world, client, edge)

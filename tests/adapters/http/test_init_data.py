@@ -89,6 +89,15 @@ def test_order_and_the_manner_of_escaping_do_not_matter() -> None:
     assert read(shuffled) == read(genuine.replace("+", "%20")) == read(genuine)
 
 
+def test_the_proof_is_of_the_data_and_not_of_its_spelling() -> None:
+    genuine = signed(fields())
+    spellings = [genuine, "&".join(reversed(genuine.split("&"))), genuine.replace("+", "%20")]
+
+    assert len({read(spelled).proof for spelled in spellings}) == 1
+    assert read(signed(fields(query_id="another"))).proof != read(genuine).proof
+    assert read(genuine).proof not in genuine, "what is kept signs nobody in"
+
+
 def test_fields_that_telegram_adds_later_are_hashed_and_ignored() -> None:
     assert read(signed(fields(something_new="1", empty=""))).user_id == 279058397
 

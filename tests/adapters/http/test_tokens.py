@@ -23,7 +23,7 @@ NOON = datetime(2026, 10, 1, 12, 0, tzinfo=UTC)
 KEY = "a signing key of thirty-two characters, or more"
 END = NOON + timedelta(minutes=30)
 TOKENS = AccessTokens(KEY, now=lambda: NOON)
-GENUINE = TOKENS.issue("ses_1", "cus_1", END)
+GENUINE = TOKENS.issue("ses_1", "cus_1", END, turn=7)
 HEADER, PAYLOAD, SIGNATURE = GENUINE.split(".")
 SECRET = hmac.digest(KEY.encode(), b"billhook access token", hashlib.sha256)
 CLAIMS = {
@@ -31,6 +31,7 @@ CLAIMS = {
     "aud": "billhook",
     "sub": "cus_1",
     "sid": "ses_1",
+    "trn": 7,
     "iat": int(NOON.timestamp()),
     "exp": int(END.timestamp()),
 }
@@ -53,7 +54,7 @@ def claiming(**changed: object) -> str:
 
 
 def test_an_issued_token_is_read_back() -> None:
-    assert TOKENS.read(GENUINE) == AccessClaims("ses_1", "cus_1", NOON, END)
+    assert TOKENS.read(GENUINE) == AccessClaims("ses_1", 7, "cus_1", NOON, END)
     assert TOKENS.read(claiming()) == TOKENS.read(GENUINE)
 
 
@@ -94,6 +95,13 @@ FORGED = {
     "sub empty": claiming(sub=""),
     "sub with a path": claiming(sub="../cus_1"),
     "sid missing": claiming(sid=None),
+    "trn missing": claiming(trn=None),
+    "trn as text": claiming(trn="7"),
+    "trn true": claiming(trn=True),
+    "trn zero": claiming(trn=0),
+    "trn below zero": claiming(trn=-1),
+    "trn with a fraction": claiming(trn=7.5),
+    "trn huge": claiming(trn=10**18),
     "a claim more": claiming(scope="operator"),
     "a claim twice": signed(b64(json.dumps(CLAIMS)[:-1].encode() + b', "sub": "cus_2"}')),
     "payload is a list": signed(b64([])),
@@ -107,10 +115,10 @@ FORGED = {
     "a space before it": " " + GENUINE,
     "another alphabet": GENUINE.replace("-", "+").replace("_", "/") + "/",
     "beyond ASCII": GENUINE[:-1] + "é",
-    "another key": AccessTokens(KEY + "x", now=lambda: NOON).issue("ses_1", "cus_1", END),
+    "another key": AccessTokens(KEY + "x", now=lambda: NOON).issue("ses_1", "cus_1", END, turn=7),
     "the signing key itself": jwt.encode(CLAIMS, KEY, "HS256"),
     "another environment": AccessTokens(KEY, now=lambda: NOON, audience="staging").issue(
-        "ses_1", "cus_1", END
+        "ses_1", "cus_1", END, turn=7
     ),
 }
 
@@ -141,6 +149,36 @@ def test_a_token_ends_to_the_second() -> None:
 def test_a_short_signing_key_stops_the_start() -> None:
     with pytest.raises(ValueError, match="32"):
         AccessTokens("x" * 31, now=lambda: NOON)
+
+
+def test_while_a_key_is_replaced_tokens_of_both_are_read() -> None:
+    old, new = KEY, KEY.upper()
+    both = AccessTokens(new, old, now=lambda: NOON)
+    signed_before = GENUINE
+    signed_now = both.issue("ses_1", "cus_1", END, turn=7)
+
+    assert both.read(signed_before) == both.read(signed_now) == TOKENS.read(GENUINE)
+    assert AccessTokens(new, now=lambda: NOON).read(signed_now)
+    with pytest.raises(TokenNotValid):
+        TOKENS.read(signed_now)
+    with pytest.raises(TokenNotValid):
+        AccessTokens(new, now=lambda: NOON).read(signed_before)
+    assert both.is_csrf_token(TOKENS.csrf_token("ses_1"), "ses_1")
+    assert not TOKENS.is_csrf_token(both.csrf_token("ses_1"), "ses_1")
+
+
+CSRF = TOKENS.csrf_token("ses_1")
+
+
+@pytest.mark.parametrize(
+    "forged",
+    ["", "x", CSRF[:-1], CSRF + "0", CSRF.upper(), " " + CSRF, "é" * 64, GENUINE, "0" * 64,
+     TOKENS.csrf_token("ses_2"), AccessTokens(KEY + "x", now=lambda: NOON).csrf_token("ses_1"),
+     hmac.new(KEY.encode(), b"ses_1", "sha256").hexdigest()],
+)  # fmt: skip
+def test_a_forged_csrf_token_is_refused(forged: str) -> None:
+    assert TOKENS.is_csrf_token(CSRF, "ses_1")
+    assert not TOKENS.is_csrf_token(forged, "ses_1")
 
 
 @given(st.text() | st.text(".AZaz09-_=").map(lambda text: f"{HEADER}.{text}"))

@@ -12,6 +12,7 @@ from telegram.request import BaseRequest, RequestData
 from adapters.telegram.chat import Chat
 from adapters.telegram.notifier import TelegramNotifier
 from adapters.telegram.visits import Surroundings
+from core.domain.cause import Cause
 from core.domain.customer import CustomerId, Identity, IdentityKind
 from core.domain.errors import Unavailable
 from core.ports.unit_of_work import Store
@@ -78,7 +79,7 @@ class ChatRoom:
         )
         return TelegramNotifier(self.bot, now)
 
-    async def _may_check_out(self, _: CustomerId) -> None:
+    async def _may_check_out(self, _: CustomerId, _cause: Cause) -> None:
         if self.limit_reached is not None:
             raise self.limit_reached
 

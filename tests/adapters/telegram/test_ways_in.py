@@ -11,7 +11,7 @@ from adapters.persistence.memory import MemoryStore
 from adapters.telegram.chat import ALLOWED_UPDATES, Chat
 from adapters.telegram.visits import Surroundings
 from adapters.telegram.ways_in import introduce, open_bot, open_webhook, poll
-from core.domain.cause import StoreBusy
+from core.domain.cause import Cause, StoreBusy
 from core.domain.customer import CustomerId
 from core.use_cases.consequences import consequences
 from sandbox.app import DEMO_BOT_TOKEN
@@ -49,7 +49,7 @@ class Room:
             self.away -= 1
             raise StoreBusy
 
-    async def _fine(self, _: CustomerId) -> None: ...
+    async def _fine(self, _: CustomerId, _cause: Cause) -> None: ...
 
 
 @asynccontextmanager

@@ -1,0 +1,116 @@
+"""What the operator's commands do and say."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from limits import RateLimitItemPerMinute
+from starlette.types import Receive, Scope, Send
+
+from adapters.catalog_file import catalog_from_file
+from adapters.http.limits import TooManyRequests
+from core.domain.customer import CustomerNotFound, identity
+from entrypoints.commands import block_customer, examine, migrate_database, unblock_customer
+from entrypoints.process import application, opened, rate_limits
+from entrypoints.settings import Settings
+from tests.world import FITNESS
+
+NOWHERE = "redis://:hidden@127.0.0.1:1/0"
+
+
+async def a_shop(folder: Path, **more: object) -> Settings:
+    settings = Settings(_env_file=None, data_dir=folder, **more)  # type: ignore[arg-type]
+    migrate_database(settings)
+    async with opened(settings) as parts:
+        await parts.billing.apply_catalog(catalog_from_file(FITNESS))
+        await parts.billing.register_customer(identity("telegram:1001"))
+    return settings
+
+
+async def test_a_customer_is_blocked_and_unblocked_by_any_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = await a_shop(tmp_path)
+    assert await block_customer(settings, "telegram:1001", "charged back") == 0
+    async with opened(settings) as parts, parts.store.read() as view:
+        anna = await view.customers.get(identity("telegram:1001"))
+    assert anna.blocked_at is not None
+    assert f"{anna.id} is not served" in capsys.readouterr().out
+
+    assert await unblock_customer(settings, anna.id, "paid it back") == 0
+    async with opened(settings) as parts, parts.store.read() as view:
+        assert (await view.customers.get(anna.id)).blocked_at is None
+        told = [(event.name, event.facts.get("reason")) for event in await view.history(anna.id)]
+    assert told[1:] == [
+        ("customer.blocked", "charged back"),
+        ("customer.unblocked", "paid it back"),
+    ]
+    with pytest.raises(CustomerNotFound):
+        await block_customer(settings, "telegram:404", "x")
+
+
+async def test_the_doctor_looks_whether_the_shared_limits_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], valkey_url: str
+) -> None:
+    settings = await a_shop(tmp_path)
+    assert await examine(settings) == 0
+    assert await examine(settings.model_copy(update=redis(valkey_url))) == 0
+    assert "ok   shared limits" in capsys.readouterr().out
+
+    assert await examine(settings.model_copy(update=redis(NOWHERE))) == 1
+    said = capsys.readouterr().out
+    assert "MEND shared limits" in said
+    assert "BILLHOOK_REDIS_URL" in said
+    assert "hidden" not in said
+
+
+def redis(url: str) -> dict[str, object]:
+    read = Settings(_env_file=None, redis_url=url)  # type: ignore[arg-type]
+    return {"redis_url": read.redis_url, "redis_prefix": f"billhook-{uuid4().hex}"}
+
+
+@pytest.mark.parametrize(("url", "told"), [(None, "in this process"), (NOWHERE, "away: ")])
+async def test_health_says_where_requests_are_counted(
+    tmp_path: Path, url: str | None, told: str
+) -> None:
+    settings = await a_shop(tmp_path, redis_url=url)
+    async with served(settings) as client:
+        status = await client.get("/health/status")
+        assert status.json()["limits"].startswith(told)
+        assert (await client.get("/health/ready")).status_code == 200
+
+
+def served(settings: Settings) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=_Lives(settings)), base_url="http://test"
+    )
+
+
+class _Lives:
+    """The application with its lifespan around each request, which httpx's transport leaves out."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._app = application(settings, whole=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app._app._app  # type: ignore[attr-defined]
+        async with app.router.lifespan_context(app) as state:
+            await self._app({**scope, "state": dict(state)}, receive, send)
+
+
+async def test_shared_limits_go_by_real_time_however_far_the_clock_was_moved(
+    valkey_url: str,
+) -> None:
+    settings = Settings(_env_file=None).model_copy(update=redis(valkey_url))
+    two = RateLimitItemPerMinute(2, namespace="two")
+    for years in (-10, 10):
+        moved = datetime.now(UTC) + timedelta(days=365 * years)
+        async with rate_limits(settings, lambda moved=moved: moved) as limits:
+            key = str(years)
+            await limits.hit(two, key)
+            await limits.hit(two, key)
+            with pytest.raises(TooManyRequests) as refused:
+                await limits.hit(two, key)
+            assert 50 <= refused.value.retry_after_seconds <= 60
