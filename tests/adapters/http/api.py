@@ -39,9 +39,10 @@ class _WithState:
 class Api:
     """A client of the application, and the world behind it."""
 
-    def __init__(self, world: World, client: httpx.AsyncClient) -> None:
+    def __init__(self, world: World, client: httpx.AsyncClient, app: ASGIApp) -> None:
         self.world = world
         self.client = client
+        self.app = app
 
     async def call(
         self,
@@ -112,6 +113,7 @@ async def an_api(world: World, *, not_ready: Sequence[str] = ()) -> AsyncIterato
 
     app = web_app(never, new_request_id=lambda: "request-0001")
     state = {"edge": edge, "health": Health(reasons, status)}
-    transport = httpx.ASGITransport(app=_WithState(app, state), raise_app_exceptions=False)
+    started = _WithState(app, state)
+    transport = httpx.ASGITransport(app=started, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield Api(world, client)
+        yield Api(world, client, started)
