@@ -33,7 +33,7 @@ def post(*headers: str, body: bytes = b"", path: str = SIGN_IN) -> bytes:
 
 SMALL = b'{"init_data": "x"}'
 OF_THE_SIZE = b'{"init_data": "' + b"x" * (64 * 1024 - 17) + b'"}'
-MILLION_KEYS = b"{" + b",".join(b'"%d":1' % n for n in range(1_000_000)) + b"}"
+MILLION_KEYS = b"{" + b'"k":1,' * 1_000_000 + b'"z":1}'
 
 ROWS: dict[str, tuple[bytes, set[int]]] = {
     "a word": (b"hello\r\n\r\n", {400}),
