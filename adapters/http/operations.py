@@ -24,7 +24,8 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from pydantic_core import ErrorDetails
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from adapters.http.json_reader import (
     BodyNotJson,
@@ -155,11 +156,18 @@ def routes(operations: Iterable[Operation]) -> list[Route]:
 
 
 class _EitherSpelling(Route):
-    """One route for a path with and without its trailing slash: half as many to try in vain."""
+    """
+    One route for a path with and without its trailing slash: half as many to try in vain. The
+    path alone decides, else the wrong method at a named path would be tried as somebody's id.
+    """
 
     def __init__(self, path: str, methods: Mapping[str, Operation]) -> None:
         super().__init__(path.rstrip("/") + "/", _endpoint(methods), methods=list(methods))
         self.path_regex = re.compile(self.path_regex.pattern.removesuffix("/$") + "/?$")
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child = super().matches(scope)
+        return (Match.NONE if match is Match.NONE else Match.FULL), child
 
 
 def _endpoint(methods: Mapping[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
