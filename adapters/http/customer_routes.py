@@ -41,9 +41,20 @@ from core.use_cases.quotas import Ask
 ROOT: Final = "/api/v1/billing"
 SESSION: Final = "session"
 API_KEY: Final = "api_key"
+_FOR_CUSTOMER: Final = "_for_customer"
 
+# The pattern is told, and the core judges: it has a word of its own for a name that cannot be.
 _Ref = Annotated[
-    str, Field(min_length=1, max_length=160, description="telegram:…, external:… or cus_…")
+    str,
+    Field(
+        min_length=1,
+        max_length=160,
+        description="telegram:…, external:… or cus_…",
+        json_schema_extra={
+            "pattern": "^(telegram:[1-9][0-9]{0,15}|cus_[a-z0-9]{8,40}"
+            "|external:[A-Za-z0-9][A-Za-z0-9._@+-]{0,127})$"
+        },
+    ),
 ]
 _PurchaseRef = Annotated[str, Field(pattern=r"^pur_[a-z0-9]{8,40}$")]
 _FeatureRef = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -164,6 +175,7 @@ def _for_both(
     status: int = 200,
     params: type[BaseModel] | None = None,
     errors: tuple[type[BillingError], ...] = (),
+    leads_to: tuple[str, ...] = (),
     **models: type[BaseModel],
 ) -> list[Operation]:
     """The same operation for a customer's session, and under `/customers/{ref}/` for a key."""
@@ -184,6 +196,7 @@ def _for_both(
             SignInTooOldForMoney,
             StoreBusy,
         ),
+        leads_to=leads_to,
         **models,
     )
     hosted = _hosted(
@@ -196,6 +209,7 @@ def _for_both(
         status=status,
         params=CustomerPath if params is None else CustomerPurchasePath,
         errors=errors,
+        leads_to=leads_to,
         **models,
     )
     return [own, hosted]
@@ -212,6 +226,7 @@ def _hosted(
     params: type[BaseModel],
     status: int = 200,
     errors: tuple[type[BillingError], ...] = (),
+    leads_to: tuple[str, ...] = (),
     **models: type[BaseModel],
 ) -> Operation:
     return Operation(
@@ -231,6 +246,7 @@ def _hosted(
             CustomerNotFound,
             StoreBusy,
         ),
+        leads_to=tuple(f"{name}{_FOR_CUSTOMER}" for name in leads_to),
         **models,
     )
 
@@ -250,7 +266,7 @@ def _with_key(endpoint: Endpoint, scope: Scope, *, passes_params: bool) -> Endpo
             given["params"] = params
         return await endpoint(call, **given)
 
-    called.__name__ = f"{endpoint.__name__}_for_customer"
+    called.__name__ = f"{endpoint.__name__}{_FOR_CUSTOMER}"
     return called
 
 
@@ -270,6 +286,7 @@ def customer_operations() -> list[Operation]:
         *_for_both("POST", "/purchases/", start_purchase,
                    "Buy a plan: agree on the price and get an address to pay at", PurchaseBody,
                    body=PurchaseRequest,
+                   leads_to=("show_purchase", "add_checkout", "cancel_purchase"),
                    **{**started, "errors": (*started["errors"], PreviewOutdated)}),
         *_for_both("GET", "/purchases/", list_purchases, "Purchases, the newest first",
                    PurchasesBody, query=PageQuery, errors=(PurchaseNotFound,)),

@@ -10,10 +10,10 @@ from openapi_spec_validator import validate
 from pydantic import BaseModel
 from starlette.applications import Starlette
 
+from adapters.http.documents import document_routes
 from adapters.http.operations import (
     Closed,
     Operation,
-    document_routes,
     openapi_document,
     routes,
 )
