@@ -143,6 +143,10 @@ async def test_silence_is_hung_up_on_before_and_between_requests() -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert await reader.read() == b""
         writer.close()
+        reader, writer = await door.connects()
+        writer.write(a_request("POST", SIGN_IN, "Expect: 100-continue", "Content-Length: 9"))
+        assert (await hears(reader)).status == 408, "told to go on, and silent"
+        writer.close()
         await nobody_is_left(door.limits)
 
 
