@@ -5,6 +5,7 @@ import hashlib
 import html
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -21,21 +22,28 @@ def document_routes(
     version: str,
     security_schemes: Mapping[str, object],
 ) -> list[Route]:
-    """`/openapi.json`, and `/docs` for people: rendered once, with nothing from elsewhere."""
-    document = json.dumps(
-        openapi_document(
+    """`/openapi.json`, and `/docs` for people: rendered when first asked for, once."""
+
+    @cache
+    def document() -> str:
+        told = openapi_document(
             operations, title=title, version=version, security_schemes=security_schemes
         )
-    )
-    page = _docs_page(operations, f"{title} {version}")
+        return json.dumps(told)
+
+    @cache
+    def page() -> str:
+        return _docs_page(operations, f"{title} {version}")
+
+    # The page takes nothing from elsewhere.
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'self'; style-src 'sha256-{digest}'; frame-ancestors 'none'"
 
     async def openapi(_: Request) -> Response:
-        return Response(document, media_type="application/json")
+        return Response(document(), media_type="application/json")
 
     async def docs(_: Request) -> Response:
-        return HTMLResponse(page, headers={"Content-Security-Policy": policy})
+        return HTMLResponse(page(), headers={"Content-Security-Policy": policy})
 
     return [Route("/openapi.json", openapi), Route("/docs", docs)]
 

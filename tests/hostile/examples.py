@@ -97,7 +97,10 @@ class Scene:
         query: Sequence[tuple[str, str]] = (),
     ) -> httpx.Response:
         """`raw` stands for the body; `key` is sent only where the operation takes one."""
-        headers = {"Content-Type": "application/json"}
+        # Each comes from an address of its own, so that no limit hides what we look for.
+        n = next(self.numbers)
+        headers = {"X-Forwarded-For": f"198.18.{n >> 8 & 255}.{n & 255}"}
+        headers["Content-Type"] = "application/json"
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         if takes_a_key(operation) and key is not None:
@@ -116,7 +119,7 @@ class Scene:
 
 async def a_scene(api: Api) -> Scene:
     sessions = {"anna": await api.session(1001), "boris": await api.session(1002)}
-    sessions["revoked"] = await api.session(1001)
+    sessions["revoked"] = await api.session(1001, age_seconds=60)
     assert (await api.call("POST", "auth/logout/", token=sessions["revoked"])).status_code == 204
     keys = {"host": KEY, "revoked": REVOKED_KEY}
     await _put_key(api, "revoked", REVOKED_KEY, frozenset(Scope))
@@ -140,7 +143,7 @@ async def a_scene(api: Api) -> Scene:
     texts = {
         "plan": "PRO_MONTHLY",
         "request_id": "a-request",
-        "init_data": api.init_data(1001),
+        "init_data": api.init_data(1001, age_seconds=1),
     }
     return Scene(api, sessions, keys, ids, texts)
 
