@@ -23,6 +23,8 @@ from core.domain.errors import BillingError
 
 HEAD_SIZE_MAX: Final = 32 * 1024
 HEADERS_MAX: Final = 100
+WAITING_MAX: Final = 100
+"""Requests of one connection that wait for the answer to an earlier one: each costs kilobytes."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ class _LimitedProtocol(HttpToolsProtocol):
             self._refuse(HeadTooLarge())
 
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= WAITING_MAX:
+            raise httptools.HttpParserError  # The parser stops, and uvicorn refuses: see below.
         super().on_message_begin()
         self._unplaced = self._head_size = 0
         if self._arriving is None:  # It came with the end of the one before.
@@ -155,7 +159,7 @@ class _LimitedProtocol(HttpToolsProtocol):
         self._head_size += size
         if self._head_size > HEAD_SIZE_MAX or len(self.headers) > HEADERS_MAX:
             self._refusal = HeadTooLarge()
-            raise httptools.HttpParserError  # The parser stops, and uvicorn refuses: see above.
+            raise httptools.HttpParserError
 
     def _await_rest(self, seconds: float) -> None:
         if self._arriving is not None:

@@ -176,6 +176,20 @@ async def test_a_hundred_requests_in_a_row_are_answered_in_their_order(door: Ser
     writer.close()
 
 
+async def test_of_ten_thousand_in_a_row_few_are_held_and_those_are_answered(door: Served) -> None:
+    reader, writer = await door.connects()
+    writer.write(a_request("GET", PLANS) * 10_000)
+
+    statuses = []
+    while (answer := await hears(reader)).status:
+        statuses.append(answer.status)
+
+    assert set(statuses) == {200}
+    assert 100 <= len(statuses) < 1000
+    writer.transport.abort()
+    await door.is_answering()
+
+
 async def test_garbage_behind_a_request_does_not_take_its_answer(door: Served) -> None:
     for n in (1, 2, 100):
         reader, writer = await door.connects()
