@@ -1,6 +1,7 @@
 """What the commands do."""
 
 import asyncio
+import contextlib
 import secrets
 import signal
 from datetime import timedelta
@@ -8,9 +9,12 @@ from typing import Final
 
 import typer
 import uvicorn
+from starlette.types import ASGIApp
 from telegram.error import InvalidToken, TelegramError
 
 from adapters.catalog_file import catalog_from_file
+from adapters.http.client_address import TrustedProxies
+from adapters.http.connections import ConnectionLimits
 from adapters.http.tokens import api_key_hash, new_api_key
 from adapters.persistence.sql.books import check_books
 from adapters.persistence.sql.migrate import migrate
@@ -83,18 +87,39 @@ def welcome(settings: Settings) -> str:
 
 
 def serve(settings: Settings, *, whole: bool) -> None:
+    """One web process until it is told to stop."""
+    app = application(settings, whole=whole)
+    config = server_config(app, settings, connection_limits(settings))
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run()
+
+
+def connection_limits(settings: Settings) -> ConnectionLimits:
     """
-    One web process until it is told to stop. The client's address is judged by our own rule, so
-    uvicorn must not rewrite it from headers that anybody may send.
+    The proxies named in the settings, and this machine, speak for many: were they counted as one
+    peer, a forgotten setting would turn a shop's customers away.
     """
-    uvicorn.run(
-        application(settings, whole=whole),
+    uncounted = TrustedProxies.parsed([*settings.trusted_proxies, "127.0.0.0/8", "::1", "unix"])
+    return ConnectionLimits(uncounted, new_request_id=lambda: secrets.token_hex(16))
+
+
+def server_config(app: ASGIApp, settings: Settings, limits: ConnectionLimits) -> uvicorn.Config:
+    """
+    The client's address is judged by our own rule, so uvicorn must not rewrite it from headers
+    that anybody may send; and what strangers do wrong is told to them, not to the log.
+    """
+    return uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
-        log_level="warning",
+        http=limits.protocol,  # type: ignore[arg-type]
+        ws="none",
+        log_config=None,
+        log_level="error",
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=10,
     )
 

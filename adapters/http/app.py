@@ -19,8 +19,9 @@ from adapters.http.customer_routes import (
     SESSION,
     customer_operations,
 )
+from adapters.http.documents import document_routes
 from adapters.http.edge import Edge
-from adapters.http.operations import Operation, document_routes, routes
+from adapters.http.operations import Operation, routes
 from adapters.http.problems import ANSWERS_TO_ERRORS, FrontDoor, problem_page
 from adapters.http.public_routes import public_operations
 

@@ -37,7 +37,7 @@ ContactText = Annotated[
         description="an e-mail address, or a telephone number in digits with its country code",
     ),
 ]
-ReturnUrl = Annotated[str, Field(min_length=1, max_length=2048)]
+ReturnUrl = Annotated[str, Field(pattern=r"^[!-~]{1,2048}$")]
 
 
 class PurchaseRequest(Closed):
@@ -59,7 +59,7 @@ class CheckoutRequest(Closed):
 
 class CustomerRequest(Closed):
     language: Language | None = None
-    zone: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    zone: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")] | None = None
     receipt_contact: ContactText | None = None
 
 

@@ -63,13 +63,24 @@ SESSION: Final = "session"
 COOKIE_SESSION: Final = "cookie_session"
 CSRF: Final = "csrf"
 API_KEY: Final = "api_key"
+_FOR_CUSTOMER: Final = "_for_customer"
 
 READING: Final = (SESSION, COOKIE_SESSION)
 CHANGING: Final = (SESSION, (COOKIE_SESSION, CSRF))
 """The ways in which a customer may be known."""
 
+# The pattern is told, and the core judges: it has a word of its own for a name that cannot be.
 _Ref = Annotated[
-    str, Field(min_length=1, max_length=160, description="telegram:…, external:… or cus_…")
+    str,
+    Field(
+        min_length=1,
+        max_length=160,
+        description="telegram:…, external:… or cus_…",
+        json_schema_extra={
+            "pattern": "^(telegram:[1-9][0-9]{0,15}|cus_[a-z0-9]{8,40}"
+            "|external:[A-Za-z0-9][A-Za-z0-9._@+-]{0,127})$"
+        },
+    ),
 ]
 _PurchaseRef = Annotated[str, Field(pattern=r"^pur_[a-z0-9]{8,40}$")]
 _FeatureRef = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -223,6 +234,7 @@ def _for_both(
     params: type[BaseModel] | None = None,
     errors: tuple[type[BillingError], ...] = (),
     opens_a_checkout: bool = False,
+    leads_to: tuple[str, ...] = (),
     **models: type[BaseModel],
 ) -> list[Operation]:
     """The same operation for a customer's session, and under `/customers/{ref}/` for a key."""
@@ -244,6 +256,7 @@ def _for_both(
             SignInTooOldForMoney,
             StoreBusy,
         ),
+        leads_to=leads_to,
         **models,
     )
     hosted = _hosted(
@@ -256,6 +269,7 @@ def _for_both(
         status=status,
         params=CustomerPath if params is None else CustomerPurchasePath,
         errors=errors,
+        leads_to=leads_to,
         **models,
     )
     return [own, hosted]
@@ -272,6 +286,7 @@ def _hosted(
     params: type[BaseModel],
     status: int = 200,
     errors: tuple[type[BillingError], ...] = (),
+    leads_to: tuple[str, ...] = (),
     **models: type[BaseModel],
 ) -> Operation:
     return Operation(
@@ -293,6 +308,7 @@ def _hosted(
             TooManyRequests,
             StoreBusy,
         ),
+        leads_to=tuple(f"{name}{_FOR_CUSTOMER}" for name in leads_to),
         **models,
     )
 
@@ -312,7 +328,7 @@ def _with_key(endpoint: Endpoint, scope: Scope, *, passes_params: bool) -> Endpo
             given["params"] = params
         return await endpoint(call, **given)
 
-    called.__name__ = f"{endpoint.__name__}_for_customer"
+    called.__name__ = f"{endpoint.__name__}{_FOR_CUSTOMER}"
     return called
 
 
@@ -343,6 +359,7 @@ def _of_a_hold(
             TooManyRequests,
             StoreBusy,
         ),
+        leads_to=(),
         **models,
     )
 
@@ -371,6 +388,7 @@ def customer_operations() -> list[Operation]:
         *_for_both("POST", "/purchases/", start_purchase,
                    "Buy a plan: agree on the price and get an address to pay at", PurchaseBody,
                    body=PurchaseRequest,
+                   leads_to=("show_purchase", "add_checkout", "cancel_purchase"),
                    **{**started, "errors": (*started["errors"], PreviewOutdated)}),
         *_for_both("GET", "/purchases/", list_purchases, "Purchases, the newest first",
                    PurchasesBody, query=PageQuery, errors=(PurchaseNotFound,)),

@@ -1,9 +1,6 @@
 """An operation is declared once; routes, validation and documentation follow from it."""
 
 import asyncio
-import base64
-import hashlib
-import html
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -23,8 +20,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from pydantic_core import ErrorDetails
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from adapters.http.json_reader import (
     BodyNotJson,
@@ -100,7 +98,8 @@ class Operation:
     of several parts needs all of them.
 
     Query and header models hold plain values; a header's alias is its name. `errors` are what the
-    endpoint itself may answer; what follows from the declared parts is added.
+    endpoint itself may answer; what follows from the declared parts is added. `leads_to` names
+    the operations whose path needs no more than this one's and the id of what it answers.
     """
 
     method: str
@@ -116,6 +115,7 @@ class Operation:
     security: tuple[str | tuple[str, ...], ...] = ()
     first: Callable[[Request], Awaitable[None]] | None = None
     errors: tuple[type[BillingError], ...] = field(default=())
+    leads_to: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         declared = set() if self.params is None else set(self.params.model_fields)
@@ -159,11 +159,18 @@ def routes(operations: Iterable[Operation]) -> list[Route]:
 
 
 class _EitherSpelling(Route):
-    """One route for a path with and without its trailing slash: half as many to try in vain."""
+    """
+    One route for a path with and without its trailing slash: half as many to try in vain. The
+    path alone decides, else the wrong method at a named path would be tried as somebody's id.
+    """
 
     def __init__(self, path: str, methods: Mapping[str, Operation]) -> None:
         super().__init__(path.rstrip("/") + "/", _endpoint(methods), methods=list(methods))
         self.path_regex = re.compile(self.path_regex.pattern.removesuffix("/$") + "/?$")
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child = super().matches(scope)
+        return (Match.NONE if match is Match.NONE else Match.FULL), child
 
 
 def _endpoint(methods: Mapping[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
@@ -318,6 +325,7 @@ def openapi_document(
     references, definitions = models_json_schema(list(wanted), ref_template=_REFS)
     schemas = {"Problem": _PROBLEM, **definitions.get("$defs", {})}
     paths: dict[str, dict[str, object]] = {}
+    by_name = {operation.name: operation for operation in operations}
     for operation in operations:
         told: dict[str, object] = {
             "operationId": operation.name,
@@ -327,6 +335,7 @@ def openapi_document(
             "responses": {
                 str(status): {"description": HTTPStatus(status).phrase}
                 | ({"content": _content(references[model, "serialization"])} if model else {})
+                | _links(operation, by_name)
                 for status, model in operation.responses.items()
             }
             | _problem_responses(operation),
@@ -347,6 +356,22 @@ def openapi_document(
         "paths": paths,
         "components": {"schemas": schemas, "securitySchemes": dict(security_schemes)},
     }
+
+
+def _links(operation: Operation, by_name: Mapping[str, Operation]) -> dict[str, object]:
+    """How a client goes on from an answer."""
+    own = _PARAMETER.findall(operation.path)
+    links = {
+        name: {
+            "operationId": name,
+            "parameters": {
+                each: f"$request.path.{each}" if each in own else "$response.body#/id"
+                for each in _PARAMETER.findall(by_name[name].path)
+            },
+        }
+        for name in operation.leads_to
+    }
+    return {"links": links} if links else {}
 
 
 def _parameters(operation: Operation, schemas: dict[str, object]) -> list[dict[str, object]]:
@@ -424,75 +449,3 @@ def _is_closed(model: type[BaseModel]) -> bool:
     schema = model.model_json_schema()
     objects = [each for each in (schema, *schema.get("$defs", {}).values()) if "properties" in each]
     return all(each.get("additionalProperties") is False for each in objects)
-
-
-def document_routes(
-    operations: Sequence[Operation],
-    *,
-    title: str,
-    version: str,
-    security_schemes: Mapping[str, object],
-) -> list[Route]:
-    """`/openapi.json`, and `/docs` for people: rendered once, with nothing from elsewhere."""
-    document = json.dumps(
-        openapi_document(
-            operations, title=title, version=version, security_schemes=security_schemes
-        )
-    )
-    page = _docs_page(operations, f"{title} {version}")
-    digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    policy = f"default-src 'self'; style-src 'sha256-{digest}'; frame-ancestors 'none'"
-
-    async def openapi(_: Request) -> Response:
-        return Response(document, media_type="application/json")
-
-    async def docs(_: Request) -> Response:
-        return HTMLResponse(page, headers={"Content-Security-Policy": policy})
-
-    return [Route("/openapi.json", openapi), Route("/docs", docs)]
-
-
-_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-    "summary{cursor:pointer;padding:.3rem 0}code,pre{font-size:.9em}"
-    "pre{background:#8881;padding:.6rem;overflow:auto}table{border-collapse:collapse}"
-    "td{border-top:1px solid #8884;padding:.2rem 1rem .2rem 0;vertical-align:top}"
-)
-
-
-def _docs_page(operations: Sequence[Operation], title: str) -> str:
-    groups: dict[str, list[Operation]] = {}
-    for operation in operations:
-        groups.setdefault(operation.tags[0] if operation.tags else "other", []).append(operation)
-    sections = "".join(
-        f"<h2>{html.escape(tag)}</h2>{''.join(map(_docs_entry, group))}"
-        for tag, group in groups.items()
-    )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>"
-        f"<body><h1>{html.escape(title)}</h1>"
-        '<p>The same for machines: <a href="/openapi.json">openapi.json</a>.</p>'
-        f"{sections}</body></html>"
-    )
-
-
-def _docs_entry(operation: Operation) -> str:
-    parts = {"Path": operation.params, "Query": operation.query}
-    parts |= {"Headers": operation.headers, "Body": operation.body}
-    parts |= {f"Answer {status}": model for status, model in operation.responses.items()}
-    schemas = "".join(
-        f"<h4>{name}</h4><pre>{html.escape(json.dumps(model.model_json_schema(), indent=1))}</pre>"
-        for name, model in parts.items()
-        if model
-    )
-    errors = "".join(
-        f'<tr><td>{status_of(kind)}<td><a href="/problems/{kind.code}"><code>{kind.code}</code></a>'
-        f"<td>{html.escape(title_of(kind))}"
-        for kind in sorted(operation.all_errors(), key=status_of)
-    )
-    return (
-        f"<details><summary><code>{operation.method} {html.escape(operation.path)}</code> "
-        f"{html.escape(operation.summary)}</summary>{schemas}<table>{errors}</table></details>"
-    )

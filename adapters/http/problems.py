@@ -63,6 +63,23 @@ class RequestNotReadable(Invalid):
 
 
 @dataclass(eq=False)
+class RequestTooSlow(Invalid):
+    """The request did not arrive in time; nothing was done."""
+
+
+@dataclass(eq=False)
+class HeadTooLarge(Invalid):
+    """The request's headers are too many or too long."""
+
+
+@dataclass(eq=False)
+class TooManyConnections(Refused):
+    """Too many connections from this address, or to this server; use the open ones."""
+
+    retry_after_seconds: int
+
+
+@dataclass(eq=False)
 class HostNotAllowed(Invalid):
     """This server does not answer under that host name."""
 
@@ -112,9 +129,12 @@ STATUS: Final[Mapping[type[BillingError], int]] = {
     SenderNotListed: 403,
     SignInTooOldForMoney: 403,
     MethodNotAllowed: 405,
+    RequestTooSlow: 408,
     BodyTooLarge: 413,
     MediaTypeNotSupported: 415,
+    TooManyConnections: 429,
     TooManyRequests: 429,
+    HeadTooLarge: 431,
     InternalError: 500,
 }
 

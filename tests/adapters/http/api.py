@@ -41,9 +41,10 @@ class _WithState:
 class Api:
     """A client of the application, and the world behind it."""
 
-    def __init__(self, world: World, client: httpx.AsyncClient, edge: Edge) -> None:
+    def __init__(self, world: World, client: httpx.AsyncClient, app: ASGIApp, edge: Edge) -> None:
         self.world = world
         self.client = client
+        self.app = app
         self.edge = edge
 
     async def call(
@@ -136,4 +137,4 @@ async def an_api(world: World, **how: Any) -> AsyncIterator[Api]:
     app, edge = await an_app(world, **how)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield Api(world, client, edge)
+        yield Api(world, client, app, edge)

@@ -321,6 +321,18 @@ async def test_the_document_is_valid_and_names_every_operation(api: Api) -> None
     assert (await api.call("GET", "/docs")).status_code == 200
 
 
+async def test_the_document_leads_on_from_a_purchase(api: Api) -> None:
+    document = (await api.call("GET", "/openapi.json")).json()
+    for path, ending, ref in (
+        (f"{ROOT}/purchases/", "", {}),
+        (f"{ROOT}/customers/{{ref}}/purchases/", "_for_customer", {"ref": "$request.path.ref"}),
+    ):
+        links = document["paths"][path]["post"]["responses"]["201"]["links"]
+        names = {f"{name}{ending}" for name in ("show_purchase", "add_checkout", "cancel_purchase")}
+        parameters = {**ref, "purchase_id": "$response.body#/id"}
+        assert links == {name: {"operationId": name, "parameters": parameters} for name in names}
+
+
 async def test_health_tells_why_it_is_not_ready() -> None:
     world = await World(MemoryStore(consequences)).opens()
     async with an_api(world, not_ready=["another revision"]) as api:

@@ -10,10 +10,10 @@ from openapi_spec_validator import validate
 from pydantic import BaseModel
 from starlette.applications import Starlette
 
+from adapters.http.documents import document_routes
 from adapters.http.operations import (
     Closed,
     Operation,
-    document_routes,
     openapi_document,
     routes,
 )
@@ -59,6 +59,7 @@ async def test_a_path_answers_with_and_without_its_slash(
 
 async def test_a_named_path_comes_before_a_parameter(client: httpx.AsyncClient) -> None:
     assert (await client.get("/kettles/preview/")).json()["id"] == "preview"
+    assert (await client.post("/kettles/preview/")).status_code == 405, "and is nobody's id"
 
 
 async def test_a_405_lists_every_method_of_the_path(client: httpx.AsyncClient) -> None:
