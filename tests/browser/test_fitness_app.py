@@ -52,6 +52,7 @@ class ChatPage:
         await expect(checkout.get_by_test_id("amount")).to_contain_text("299.00")
         await does(checkout)
         await expect(checkout).to_have_url(re.compile("/sandbox/telegram/$"))
+        await expect(checkout.get_by_test_id("user")).to_have_value(BEN)
         await checkout.close()
 
     async def opens_the_app(self) -> FrameLocator:
@@ -117,6 +118,9 @@ async def test_the_language_is_switched(chat: ChatPage) -> None:
 async def test_pro_is_bought_in_the_mini_app_and_photos_are_unlimited(chat: ChatPage) -> None:
     await chat.starts()
     app = await chat.opens_the_app()
+    await expect(app.get_by_test_id("left")).to_contain_text("3")
+    await app.get_by_test_id("blurred").click()
+    await expect(app.get_by_test_id("status")).to_contain_text("your photo was not counted")
     await expect(app.get_by_test_id("left")).to_contain_text("3")
     for left in ("2", "1", "0"):
         await app.get_by_test_id("photo").click()

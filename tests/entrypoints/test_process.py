@@ -89,7 +89,7 @@ def test_the_mini_app_of_the_sandbox_works_on_the_very_process(tmp_path: Path) -
         assert signed_in.status_code == 200
         photo = client.post(
             "/sandbox/app/photo",
-            json={"request_id": "one"},
+            json={"photo": "meal.jpg", "request_id": "one"},
             headers={"Authorization": f"tma {told['init_data']}"},
         )
         assert (photo.status_code, photo.json()["remaining"]) == (200, 2)

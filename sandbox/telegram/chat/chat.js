@@ -10,7 +10,7 @@ const byId = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.search);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-let user = Number(asked.get("user")) || 1001;
+let user = Number(asked.get("user") || localStorage.getItem("user")) || 1001; // The way back from paying names nobody.
 let payload = asked.get("start") || "";
 let seen = "";
 let chat = null;
@@ -335,6 +335,7 @@ function become(id) {
   showCommands(false);
   showPanel(false);
   history.replaceState(null, "", `?user=${id}`);
+  localStorage.setItem("user", id);
   attempt(drawUsers);
 }
 
@@ -392,10 +393,12 @@ for (const button of document.querySelectorAll(".advance")) {
   button.addEventListener("click", () =>
     attempt(async () => {
       await post("../clock/advance", { days: Number(button.dataset.days) });
+      showPanel(false);
       toast(`${button.textContent}: the whole sandbox is there now`);
     }),
   );
 }
 
+localStorage.setItem("user", user);
 attempt(drawUsers);
 keepLooking();
