@@ -72,7 +72,6 @@ def welcome(settings: Settings) -> str:
             f"  Open this first        {url}/sandbox/telegram/",
             "                         press Start, buy PRO, then +31 days; the money is not real",
             "",
-            f"  Its Mini App           {url}/sandbox/app/",
             f"  Payments and time      {url}/sandbox/",
         ]
     lines += [

@@ -83,7 +83,8 @@ def test_the_mini_app_of_the_sandbox_works_on_the_very_process(tmp_path: Path) -
         listening(application(settings, whole=False), listener),
     ):
         pages = [line.split()[-1] for line in welcome(settings).splitlines() if "/sandbox/" in line]
-        assert [client.get(page).status_code for page in pages] == [200, 200, 200]
+        assert [client.get(page).status_code for page in pages] == [200, 200]
+        assert client.get("/").headers["Location"] == "/sandbox/"
         told = client.post("/sandbox/telegram/users/1001/init_data").json()
         signed_in = client.post("/api/v1/billing/auth/telegram/", json=told)
         assert signed_in.status_code == 200

@@ -8,7 +8,8 @@ const PAID_WITHIN_MS = 60_000;
 
 const WORDS = {
   en: {
-    title: "Calories by photo", photo: "Take a photo", blurred: "Try a blurred photo", yourPlan: "Your plan", plans: "Plans",
+    title: "Calories by photo", photo: "Take a photo", blurred: "Try a blurred photo",
+    yourPlan: "Your plan", plans: "Plans",
     back: "Back", check: "I have paid, check", payAgain: "Continue to payment",
     outside: "Open this page from the bot: it has to know who you are.",
     reopen: "Please close the app and open it from the bot again.",
@@ -18,7 +19,7 @@ const WORDS = {
     counted: (kcal) => `About ${kcal} kcal (a sample answer).`,
     notCounted: "It did not work; your photo was not counted. Try a sharper one.",
     buy: (sum) => `Buy for ${sum}`, extend: (sum) => `Extend for ${sum}`, pay: (sum) => `Pay ${sum}`,
-    sum: "To pay", ends: "Works until", returned: "Returned to the wallet",
+    sum: "To pay", ends: "Works until", returned: "Back to your wallet", wallet: (sum) => `In your wallet: ${sum}`,
     leaving: "Opening the payment page …", checking: "Checking the payment …",
     paid: "Paid, thank you.", unpaid: "The payment is not finished.",
     notSeen: "No money seen yet. Usually it takes less than a minute.",
@@ -27,8 +28,9 @@ const WORDS = {
     photoWrong: (code) => `It did not work. Please try again. (${code})`,
   },
   ru: {
-    title: "Калории по фото", photo: "Сфотографировать", blurred: "Попробовать размытое фото", yourPlan: "Ваш тариф", plans: "Тарифы",
-    back: "Назад", check: "Я оплатил(а), проверить", payAgain: "Продолжить оплату",
+    title: "Калории по фото", photo: "Сфотографировать", blurred: "Попробовать размытое фото",
+    yourPlan: "Ваш тариф", plans: "Тарифы",
+    back: "Назад", check: "Уже оплачено, проверить", payAgain: "Продолжить оплату",
     outside: "Откройте эту страницу из бота: ей нужно знать, кто вы.",
     reopen: "Закройте приложение и откройте его из бота ещё раз.",
     unlimited: "Фото без ограничений", until: (date) => `до ${date}`, free: "без срока",
@@ -37,7 +39,7 @@ const WORDS = {
     counted: (kcal) => `Примерно ${kcal} ккал (ответ для примера).`,
     notCounted: "Не получилось, фото не засчитано. Попробуйте более чёткое.",
     buy: (sum) => `Купить за ${sum}`, extend: (sum) => `Продлить за ${sum}`, pay: (sum) => `Оплатить ${sum}`,
-    sum: "К оплате", ends: "Действует до", returned: "Вернётся в кошелёк",
+    sum: "К оплате", ends: "Действует до", returned: "Вернётся в кошелёк", wallet: (sum) => `В кошельке: ${sum}`,
     leaving: "Открываем страницу оплаты …", checking: "Проверяем оплату …",
     paid: "Оплачено, спасибо.", unpaid: "Оплата не завершена.",
     notSeen: "Деньги пока не видны. Обычно это занимает меньше минуты.",
@@ -159,6 +161,9 @@ async function refresh() {
   byId("plan").textContent = title;
   byId("plan").dataset.plan = plan;
   byId("until").textContent = end ? says("until", dayOf(end, zone)) : says("free");
+  const money = me.wallet.balances.filter((one) => one.amount_minor > 0).map((one) => one.display);
+  byId("wallet").textContent = says("wallet", money.join(", "));
+  byId("wallet").hidden = !money.length;
   drawUsage(me.usage[FEATURE]);
   await drawPlans(plan);
 }

@@ -10,7 +10,8 @@ const byId = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.search);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-let user = Number(asked.get("user") || localStorage.getItem("user")) || 1001; // The way back from paying names nobody.
+const first = navigator.language.startsWith("ru") ? 1001 : 1002; // Anna speaks Russian, Ben English.
+let user = Number(asked.get("user") || localStorage.getItem("user")) || first; // The way back from paying names nobody.
 let payload = asked.get("start") || "";
 let seen = "";
 let chat = null;
