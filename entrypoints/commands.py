@@ -67,13 +67,16 @@ def welcome(settings: Settings) -> str:
     """What a newcomer needs to go on."""
     url = settings.base_url
     lines = ["Billhook is running (stop with Ctrl-C).", ""]
-    if settings.uses_sandbox:
+    if settings.doubles_telegram:
         lines += [
             f"  Open this first        {url}/sandbox/telegram/",
             "                         press Start, buy PRO, then +31 days; the money is not real",
-            "",
-            f"  Payments and time      {url}/sandbox/",
         ]
+    else:
+        lines.append("  Write /start to your bot.")
+    lines.append("")
+    if settings.uses_sandbox:
+        lines.append(f"  Payments and time      {url}/sandbox/")
     lines += [
         f"  API, to read and try   {url}/docs",
         f"  Health                 {url}/health/status",

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
-from billhook_client import Billhook, BillhookError, Decision, EndedHold, QuotaDenied, Unavailable
+from billhook_client import Billhook, Decision, EndedHold, Problem, QuotaDenied, Unavailable
 from sandbox.pages import page_routes
 
 FEATURE: Final = "photo_ai"
@@ -121,15 +121,15 @@ class MiniApp:
             return JSONResponse(await self._looked_at(photo, user_id, request_id))
         except Unavailable:
             return JSONResponse({"code": "billing_unavailable"}, 503)
-        except BillhookError as refused:
-            return JSONResponse({"code": getattr(refused, "code", "billing_refused")}, 502)
+        except Problem as refused:
+            return JSONResponse({"code": refused.code}, 502)
 
     async def _looked_at(self, photo: str, user_id: int, request_id: str) -> dict[str, object]:
         """
         A photo is held while it is looked at, and counted only if something was seen. The same
         request_id is the same hold, so an answer that was lost never costs a second photo.
 
-        Raises: BillhookError.
+        Raises: Unavailable, Problem.
         """
         quota = self._billhook.quota(f"telegram:{user_id}")
         try:
