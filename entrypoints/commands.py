@@ -65,24 +65,29 @@ def prepare(settings: Settings) -> None:
 
 def welcome(settings: Settings) -> str:
     """What a newcomer needs to go on."""
-    lines = [f"Billhook at {settings.base_url}  (stop with Ctrl-C)", ""]
-    lines += [
-        f"  API, to read and try   {settings.base_url}/docs",
-        f"  Health                 {settings.base_url}/health/status",
-    ]
-    if settings.uses_sandbox:
+    url = settings.base_url
+    lines = ["Billhook is running (stop with Ctrl-C).", ""]
+    if settings.doubles_telegram:
         lines += [
-            f"  Chat with the bot      {settings.base_url}/sandbox/telegram/",
-            f"  Its Mini App           {settings.base_url}/sandbox/app/",
-            f"  Sandbox: payments, time {settings.base_url}/sandbox/",
+            f"  Open this first        {url}/sandbox/telegram/",
+            "                         press Start, buy PRO, then +31 days; the money is not real",
         ]
+    else:
+        lines.append("  Write /start to your bot.")
+    lines.append("")
+    if settings.uses_sandbox:
+        lines.append(f"  Payments and time      {url}/sandbox/")
+    lines += [
+        f"  API, to read and try   {url}/docs",
+        f"  Health                 {url}/health/status",
+    ]
     if settings.is_development:
         lines += [
             "",
             "For the README's examples:",
-            f"  export URL={settings.base_url}/api/v1/billing",
+            f"  export URL={url}/api/v1/billing",
+            f"  export KEY={development_key(settings)}",
         ]
-        lines.append(f"  export KEY={development_key(settings)}")
     return "\n".join(lines) + "\n"
 
 

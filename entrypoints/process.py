@@ -10,7 +10,9 @@ from typing import Final
 import structlog
 from dependency_injector import providers
 from limits import RateLimitItemPerMinute
-from starlette.routing import Mount
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from adapters.gateways.yookassa.gateway import API_URL, YooKassaGateway
@@ -131,9 +133,16 @@ def application(settings: Settings, *, whole: bool, now: Now = utc_now) -> ASGIA
         new_request_id=lambda: secrets.token_hex(16),
         hosts=settings.allowed_hosts,
         origins=return_urls(settings).origins,
-        more=[] if sandbox is None else [Mount("/sandbox", sandbox[0].app)],
+        more=[]
+        if sandbox is None
+        else [Mount("/sandbox", sandbox[0].app), Route("/", _to_sandbox)],
         show_docs=True,
     )
+
+
+async def _to_sandbox(_request: Request) -> RedirectResponse:
+    """Whoever opens the bare address in a browser is shown around."""
+    return RedirectResponse("/sandbox/")
 
 
 def _sandbox(settings: Settings) -> tuple[Sandbox, SandboxClock] | None:

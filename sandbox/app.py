@@ -15,7 +15,7 @@ from starlette.routing import Route
 from sandbox.clock import SandboxClock
 from sandbox.controls import PAGE_HEADERS, control, number_field
 from sandbox.faults import Faults
-from sandbox.miniapp.app import BillhookApi, miniapp_routes
+from sandbox.miniapp.app import MiniApp
 from sandbox.telegram.app import TelegramDouble
 from sandbox.telegram.rules import TelegramRules
 from sandbox.yookassa.app import YooKassaDouble
@@ -81,7 +81,9 @@ def sandbox_app(
         slow_seconds=slow_seconds,
         lost_after_seconds=lost_after_seconds,
     )
-    billhook = BillhookApi(api_url or f"{base_url}/api/v1/billing", api_key)
+    miniapp = MiniApp(
+        api_url or f"{base_url}/api/v1/billing", api_key, bot_token=bot_token, now=clock.now
+    )
 
     def advance(fields: dict[str, Any]) -> dict[str, str]:
         units = ("days", "hours", "minutes", "seconds")
@@ -93,7 +95,7 @@ def sandbox_app(
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
-        async with yookassa.running(), telegram.running():
+        async with yookassa.running(), telegram.running(), miniapp.running():
             yield
 
     @asynccontextmanager
@@ -106,7 +108,7 @@ def sandbox_app(
         *control("/clock/advance", advance),
         *yookassa.routes,
         *telegram.routes,
-        *miniapp_routes(billhook, bot_token=bot_token, now=clock.now),
+        *miniapp.routes,
     ]
     return Sandbox(Starlette(routes=routes, lifespan=lifespan), yookassa, telegram, running)
 

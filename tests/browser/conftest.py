@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -41,15 +42,21 @@ def chromium() -> str:
 
 @pytest.fixture
 def billhook(tmp_path: Path) -> Iterator[str]:
+    with billhook_run(tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def billhook_run(folder: Path) -> Iterator[str]:
     """The address of a fresh `billhook run`, with the sandbox and nothing in its books."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     environment = {n: v for n, v in os.environ.items() if not n.startswith("BILLHOOK_")}
-    said = tmp_path / "said.txt"
+    said = folder / "said.txt"
     with said.open("w") as output:
         command = [Path(sys.prefix) / "bin" / "billhook", "run", "--port", str(port)]
         process = subprocess.Popen(
-            [*command, "--data-dir", tmp_path / "data"],
+            [*command, "--data-dir", folder / "data"],
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,

@@ -52,6 +52,7 @@ class ChatPage:
         await expect(checkout.get_by_test_id("amount")).to_contain_text("299.00")
         await does(checkout)
         await expect(checkout).to_have_url(re.compile("/sandbox/telegram/$"))
+        await expect(checkout.get_by_test_id("user")).to_have_value(BEN)
         await checkout.close()
 
     async def opens_the_app(self) -> FrameLocator:
@@ -118,6 +119,9 @@ async def test_pro_is_bought_in_the_mini_app_and_photos_are_unlimited(chat: Chat
     await chat.starts()
     app = await chat.opens_the_app()
     await expect(app.get_by_test_id("left")).to_contain_text("3")
+    await app.get_by_test_id("blurred").click()
+    await expect(app.get_by_test_id("status")).to_contain_text("your photo was not counted")
+    await expect(app.get_by_test_id("left")).to_contain_text("3")
     for left in ("2", "1", "0"):
         await app.get_by_test_id("photo").click()
         await expect(app.get_by_test_id("left")).to_contain_text(left)
@@ -131,11 +135,18 @@ async def test_pro_is_bought_in_the_mini_app_and_photos_are_unlimited(chat: Chat
     await expect(app.get_by_test_id("plan")).to_contain_text("PRO")
     await app.get_by_test_id("photo").click()
     await expect(app.get_by_test_id("left")).to_contain_text("nlimited")
+
+    await app.get_by_test_id("buy-PRO_YEARLY").click()
+    await app.get_by_test_id("pay").click()
+    await app.get_by_role("button", name="Pay").click()
+    await expect(app.get_by_test_id("plan")).to_contain_text("PRO, one year")
+    await expect(app.get_by_test_id("wallet")).to_contain_text("In your wallet: RUB 29")
     await chat.page.get_by_test_id("close").click()
     await chat.sees("✅ Paid RUB")
 
-    await chat.page.get_by_test_id("advance-31").click()
-    await chat.sees("PRO, one month has ended. You are on Free now.")
+    for _ in range(12):
+        await chat.page.get_by_test_id("advance-31").click()
+    await chat.sees("PRO, one year has ended. You are on Free now.")
     await chat.says("/start")
     app = await chat.opens_the_app()
     await expect(app.get_by_test_id("left")).to_contain_text("3")

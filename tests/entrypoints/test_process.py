@@ -1,6 +1,7 @@
 """A process keeps working off the jobs, whatever happens to its database meanwhile."""
 
 import asyncio
+import re
 import socket
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -82,14 +83,18 @@ def test_the_mini_app_of_the_sandbox_works_on_the_very_process(tmp_path: Path) -
         httpx.Client(base_url=settings.base_url, trust_env=False) as client,
         listening(application(settings, whole=False), listener),
     ):
-        pages = [line.split()[-1] for line in welcome(settings).splitlines() if "/sandbox/" in line]
-        assert [client.get(page).status_code for page in pages] == [200, 200, 200]
+        double = settings.model_copy(update={"telegram_token": None})
+        pages = re.findall(r"http\S+", welcome(double))[:4]
+        assert pages[0].endswith("/sandbox/telegram/")
+        assert [client.get(page).status_code for page in pages] == [200] * 4
+        assert "Write /start to your bot" in welcome(settings)
+        assert client.get("/").headers["Location"] == "/sandbox/"
         told = client.post("/sandbox/telegram/users/1001/init_data").json()
         signed_in = client.post("/api/v1/billing/auth/telegram/", json=told)
         assert signed_in.status_code == 200
         photo = client.post(
             "/sandbox/app/photo",
-            json={"request_id": "one"},
+            json={"photo": "meal.jpg", "request_id": "one"},
             headers={"Authorization": f"tma {told['init_data']}"},
         )
         assert (photo.status_code, photo.json()["remaining"]) == (200, 2)

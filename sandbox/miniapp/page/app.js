@@ -8,40 +8,44 @@ const PAID_WITHIN_MS = 60_000;
 
 const WORDS = {
   en: {
-    title: "Calories by photo", photo: "Take a photo", yourPlan: "Your plan", plans: "Plans",
+    title: "Calories by photo", photo: "Take a photo", blurred: "Try a blurred photo",
+    yourPlan: "Your plan", plans: "Plans",
     back: "Back", check: "I have paid, check", payAgain: "Continue to payment",
     outside: "Open this page from the bot: it has to know who you are.",
     reopen: "Please close the app and open it from the bot again.",
     unlimited: "Unlimited photos", until: (date) => `until ${date}`, free: "no end",
     left: (n, of) => `${n} of ${of} photos left today`, resets: (time) => `Resets at ${time}`,
     none: (time) => `No photos left today. The next ones come at ${time}.`,
-    counted: "About 420 kcal (a sample answer). The photo is counted.",
-    buy: (sum) => `${sum}`, extend: "Extend", pay: (sum) => `Pay ${sum}`,
-    sum: "To pay", ends: "Works until", returned: "Returned to the wallet",
+    counted: (kcal) => `About ${kcal} kcal (a sample answer).`,
+    notCounted: "It did not work; your photo was not counted. Try a sharper one.",
+    buy: (sum) => `Buy for ${sum}`, extend: (sum) => `Extend for ${sum}`, pay: (sum) => `Pay ${sum}`,
+    sum: "To pay", ends: "Works until", returned: "Back to your wallet", wallet: (sum) => `In your wallet: ${sum}`,
     leaving: "Opening the payment page …", checking: "Checking the payment …",
     paid: "Paid, thank you.", unpaid: "The payment is not finished.",
     notSeen: "No money seen yet. Usually it takes less than a minute.",
     failed: "The payment did not go through; nothing was taken. You can try again.",
     wrong: (code) => `It did not work; nothing was charged. (${code})`,
-    photoWrong: (code) => `It did not work; the photo was not counted. (${code})`,
+    photoWrong: (code) => `It did not work. Please try again. (${code})`,
   },
   ru: {
-    title: "Калории по фото", photo: "Сфотографировать", yourPlan: "Ваш тариф", plans: "Тарифы",
-    back: "Назад", check: "Я оплатил(а), проверить", payAgain: "Продолжить оплату",
+    title: "Калории по фото", photo: "Сфотографировать", blurred: "Попробовать размытое фото",
+    yourPlan: "Ваш тариф", plans: "Тарифы",
+    back: "Назад", check: "Уже оплачено, проверить", payAgain: "Продолжить оплату",
     outside: "Откройте эту страницу из бота: ей нужно знать, кто вы.",
     reopen: "Закройте приложение и откройте его из бота ещё раз.",
     unlimited: "Фото без ограничений", until: (date) => `до ${date}`, free: "без срока",
     left: (n, of) => `Осталось ${n} из ${of} фото на сегодня`, resets: (time) => `Обновится в ${time}`,
     none: (time) => `На сегодня фото закончились. Новые появятся в ${time}.`,
-    counted: "Примерно 420 ккал (ответ для примера). Фото учтено.",
-    buy: (sum) => `${sum}`, extend: "Продлить", pay: (sum) => `Оплатить ${sum}`,
-    sum: "К оплате", ends: "Будет действовать до", returned: "Вернётся в кошелёк",
+    counted: (kcal) => `Примерно ${kcal} ккал (ответ для примера).`,
+    notCounted: "Не получилось, фото не засчитано. Попробуйте более чёткое.",
+    buy: (sum) => `Купить за ${sum}`, extend: (sum) => `Продлить за ${sum}`, pay: (sum) => `Оплатить ${sum}`,
+    sum: "К оплате", ends: "Действует до", returned: "Вернётся в кошелёк", wallet: (sum) => `В кошельке: ${sum}`,
     leaving: "Открываем страницу оплаты …", checking: "Проверяем оплату …",
     paid: "Оплачено, спасибо.", unpaid: "Оплата не завершена.",
     notSeen: "Деньги пока не видны. Обычно это занимает меньше минуты.",
     failed: "Оплата не прошла, деньги не списаны. Можно попробовать ещё раз.",
     wrong: (code) => `Не получилось, деньги не списаны. (${code})`,
-    photoWrong: (code) => `Не получилось, фото не учтено. (${code})`,
+    photoWrong: (code) => `Не получилось. Попробуйте ещё раз. (${code})`,
   },
 };
 
@@ -157,6 +161,9 @@ async function refresh() {
   byId("plan").textContent = title;
   byId("plan").dataset.plan = plan;
   byId("until").textContent = end ? says("until", dayOf(end, zone)) : says("free");
+  const money = me.wallet.balances.filter((one) => one.amount_minor > 0).map((one) => one.display);
+  byId("wallet").textContent = says("wallet", money.join(", "));
+  byId("wallet").hidden = !money.length;
   drawUsage(me.usage[FEATURE]);
   await drawPlans(plan);
 }
@@ -181,7 +188,7 @@ async function drawPlans(current) {
       const about = quota && quota.limit === null ? says("unlimited") : "";
       const what = Object.assign(document.createElement("span"), { className: "soft", textContent: about });
       const price = plan.prices[0].display;
-      const label = plan.code === current ? `${says("extend")} · ${price}` : says("buy", price);
+      const label = says(plan.code === current ? "extend" : "buy", price);
       const buy = Object.assign(document.createElement("button"), { type: "button", textContent: label });
       buy.dataset.testid = `buy-${plan.code}`;
       buy.addEventListener("click", () => attempt(buy, () => preview(plan.code)));
@@ -287,17 +294,22 @@ async function payAgain() {
 
 // A photo. Its id stays until an answer is heard, so a lost answer never costs a second one.
 
-let photoId = "";
+const photoIds = {};
 
-async function photo() {
-  photoId ||= newId();
-  const decided = await request("POST", "photo", {
+async function photo(name) {
+  photoIds[name] ||= newId();
+  const told = await request("POST", "photo", {
     headers: { Authorization: `tma ${initData}` },
-    body: { request_id: photoId },
+    body: { photo: name, request_id: photoIds[name] },
+  }).catch((error) => {
+    if (error.status && error.status !== 503) delete photoIds[name];
+    throw error;
   });
-  photoId = "";
-  drawUsage(decided);
-  say(decided.allowed ? says("counted") : says("none", timeOf(decided.resets_at, zone)), { bad: !decided.allowed });
+  delete photoIds[name];
+  if (told.why === "nothing_to_be_seen") return say(says("notCounted"), { bad: true });
+  drawUsage(told);
+  if (told.why) return say(says("none", timeOf(told.resets_at, zone)), { bad: true });
+  return say(says("counted", told.calories));
 }
 
 function start() {
@@ -311,7 +323,9 @@ function start() {
     return;
   }
   byId("app").hidden = false;
-  byId("photo").addEventListener("click", (event) => attempt(event.currentTarget, photo, "photoWrong"));
+  for (const [id, name] of [["photo", "meal.jpg"], ["blurred", "blurred.jpg"]]) {
+    byId(id).addEventListener("click", (event) => attempt(event.currentTarget, () => photo(name), "photoWrong"));
+  }
   byId("pay").addEventListener("click", (event) => attempt(event.currentTarget, pay));
   byId("pay-again").addEventListener("click", (event) => attempt(event.currentTarget, payAgain));
   byId("check").addEventListener("click", (event) => attempt(event.currentTarget, watch));

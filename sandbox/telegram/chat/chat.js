@@ -10,7 +10,8 @@ const byId = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.search);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-let user = Number(asked.get("user")) || 1001;
+const first = navigator.language.startsWith("ru") ? 1001 : 1002; // Anna speaks Russian, Ben English.
+let user = Number(asked.get("user") || localStorage.getItem("user")) || first; // The way back from paying names nobody.
 let payload = asked.get("start") || "";
 let seen = "";
 let chat = null;
@@ -335,6 +336,7 @@ function become(id) {
   showCommands(false);
   showPanel(false);
   history.replaceState(null, "", `?user=${id}`);
+  localStorage.setItem("user", id);
   attempt(drawUsers);
 }
 
@@ -392,10 +394,12 @@ for (const button of document.querySelectorAll(".advance")) {
   button.addEventListener("click", () =>
     attempt(async () => {
       await post("../clock/advance", { days: Number(button.dataset.days) });
+      showPanel(false);
       toast(`${button.textContent}: the whole sandbox is there now`);
     }),
   );
 }
 
+localStorage.setItem("user", user);
 attempt(drawUsers);
 keepLooking();
