@@ -7,7 +7,7 @@ from typing import Final
 
 from telegram import Bot, LinkPreviewOptions
 from telegram.constants import ChatAction, ParseMode
-from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TelegramError
+from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 
 from adapters.telegram.screens import Screen
 from core.ports.notifier import CustomerUnreachable, NotifierUnavailable
@@ -88,7 +88,7 @@ def _refusals_told() -> Iterator[None]:
         if "chat not found" in error.message.lower():
             raise CustomerUnreachable from error
         raise
-    except NetworkError as error:
+    except TelegramError as error:  # Also a token that is being replaced, and nonsense of a proxy.
         raise NotifierUnavailable from error
 
 
