@@ -61,7 +61,10 @@ async def buy(visit: Visit, words: Sequence[str]) -> Screen:
         preview = await visit.billing.preview_purchase(visit.customer.id, code, in_telegram=True)
         if _short(preview) != shown:
             return _order_to_confirm(visit, preview).after(visit.texts("confirm.changed"))
-        await visit.around.may_check_out(visit.customer.id, visit.cause)
+        try:
+            await visit.around.may_check_out(visit.customer.id, visit.cause)
+        except Unavailable:
+            return _try_again(visit, "error.unavailable", shown, code)
         await visit.takes_a_while()
         started = await visit.billing.start_purchase(
             visit.customer.id,
@@ -75,10 +78,10 @@ async def buy(visit: Visit, words: Sequence[str]) -> Screen:
         return (await confirm(visit, [code])).after(visit.texts("confirm.changed"))
     except PlanNotForSale:
         return await _no_way_to_pay(visit)
-    except CheckoutDeclined:
-        return _try_again(visit, "pay.declined", shown, code)
-    except GatewayUnavailable:  # The order is kept, and its opening carried on meanwhile.
-        return _try_again(visit, "pay.unavailable", shown, code)
+    except (CheckoutDeclined, GatewayUnavailable) as error:
+        # Unavailable: the order is kept, and its opening carried on meanwhile.
+        why = "pay.declined" if isinstance(error, CheckoutDeclined) else "pay.unavailable"
+        return _try_again(visit, why, shown, code)
     return _order(visit, started)
 
 
@@ -96,9 +99,9 @@ async def check(visit: Visit, words: Sequence[str]) -> Screen:
     started = await show(visit.customer.id, PurchaseId(purchase_id))
     checkout = started.checkout
     if started.purchase.is_pending and checkout is not None and checkout.payment_id is not None:
-        await visit.around.may_check_out(visit.customer.id, visit.cause)
-        await visit.takes_a_while()
         with suppress(Unavailable):  # Nothing was learned; the watcher goes on asking.
+            await visit.around.may_check_out(visit.customer.id, visit.cause)
+            await visit.takes_a_while()
             await visit.billing.settle_payment(checkout.gateway, checkout.payment_id)
         started = await show(visit.customer.id, started.purchase.id)
     screen = _order(visit, started)

@@ -101,7 +101,7 @@ class ChatRoom:
         """Each update that Telegram still owes, once; what is unavailable stays owed."""
         for told in self.rules.updates.fetched(0, 100, at=self.world.clock()):
             try:
-                await self.chat.take_in(self.chat.read(told))
+                await self.chat.hear(told)
             except Unavailable:
                 continue
             self.rules.updates.delivered(told["update_id"])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.catalog_file import catalog_from_file
-from adapters.http.limits import TooManyRequests
+from adapters.http.limits import LimitsAway, TooManyRequests
 from core.domain.payment import InboxStatus
 from core.domain.purchase import PurchaseStatus
 from core.use_cases.customers import Account
@@ -88,9 +88,7 @@ async def test_two_taps_are_one_order(any_room: ChatRoom) -> None:
     told = room.rules.updates.fetched(0, 100, at=room.world.clock())
     assert len(told) == 2
 
-    await asyncio.gather(
-        *(room.chat.take_in(room.chat.read(one)) for one in told), return_exceptions=True
-    )
+    await asyncio.gather(*(room.chat.hear(one) for one in told), return_exceptions=True)
     await room.delivers()
 
     assert await orders(room, BEN) == [PurchaseStatus.PENDING]
@@ -101,10 +99,10 @@ async def test_an_update_that_comes_again_changes_nothing(any_room: ChatRoom) ->
     room = any_room
     room.rules.send(ANNA, "/start", at=room.world.clock())
     [told] = room.rules.updates.fetched(0, 1, at=room.world.clock())
-    await room.chat.take_in(room.chat.read(told))
+    await room.chat.hear(told)
     before = room.messages()
 
-    await room.chat.take_in(room.chat.read(told))
+    await room.chat.hear(told)
 
     assert room.messages() == before
 
@@ -236,7 +234,7 @@ async def test_what_no_screen_sends_is_answered_with_how_things_are(
     room: ChatRoom, data: str
 ) -> None:
     await room.says("/start", BEN)
-    await room.chat.take_in(room.chat.read(_pressed(room, data)))
+    await room.chat.hear(_pressed(room, data))
     assert "That screen was out of date" in room.screen(BEN)["text"]
 
 
@@ -248,7 +246,7 @@ async def test_a_forged_button_gets_a_kind_word_and_moves_nothing(
     room: ChatRoom, data: str
 ) -> None:
     await room.says("/start", BEN)
-    await room.chat.take_in(room.chat.read(_pressed(room, data)))
+    await room.chat.hear(_pressed(room, data))
     assert "Home" in labels(room.screen(BEN))
     assert await orders(room, BEN) == []
 
@@ -277,7 +275,7 @@ async def test_other_chats_than_private_ones_are_not_answered(room: ChatRoom, ki
     room.rules.send(BEN, "/start", at=room.world.clock())
     [told] = room.rules.updates.fetched(0, 1, at=room.world.clock())
     told["message"]["chat"]["type"] = kind
-    await room.chat.take_in(room.chat.read(told))
+    await room.chat.hear(told)
     assert [one["from"] for one in room.messages(BEN)] == ["user"]
 
 
@@ -305,7 +303,7 @@ async def test_a_chat_that_closes_while_we_answer_is_marked(room: ChatRoom) -> N
     room.rules.send(BEN, "/plans", at=room.world.clock())
     told = room.rules.updates.fetched(0, 1, at=room.world.clock())[0]
     room.rules.block(BEN, at=room.world.clock())
-    await room.chat.take_in(room.chat.read(told))
+    await room.chat.hear(told)
     assert (await account(room, BEN)).standing.customer.unreachable_since is not None
 
 
@@ -357,6 +355,19 @@ async def test_who_taps_too_fast_is_told_when_to_come_back(room: ChatRoom) -> No
     room.limit_reached = TooManyRequests(17)
     assert "Try again in 17 s" in (await room.presses("Order for", BEN))["text"]
     assert await orders(room, BEN) == []
+
+
+async def test_where_nobody_can_count_the_asking_a_screen_says_so(room: ChatRoom) -> None:
+    pay = await ordered(room)
+    await room.says("/start p_PRO_YEARLY", BEN)
+    await room.presses("Choose", BEN)
+    room.limit_reached = LimitsAway()
+    assert "Nothing is lost" in (await room.presses("Order for", BEN))["text"]
+    room.rules.press(BEN, "I have paid", at=room.world.clock(), message_id=pay["id"])
+    await room.delivers()
+    assert room.owed() == 0
+    room.limit_reached = None
+    assert link(await room.presses("Try again", BEN))
 
 
 async def test_other_gateways_than_stars_need_the_operators_word(room: ChatRoom) -> None:
