@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from telegram import Bot
+from telegram import Bot, Update
 
 from adapters.persistence.memory import MemoryStore
 from adapters.telegram.chat import ALLOWED_UPDATES, Chat
@@ -38,10 +38,10 @@ class Room:
     def __init__(self, bot: Bot) -> None:
         self.away = 0
         self.world = World(MemoryStore(consequences, self._pause))
-        around = Surroundings(
+        self.around = Surroundings(
             self.world.billing, self.world.clock, lambda: "https://t.me/x", self._fine, None
         )
-        self.chat = Chat(bot, around)
+        self.chat = Chat(bot, self.around)
 
     async def _pause(self) -> None:
         await asyncio.sleep(0)
@@ -113,6 +113,53 @@ async def test_what_was_fetched_and_not_acted_on_is_fetched_again(served: Served
         room.away = 0
         async with polling(bot, room.chat):
             await until(lambda: heard(served, BEN))
+
+
+async def test_nobody_waits_for_what_keeps_another(served: Served) -> None:
+    async with a_bot(served) as bot:
+        room = Room(bot)
+        await room.world.opens()
+        let_go = asyncio.Event()
+
+        class Troubled(Chat):
+            async def take_in(self, update: Update) -> None:
+                if update.effective_user.id == ANNA:
+                    await let_go.wait()
+                await super().take_in(update)
+
+        served.control(f"telegram/users/{ANNA}/send", text="/start")
+        served.control(f"telegram/users/{ANNA}/send", text="/plans")
+        served.control(f"telegram/users/{BEN}/send", text="/start")
+        async with polling(bot, Troubled(bot, room.around)):
+            await until(lambda: heard(served, BEN))
+            served.control(f"telegram/users/{BEN}/send", text="/plans")
+            await until(lambda: len(heard(served, BEN)) == 2)
+            assert heard(served, ANNA) == []
+            let_go.set()
+            await until(lambda: len(heard(served, ANNA)) == 2)
+        pending = (await bot.get_webhook_info()).pending_update_count
+    assert ["Тарифы" in one for one in heard(served, ANNA)] == [False, True]
+    assert pending == 0
+
+
+async def test_a_bug_of_ours_ends_no_loop(served: Served) -> None:
+    async with a_bot(served) as bot:
+        room = Room(bot)
+        await room.world.opens()
+
+        class Troubled(Chat):
+            async def take_in(self, update: Update) -> None:
+                if update.effective_user.id == ANNA:
+                    raise ZeroDivisionError
+                await super().take_in(update)
+
+        served.control(f"telegram/users/{ANNA}/send", text="/start")
+        served.control(f"telegram/users/{BEN}/send", text="/start")
+        async with polling(bot, Troubled(bot, room.around)):
+            await until(lambda: heard(served, BEN))
+            served.control(f"telegram/users/{BEN}/send", text="/plans")
+            await until(lambda: len(heard(served, BEN)) == 2)
+    assert heard(served, ANNA) == []
 
 
 async def test_the_bot_says_who_it_is_in_each_language(served: Served) -> None:
