@@ -7,6 +7,7 @@ import pytest
 
 from adapters.catalog_file import catalog_from_file
 from adapters.http.limits import LimitsAway, TooManyRequests
+from adapters.telegram.drawing import COURTESY_SECONDS
 from core.domain.payment import InboxStatus
 from core.domain.purchase import PurchaseStatus
 from core.use_cases.customers import Account
@@ -368,6 +369,18 @@ async def test_where_nobody_can_count_the_asking_a_screen_says_so(room: ChatRoom
     assert room.owed() == 0
     room.limit_reached = None
     assert link(await room.presses("Try again", BEN))
+
+
+async def test_a_button_that_goes_on_spinning_does_not_keep_the_screen(room: ChatRoom) -> None:
+    await room.says("/start", BEN)
+
+    async def hang(method: str) -> None:
+        if method == "answerCallbackQuery":
+            await asyncio.Event().wait()
+
+    room.network.on_the_way = hang
+    async with asyncio.timeout(2 * COURTESY_SECONDS):
+        assert "Plans" in (await room.presses("Plans", BEN))["text"]
 
 
 async def test_other_gateways_than_stars_need_the_operators_word(room: ChatRoom) -> None:
