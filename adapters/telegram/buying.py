@@ -1,5 +1,6 @@
 """Screens of a purchase: plans, one plan, the order before it is agreed, paying, how it ended."""
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
@@ -17,7 +18,7 @@ from core.use_cases.checkouts import Started
 from core.use_cases.purchases import Preview, PreviewOutdated
 
 PREVIEW_LETTERS: Final = 16
-"""So much of a preview's id goes into a button: the whole of it would leave the plan no room."""
+"""So much of what stands for a screen goes into a button: the whole would leave the plan no room."""
 
 NUMBER_LETTERS: Final = 6
 
@@ -59,7 +60,7 @@ async def buy(visit: Visit, words: Sequence[str]) -> Screen:
     shown, code = words
     try:
         preview = await visit.billing.preview_purchase(visit.customer.id, code, in_telegram=True)
-        if _short(preview) != shown:
+        if _shown(visit, preview) != shown:
             return _order_to_confirm(visit, preview).after(visit.texts("confirm.changed"))
         try:
             await visit.around.may_check_out(visit.customer.id, visit.cause)
@@ -137,7 +138,7 @@ def _order_to_confirm(visit: Visit, preview: Preview) -> Screen:
         texts("confirm.once"),
     ]
     buttons = [
-        [visit.button("buy", "buy", _short(preview), code, price=preview.amount)],
+        [visit.button("buy", "buy", _shown(visit, preview), code, price=preview.amount)],
         [visit.button("back", "plan", code)],
     ]
     return Screen("\n".join(lines), buttons)
@@ -156,8 +157,13 @@ def _fate_of_the_present_plan(visit: Visit, preview: Preview) -> str:
     return texts("confirm.replaces_at_once", plan=title)
 
 
-def _short(preview: Preview) -> str:
-    return preview.id.removeprefix("pre_")[:PREVIEW_LETTERS]
+def _shown(visit: Visit, preview: Preview) -> str:
+    """
+    Stands for the screen with this preview, until its day is over: what returns for the time that
+    is left, and the end, move with the time although nothing else has changed.
+    """
+    shown = f"{preview.id} {visit.now.date()}"
+    return hashlib.sha256(shown.encode()).hexdigest()[:PREVIEW_LETTERS]
 
 
 def _order(visit: Visit, started: Started) -> Screen:

@@ -13,6 +13,7 @@ from telegram import Bot, CallbackQuery, ChatMemberUpdated, Message, MessageEnti
 from telegram.constants import ChatType
 from telegram.error import TelegramError
 
+from adapters.locales.translations import guessed
 from adapters.telegram import buying, home
 from adapters.telegram.drawing import acknowledge, redraw, seem_busy, send
 from adapters.telegram.screens import Screen, pressed
@@ -54,7 +55,6 @@ HIDDEN_COMMANDS: Final = frozenset({"paysupport"})
 
 _CONTACT: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}", re.ASCII)
 _LINK: Final = re.compile(r"(?:r_[A-Za-z0-9-]{1,32}(?:__|$))?(?:([po])_([A-Za-z0-9_]{1,60}))?")
-_LANGUAGE: Final = re.compile(r"[a-z]{2}", re.ASCII)
 
 log: Final = structlog.get_logger(__name__)
 
@@ -164,10 +164,9 @@ class Chat:
 
     async def _visit(self, user: User, cause: Cause) -> Visit:
         """The first contact registers; the language is guessed then, and never again."""
-        guess = (user.language_code or "")[:2].lower()
         customer = await self._around.billing.register_customer(
             Identity(IdentityKind.TELEGRAM, str(user.id)),
-            first_language=guess if _LANGUAGE.fullmatch(guess) else "en",
+            first_language=guessed(user.language_code),
         )
         if customer.unreachable_since is not None:
             await self._around.billing.mark_reach(customer.id, is_reachable=True)

@@ -63,8 +63,8 @@ class Texts:
         return word_for(number, words, self.language)
 
     def own(self, texts: Mapping[str, str]) -> str:
-        """What the operator wrote, in this language or else in any; empty where nothing is."""
-        return _own(texts, self.language) or ""
+        """For a message: what the operator wrote, in this language or else in any, or nothing."""
+        return html.escape(_own(texts, self.language) or "")
 
     def period(self, period: Period) -> str:
         return self.count(f"period.{period.unit}", period.count)

@@ -77,7 +77,7 @@ async def test_the_order_tells_what_becomes_of_the_present_plan(room: ChatRoom) 
 
     await room.says("/start p_PRO_YEARLY", BEN)
     replaces = await room.presses("Choose", BEN)
-    assert "149.50 return to your wallet" in replaces["text"]
+    assert "149.50 will return to your wallet" in replaces["text"]
 
 
 async def test_two_taps_are_one_order(any_room: ChatRoom) -> None:
@@ -142,6 +142,22 @@ async def test_an_old_screen_does_not_buy_what_was_bought_elsewhere(room: ChatRo
     assert await orders(room, BEN) == [PurchaseStatus.PAID]
 
 
+async def test_a_screen_of_yesterday_is_shown_anew_before_it_is_agreed_on(room: ChatRoom) -> None:
+    await room.says("/start", BEN)
+    await room.world.hears(room.world.pays(await room.world.buys(await room.customer(BEN))))
+    await room.says("/start p_PRO_YEARLY", BEN)
+    fresh = await room.presses("Choose", BEN)
+    assert "299.00 will return" in fresh["text"]
+    await room.world.time_passes(days=15, hours=12)
+
+    shown = await room.presses("Order for", BEN)
+
+    assert "has changed meanwhile" in shown["text"]
+    assert "149.50 will return" in shown["text"]
+    assert await orders(room, BEN) == [PurchaseStatus.PAID]
+    assert link(await room.presses("Order for", BEN))
+
+
 async def test_a_gateway_that_is_away_loses_no_order(room: ChatRoom) -> None:
     await room.says("/start p_PRO_MONTHLY", BEN)
     await room.presses("Choose", BEN)
@@ -186,6 +202,26 @@ async def test_a_name_is_said_and_never_read_as_markup(room: ChatRoom) -> None:
     home = await room.says("/start", BEN)
     assert "Hi, <b>&\u202e{price}!" in home["text"]
     assert "&lt;b&gt;&amp;" in home["html"]
+
+
+async def test_what_the_operator_wrote_is_never_read_as_markup(room: ChatRoom) -> None:
+    wanted = catalog_from_file(FITNESS)
+    about = replace(wanted.chat, about={"en": "Meals < 5 kcal & more"}, support="<@us>")
+    await room.world.billing.apply_catalog(replace(wanted, chat=about))
+    assert "Meals < 5 kcal & more" in (await room.says("/start", BEN))["text"]
+    assert "<@us>" in (await room.says("/help", BEN))["text"]
+
+
+@pytest.mark.parametrize(
+    ("code", "language"),
+    [("pt-br", "pt"), ("zh-hans", "zh"), ("RU", "ru"), ("fil", "en"), ("", "en")],
+)
+async def test_the_first_guess_is_the_language_that_telegram_names(
+    room: ChatRoom, code: str, language: str
+) -> None:
+    room.rules.set_profile(BEN, {"language_code": code})
+    await room.says("/start", BEN)
+    assert (await account(room, BEN)).standing.customer.language == language
 
 
 @pytest.mark.parametrize(
