@@ -7,20 +7,18 @@ from typing import Final
 
 from adapters.telegram.home import support_line
 from adapters.telegram.screens import Button, Screen, press
-from adapters.telegram.texts import Texts
+from adapters.telegram.texts import Texts, number_of
 from adapters.telegram.visits import Visit
 from core.domain.errors import Unavailable
 from core.domain.period import WindowKind
 from core.domain.plan import Catalog, PlanNotForSale, PlanVersion, QuotaRule
-from core.domain.purchase import Purchase, PurchaseId, PurchaseNotPending, PurchaseStatus
+from core.domain.purchase import PurchaseId, PurchaseNotPending, PurchaseStatus
 from core.ports.payment_gateway import CheckoutDeclined, GatewayUnavailable
 from core.use_cases.checkouts import Started
 from core.use_cases.purchases import Preview, PreviewOutdated
 
 PREVIEW_LETTERS: Final = 16
 """So much of what stands for a screen goes into a button: the whole would leave the plan no room."""
-
-NUMBER_LETTERS: Final = 6
 
 
 async def plans(visit: Visit, _: Sequence[str] = ()) -> Screen:
@@ -118,11 +116,6 @@ async def cancel(visit: Visit, words: Sequence[str]) -> Screen:
     return _order(visit, started)
 
 
-def number_of(purchase: Purchase) -> str:
-    """What customer and support call it; the last letters of the id are the ones left to chance."""
-    return purchase.id[-NUMBER_LETTERS:].upper()
-
-
 def _order_to_confirm(visit: Visit, preview: Preview) -> Screen:
     texts, terms = visit.texts, preview.plan.terms
     assert terms.period is not None, "a preview is of something sold"
@@ -186,9 +179,10 @@ def _order(visit: Visit, started: Started) -> Screen:
             pay = Button(
                 texts.label("button.pay", price=purchase.amount), url=opened.confirmation_url
             )
-            rest = [visit.button("check", "check", purchase.id)]
-            cancel_it = [visit.button("cancel", "cancel", purchase.id)]
-            return Screen("\n".join([*lines, "", texts("pay.note")]), [[pay], rest, cancel_it])
+            check_it = visit.button("check", "check", purchase.id)
+            cancel_it = visit.button("cancel", "cancel", purchase.id)
+            rows = [[pay], [check_it], [cancel_it, visit.button("home", "home")]]
+            return Screen("\n".join([*lines, "", texts("pay.note")]), rows)
         case _:
             return Screen(texts(f"order.{purchase.status}", **facts), [again, home])
 

@@ -6,10 +6,9 @@ from typing import Final
 
 from telegram import Bot
 
-from adapters.telegram.buying import number_of
 from adapters.telegram.drawing import send
 from adapters.telegram.screens import Button, Screen, press
-from adapters.telegram.texts import Texts
+from adapters.telegram.texts import Texts, number_of
 from core.domain.money import Money
 from core.domain.purchase import Purchase
 from core.domain.subscription import Standing

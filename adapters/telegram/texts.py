@@ -18,8 +18,10 @@ from core.domain.errors import BillingError
 from core.domain.money import Money
 from core.domain.period import Period
 from core.domain.plan import Catalog, Feature
+from core.domain.purchase import Purchase
 
 CLOCK_IS_ENOUGH_HOURS: Final = 24
+NUMBER_LETTERS: Final = 6
 
 Said = TypeVar("Said")
 
@@ -95,6 +97,11 @@ class Texts:
         if isinstance(fact, datetime):
             return date_text(fact, self._zone, self.language)
         return str(fact)
+
+
+def number_of(purchase: Purchase) -> str:
+    """What customer and support call it; the last letters of the id are the ones left to chance."""
+    return purchase.id[-NUMBER_LETTERS:].upper()
 
 
 def _own(by_language: Mapping[str, Said], language: str) -> Said | None:

@@ -172,6 +172,15 @@ async def test_a_gateway_that_is_away_loses_no_order(room: ChatRoom) -> None:
     assert len(room.world.gateway.payments) == 1
 
 
+async def test_help_leads_back_to_an_order_that_waits_to_be_paid(room: ChatRoom) -> None:
+    pay = await ordered(room)
+    assert "Plans" in labels(await room.presses("Home", BEN))
+    await room.says("/paysupport", BEN)
+    assert link(await room.presses("Order ", BEN)) == link(pay)
+    await room.presses("Cancel the order", BEN)
+    assert not [one for one in labels(await room.says("/help", BEN)) if one.startswith("Order ")]
+
+
 async def test_a_gateway_that_declines_says_so(room: ChatRoom) -> None:
     await room.says("/start p_PRO_MONTHLY", BEN)
     await room.presses("Choose", BEN)
