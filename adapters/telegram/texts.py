@@ -75,7 +75,7 @@ class Texts:
         hours, minutes = hours_and_minutes(at - now)
         if hours >= CLOCK_IS_ENOUGH_HOURS:
             return self.count("span.days", hours // 24)
-        return self.label("span.hours", hours=hours, minutes=minutes)
+        return self.label("span.hours" if hours else "span.minutes", hours=hours, minutes=minutes)
 
     def when(self, at: datetime, now: datetime) -> str:
         """The time of day alone, if it is within a day."""
