@@ -81,7 +81,8 @@ async def buy(visit: Visit, words: Sequence[str]) -> Screen:
         # Unavailable: the order is kept, and its opening carried on meanwhile.
         why = "pay.declined" if isinstance(error, CheckoutDeclined) else "pay.unavailable"
         return _try_again(visit, why, shown, code)
-    return _order(visit, started)
+    # As it stands: this may be a repeat, and the order have ended meanwhile.
+    return await order(visit, [started.purchase.id])
 
 
 async def order(visit: Visit, words: Sequence[str]) -> Screen:

@@ -214,7 +214,9 @@ def _about(update: Update) -> tuple[str, dict[str, object]] | None:
         return "callback_query", {"user": user.id, "data": (query.data or "")[:64]}
     if message is not None:
         command, payload = _command(message)
-        return "message", {"user": user.id, "command": command, "payload": payload[:64]}
+        command = command if command in COMMANDS else ""
+        payload = payload if _LINK.fullmatch(payload) else ""
+        return "message", {"user": user.id, "command": command, "payload": payload}
     if change is not None:
         return "my_chat_member", {"user": user.id, "status": change.new_chat_member.status}
     return None

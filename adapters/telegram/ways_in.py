@@ -15,7 +15,7 @@ from telegram import (
     Update,
     WebAppInfo,
 )
-from telegram.error import RetryAfter, TelegramError
+from telegram.error import BadRequest, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
 
 from adapters.locales.translations import LANGUAGES
@@ -60,25 +60,29 @@ async def open_bot(token: str, api_url: str | None) -> AsyncIterator[Bot]:
 
 async def introduce(bot: Bot, app_url: str | None) -> None:
     """
-    Tell Telegram the commands in each language, and the Mini App behind the menu button.
+    Tell Telegram the commands in each language, and the Mini App behind the menu button. What it
+    refuses is told to the log: a bot without a menu answers all the same.
 
     Raises:
         TelegramError
     """
-    for language in (None, *LANGUAGES):
-        texts = Texts(language or next(iter(LANGUAGES)), "UTC")
-        told = [
-            BotCommand(name, texts.label(f"command.{name}"))
-            for name in COMMANDS
-            if name not in HIDDEN_COMMANDS
-        ]
-        await bot.set_my_commands(told, language_code=language)
     button = Texts(next(iter(LANGUAGES)), "UTC").label("button.app")
-    await bot.set_chat_menu_button(
-        menu_button=MenuButtonDefault()
-        if app_url is None
-        else MenuButtonWebApp(button, WebAppInfo(app_url))
-    )
+    try:
+        for language in (None, *LANGUAGES):
+            texts = Texts(language or next(iter(LANGUAGES)), "UTC")
+            told = [
+                BotCommand(name, texts.label(f"command.{name}"))
+                for name in COMMANDS
+                if name not in HIDDEN_COMMANDS
+            ]
+            await bot.set_my_commands(told, language_code=language)
+        await bot.set_chat_menu_button(
+            menu_button=MenuButtonDefault()
+            if app_url is None
+            else MenuButtonWebApp(button, WebAppInfo(app_url))
+        )
+    except BadRequest as error:
+        log.warning("Telegram refuses the bot's menu", why=error.message)
 
 
 async def open_webhook(bot: Bot, url: str, secret: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from telegram.error import BadRequest
 
 from adapters.catalog_file import catalog_from_file
 from adapters.http.limits import LimitsAway, TooManyRequests
@@ -393,6 +394,37 @@ async def test_a_bug_blocks_nobody_and_is_kept_for_a_person(any_room: ChatRoom) 
     assert "Ben" not in kept.notice.body
     room.limit_reached = None
     assert "Hi, Ben!" in (await room.says("/start", BEN))["text"]
+
+
+@pytest.mark.parametrize("text", ["/start my name is Ben", "/help Ben", "/ben", "/start p_A Ben"])
+async def test_of_what_people_write_nothing_is_kept(room: ChatRoom, text: str) -> None:
+    async def refuse(_: str) -> None:
+        raise BadRequest("can't parse entities")
+
+    room.network.on_the_way = refuse
+    room.rules.send(BEN, text, at=room.world.clock())
+    await room.delivers()
+    async with room.world.store.read() as view:
+        kept = await view.inbox.find("inb_telegram_900000001")
+    assert kept is not None
+    assert kept.status is InboxStatus.FAILED
+    assert "ben" not in kept.notice.body.lower()
+
+
+async def test_an_order_that_ended_before_it_was_drawn_is_shown_as_it_is(room: ChatRoom) -> None:
+    await room.says("/start p_PRO_MONTHLY", BEN)
+    await room.presses("Choose", BEN)
+    room.rules.press(BEN, "Order for", at=room.world.clock())
+    room.rules.faults.plan("flood", 9)
+    await room.delivers()
+    room.rules.faults.plan("flood", 0)
+    who = await room.customer(BEN)
+    [started] = await room.world.billing.show_purchases.page(who, limit=1)
+    await room.world.billing.cancel_purchase(who, started.purchase.id)
+
+    await room.delivers()
+
+    assert "is canceled" in room.screen(BEN)["text"]
 
 
 async def test_who_taps_too_fast_is_told_when_to_come_back(room: ChatRoom) -> None:

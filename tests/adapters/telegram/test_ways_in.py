@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 from telegram import Bot, Update
+from telegram.error import BadRequest
 
 from adapters.persistence.memory import MemoryStore
 from adapters.telegram.chat import ALLOWED_UPDATES, Chat
@@ -15,7 +17,7 @@ from core.domain.cause import Cause, StoreBusy
 from core.domain.customer import CustomerId
 from core.use_cases.consequences import consequences
 from sandbox.app import DEMO_BOT_TOKEN
-from tests.adapters.telegram.chat_room import ANNA, BEN
+from tests.adapters.telegram.chat_room import ANNA, BEN, ChatRoom
 from tests.sandbox.served_sandbox import Served, serve
 from tests.world import World
 
@@ -171,6 +173,18 @@ async def test_the_bot_says_who_it_is_in_each_language(served: Served) -> None:
     assert [one.description for one in russian][:2] == ["В начало", "Тарифы и цены"]
     assert [one.command for one in default] == ["start", "plans", "status", "language", "help"]
     assert button.to_dict()["web_app"]["url"] == "http://127.0.0.1/app/"
+
+
+async def test_a_menu_that_telegram_refuses_keeps_no_bot_from_answering() -> None:
+    room = ChatRoom(MemoryStore(consequences))
+
+    async def refuse(_: str) -> None:
+        raise BadRequest("BUTTON_URL_INVALID")
+
+    room.network.on_the_way = refuse
+    with capture_logs() as told:
+        await introduce(room.bot, "https://wrong.example.com/")
+    assert [one["why"] for one in told] == ["BUTTON_URL_INVALID"]
 
 
 async def test_the_webhook_is_asked_for_with_what_we_hear_and_nothing_is_dropped(
