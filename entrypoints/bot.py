@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -69,15 +69,12 @@ async def bot_at_work(
         way_in = "none here"
         if secret is not None:
 
-            async def take_in(told: Mapping[str, object]) -> None:
-                await chat.take_in(chat.read(told))
-
             async def prepare() -> None:
                 await _introduced(bot, settings, address, stop)
                 url = f"{settings.base_url}{WEBHOOK_PATH}"
                 await until_done(lambda: open_webhook(bot, url, secret), stop)
 
-            door, work, way_in = UpdatesDoor(secret, take_in), prepare, "webhook"
+            door, work, way_in = UpdatesDoor(secret, chat.hear), prepare, "webhook"
         elif polls:
 
             async def ask() -> None:

@@ -32,3 +32,5 @@ def configure_logs(level: str, *, for_people: bool) -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", force=True
     )
+    # What it cannot read it logs whole, with people's names and words; the error comes to us anyway.
+    logging.getLogger("telegram").setLevel(logging.CRITICAL + 1)

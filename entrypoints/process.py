@@ -29,7 +29,7 @@ from adapters.http.limits import (
 from adapters.http.return_urls import ReturnUrls, origin_of
 from adapters.http.tokens import AccessTokens, new_api_key
 from adapters.jobs.pump import Pump
-from adapters.jobs.work import work_of
+from adapters.jobs.work import ASIDE, work_of
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.store import SqlStore, open_store
 from adapters.telegram.notifier import TelegramNotifier
@@ -288,7 +288,8 @@ async def work(parts: Opened, stop: asyncio.Event, *, again_after: float = 2.0) 
     Work off jobs until told to stop. Where another process holds the pump, or the database does
     not answer, try again after so many seconds: a process without a worker settles nothing.
     """
-    pump = Pump(parts.store, work_of(parts.billing), parts.now, sweep=parts.billing.sweep)
+    billing = parts.billing
+    pump = Pump(parts.store, work_of(billing), parts.now, aside=ASIDE, sweep=billing.sweep)
     told = ""
     while not stop.is_set():
         try:

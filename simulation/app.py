@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final, TypeVar
 
 from adapters.jobs.pump import Pump
-from adapters.jobs.work import work_of
+from adapters.jobs.work import ASIDE, work_of
 from adapters.persistence.memory import Committed, MemoryStore
 from adapters.persistence.memory.tables import JobStatus, Tables
 from core.domain.errors import BillingError, Unavailable
@@ -149,6 +149,7 @@ class App:
             self._store,
             work_of(self.billing),
             self.now,
+            aside=ASIDE,
             sweep=self._sweep_when_due,
             poll_every=NEVER,  # `heard` wakes it in time, so that idle days cost nothing.
             on_error=self._heard_error,

@@ -9,7 +9,7 @@ from dependency_injector import providers
 from adapters.catalog_file import catalog_from_file
 from adapters.gateways.memory import MemoryGateway
 from adapters.jobs.pump import Pump
-from adapters.jobs.work import work_of
+from adapters.jobs.work import ASIDE, work_of
 from adapters.memory_notifier import MemoryNotifier
 from core.domain.cause import Cause
 from core.domain.customer import CustomerId, identity
@@ -50,7 +50,7 @@ class World:
             now=providers.Object(self.clock),
             new_id=providers.Object(self.ids),
         ).billing()
-        self.pump = Pump(store, work_of(self.billing), self.clock)
+        self.pump = Pump(store, work_of(self.billing), self.clock, aside=ASIDE)
         self._requests = 0
 
     async def opens(self) -> "World":

@@ -59,6 +59,7 @@ from adapters.http.limits import (
 )
 from adapters.http.operations import Closed, Operation
 from adapters.http.problems import PathNotFound
+from adapters.locales.translations import guessed
 from core.domain.cause import StoreBusy
 from core.domain.credentials import (
     NotSignedIn,
@@ -118,7 +119,7 @@ async def sign_in_with_telegram(request: Request, body: TelegramSignIn) -> Respo
     await count_once(request, SIGN_IN_BY_CUSTOMER, str(data.user_id))
     customer = await edge.billing.register_customer(
         Identity(IdentityKind.TELEGRAM, str(data.user_id)),
-        first_language=(data.language_code or "en")[:2].lower(),
+        first_language=guessed(data.language_code),
     )
     session = await edge.billing.open_session(
         customer.id,

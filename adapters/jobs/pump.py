@@ -1,7 +1,7 @@
 """The one-process job runner: takes due jobs from the store and runs each until it is done."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -32,7 +32,8 @@ log: Final = structlog.get_logger(__name__)
 
 class Pump:
     """
-    Runs jobs, up to `concurrency` at a time. A job that fails is tried again, each time after
+    Runs jobs, up to `concurrency` at a time, and as many more of those put `aside`: they wait for
+    somebody whom the others must not wait for. A job that fails is tried again, each time after
     twice the wait: TRIES_MAX times, or for a day and a half where something outside was unavailable.
     Then it is parked, and a case tells a person.
 
@@ -47,24 +48,26 @@ class Pump:
         now: Now,
         *,
         concurrency: int = 8,
+        aside: Collection[str] = (),
         sweep: Callable[[], Awaitable[int]] | None = None,
         sweep_every: float = 5.0,
         poll_every: float = 0.25,
         on_error: Callable[[Exception], None] | None = None,
     ) -> None:
         """
-        `sweep` finds work by time and says how much; both waits are in seconds. `on_error` is
-        told of every failure that the log is told of.
+        `aside` are names of jobs. `sweep` finds work by time and says how much; both waits are in
+        seconds. `on_error` is told of every failure that the log is told of.
         """
         self._store = store
         self._work = work
         self._now = now
         self._concurrency = concurrency
+        self._aside = aside
         self._sweep = sweep
         self._sweep_every = sweep_every
         self._poll_every = poll_every
         self._on_error = on_error
-        self._running = 0
+        self._running = {False: 0, True: 0}  # By whether they are put aside.
         # Jobs may be taken that nobody runs: a dead pump left them, or a lost answer to a commit.
         self._has_orphans = True
         self._woken = asyncio.Event()
@@ -114,21 +117,24 @@ class Pump:
 
     async def _start_due(self, tasks: asyncio.TaskGroup) -> int:
         """Begin as many due jobs as there is room for; how many."""
-        if self._running == self._concurrency:
+        if min(self._running.values()) == self._concurrency:
             return 0
         claimed = await self._surely(self._claim)
         for job in claimed:
-            self._running += 1
+            self._running[job.job.name in self._aside] += 1
             tasks.create_task(self._do(job))
         return len(claimed)
 
     async def _claim(self) -> list[ClaimedJob]:
-        if self._running and self._has_orphans:
+        if any(self._running.values()) and self._has_orphans:
             return []
         async with self._store.write() as uow:
             released = await uow.jobs.release() if self._has_orphans else 0
-            free = self._concurrency - self._running
-            claimed = await uow.jobs.claim(self._now(), limit=free)
+            now, claimed = self._now(), []
+            if free := self._concurrency - self._running[False]:
+                claimed += await uow.jobs.claim(now, limit=free, but=self._aside)
+            if self._aside and (free := self._concurrency - self._running[True]):
+                claimed += await uow.jobs.claim(now, limit=free, only=self._aside)
             if claimed or released:
                 self._has_orphans = True  # Until we know that the commit took place.
                 await uow.commit()
@@ -140,7 +146,7 @@ class Pump:
             error = await self._try(job)
             await self._surely(partial(self._write_down, job, error))
         finally:
-            self._running -= 1
+            self._running[job.job.name in self._aside] -= 1
             self.wake()
 
     async def _try(self, job: ClaimedJob) -> Exception | None:

@@ -1,6 +1,7 @@
 """Which use case does which job."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 from core.domain.checkout import CheckoutId
 from core.domain.customer import CustomerId
@@ -20,6 +21,9 @@ from core.use_cases.consequences import (
     WATCH_CHECKOUT,
 )
 from core.use_cases.news import NewsRef
+
+ASIDE: Final = frozenset({TELL_CUSTOMER})
+"""Nobody's money waits for a chat that is slow, or for thousands who are told something."""
 
 Payload = Mapping[str, str]
 Work = Mapping[str, Callable[[Payload], Awaitable[None]]]

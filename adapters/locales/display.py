@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from typing import Final
 
 from babel.core import Locale, UnknownLocaleError
 from babel.dates import format_datetime
@@ -11,6 +12,8 @@ from babel.numbers import format_currency, format_decimal
 
 from core.domain.money import Money
 from core.domain.period import time_zone
+
+_OWN_NAMES: Final = {("ru", "MSK"): "МСК"}
 
 
 def money_text(money: Money, language: str) -> str:
@@ -29,12 +32,12 @@ def money_text(money: Money, language: str) -> str:
 
 def date_text(at: datetime, zone: str, language: str) -> str:
     """`10 Apr 2026, 12:00 MSK`."""
-    return f"{format_datetime(at, 'd MMM y, HH:mm', time_zone(zone), _locale(language))} {_name(at, zone)}"
+    return f"{format_datetime(at, 'd MMM y, HH:mm', time_zone(zone), _locale(language))} {_name(at, zone, language)}"
 
 
 def time_text(at: datetime, zone: str, language: str) -> str:
     """`12:00 MSK`."""
-    return f"{format_datetime(at, 'HH:mm', time_zone(zone), _locale(language))} {_name(at, zone)}"
+    return f"{format_datetime(at, 'HH:mm', time_zone(zone), _locale(language))} {_name(at, zone, language)}"
 
 
 def plural_category(number: int, language: str) -> str:
@@ -61,7 +64,7 @@ def _locale(language: str) -> Locale:
         return Locale("en")
 
 
-def _name(at: datetime, zone: str) -> str:
-    """`MSK`; where a zone has no letters of its own, the distance from UTC."""
+def _name(at: datetime, zone: str, language: str) -> str:
+    """`MSK`, `МСК`; where a zone has no letters of its own, the distance from UTC."""
     name = at.astimezone(time_zone(zone)).strftime("%Z")
-    return f"UTC{name}" if name[:1] in {"+", "-"} else name
+    return f"UTC{name}" if name[:1] in {"+", "-"} else _OWN_NAMES.get((language, name), name)

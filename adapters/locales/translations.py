@@ -1,6 +1,7 @@
 """The languages that Billhook speaks: gettext catalogs beside this file, read once."""
 
 import gettext
+import re
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +13,13 @@ from babel.messages.pofile import read_po
 FOLDER: Final = Path(__file__).parent
 LANGUAGES: Final = {"en": "English", "ru": "Русский"}
 """Each by the name that its speakers know it by; the first stands in for those we lack."""
+_LANGUAGE: Final = re.compile(r"[a-z]{2}", re.ASCII)
+
+
+def guessed(code: str | None) -> str:
+    """The language of an IETF tag such as `pt-br`, as Telegram names it; else the first of ours."""
+    language = (code or "").partition("-")[0].lower()
+    return language if _LANGUAGE.fullmatch(language) else next(iter(LANGUAGES))
 
 
 def spoken(language: str) -> str:

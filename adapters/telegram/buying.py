@@ -1,25 +1,24 @@
 """Screens of a purchase: plans, one plan, the order before it is agreed, paying, how it ended."""
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
 from adapters.telegram.home import support_line
 from adapters.telegram.screens import Button, Screen, press
-from adapters.telegram.texts import Texts
+from adapters.telegram.texts import Texts, number_of
 from adapters.telegram.visits import Visit
 from core.domain.errors import Unavailable
 from core.domain.period import WindowKind
 from core.domain.plan import Catalog, PlanNotForSale, PlanVersion, QuotaRule
-from core.domain.purchase import Purchase, PurchaseId, PurchaseNotPending, PurchaseStatus
+from core.domain.purchase import PurchaseId, PurchaseNotPending, PurchaseStatus
 from core.ports.payment_gateway import CheckoutDeclined, GatewayUnavailable
 from core.use_cases.checkouts import Started
 from core.use_cases.purchases import Preview, PreviewOutdated
 
 PREVIEW_LETTERS: Final = 16
-"""So much of a preview's id goes into a button: the whole of it would leave the plan no room."""
-
-NUMBER_LETTERS: Final = 6
+"""So much of what stands for a screen goes into a button: the whole would leave the plan no room."""
 
 
 async def plans(visit: Visit, _: Sequence[str] = ()) -> Screen:
@@ -59,9 +58,12 @@ async def buy(visit: Visit, words: Sequence[str]) -> Screen:
     shown, code = words
     try:
         preview = await visit.billing.preview_purchase(visit.customer.id, code, in_telegram=True)
-        if _short(preview) != shown:
+        if _shown(visit, preview) != shown:
             return _order_to_confirm(visit, preview).after(visit.texts("confirm.changed"))
-        await visit.around.may_check_out(visit.customer.id, visit.cause)
+        try:
+            await visit.around.may_check_out(visit.customer.id, visit.cause)
+        except Unavailable:
+            return _try_again(visit, "error.unavailable", shown, code)
         await visit.takes_a_while()
         started = await visit.billing.start_purchase(
             visit.customer.id,
@@ -75,11 +77,12 @@ async def buy(visit: Visit, words: Sequence[str]) -> Screen:
         return (await confirm(visit, [code])).after(visit.texts("confirm.changed"))
     except PlanNotForSale:
         return await _no_way_to_pay(visit)
-    except CheckoutDeclined:
-        return _try_again(visit, "pay.declined", shown, code)
-    except GatewayUnavailable:  # The order is kept, and its opening carried on meanwhile.
-        return _try_again(visit, "pay.unavailable", shown, code)
-    return _order(visit, started)
+    except (CheckoutDeclined, GatewayUnavailable) as error:
+        # Unavailable: the order is kept, and its opening carried on meanwhile.
+        why = "pay.declined" if isinstance(error, CheckoutDeclined) else "pay.unavailable"
+        return _try_again(visit, why, shown, code)
+    # As it stands: this may be a repeat, and the order have ended meanwhile.
+    return await order(visit, [started.purchase.id])
 
 
 async def order(visit: Visit, words: Sequence[str]) -> Screen:
@@ -96,9 +99,9 @@ async def check(visit: Visit, words: Sequence[str]) -> Screen:
     started = await show(visit.customer.id, PurchaseId(purchase_id))
     checkout = started.checkout
     if started.purchase.is_pending and checkout is not None and checkout.payment_id is not None:
-        await visit.around.may_check_out(visit.customer.id, visit.cause)
-        await visit.takes_a_while()
         with suppress(Unavailable):  # Nothing was learned; the watcher goes on asking.
+            await visit.around.may_check_out(visit.customer.id, visit.cause)
+            await visit.takes_a_while()
             await visit.billing.settle_payment(checkout.gateway, checkout.payment_id)
         started = await show(visit.customer.id, started.purchase.id)
     screen = _order(visit, started)
@@ -112,11 +115,6 @@ async def cancel(visit: Visit, words: Sequence[str]) -> Screen:
     except PurchaseNotPending:  # It ended otherwise meanwhile, which its screen tells.
         return await order(visit, words)
     return _order(visit, started)
-
-
-def number_of(purchase: Purchase) -> str:
-    """What customer and support call it; the last letters of the id are the ones left to chance."""
-    return purchase.id[-NUMBER_LETTERS:].upper()
 
 
 def _order_to_confirm(visit: Visit, preview: Preview) -> Screen:
@@ -134,7 +132,7 @@ def _order_to_confirm(visit: Visit, preview: Preview) -> Screen:
         texts("confirm.once"),
     ]
     buttons = [
-        [visit.button("buy", "buy", _short(preview), code, price=preview.amount)],
+        [visit.button("buy", "buy", _shown(visit, preview), code, price=preview.amount)],
         [visit.button("back", "plan", code)],
     ]
     return Screen("\n".join(lines), buttons)
@@ -153,8 +151,13 @@ def _fate_of_the_present_plan(visit: Visit, preview: Preview) -> str:
     return texts("confirm.replaces_at_once", plan=title)
 
 
-def _short(preview: Preview) -> str:
-    return preview.id.removeprefix("pre_")[:PREVIEW_LETTERS]
+def _shown(visit: Visit, preview: Preview) -> str:
+    """
+    Stands for the screen with this preview, until its day is over: what returns for the time that
+    is left, and the end, move with the time although nothing else has changed.
+    """
+    shown = f"{preview.id} {visit.now.date()}"
+    return hashlib.sha256(shown.encode()).hexdigest()[:PREVIEW_LETTERS]
 
 
 def _order(visit: Visit, started: Started) -> Screen:
@@ -177,9 +180,10 @@ def _order(visit: Visit, started: Started) -> Screen:
             pay = Button(
                 texts.label("button.pay", price=purchase.amount), url=opened.confirmation_url
             )
-            rest = [visit.button("check", "check", purchase.id)]
-            cancel_it = [visit.button("cancel", "cancel", purchase.id)]
-            return Screen("\n".join([*lines, "", texts("pay.note")]), [[pay], rest, cancel_it])
+            check_it = visit.button("check", "check", purchase.id)
+            cancel_it = visit.button("cancel", "cancel", purchase.id)
+            rows = [[pay], [check_it], [cancel_it, visit.button("home", "home")]]
+            return Screen("\n".join([*lines, "", texts("pay.note")]), rows)
         case _:
             return Screen(texts(f"order.{purchase.status}", **facts), [again, home])
 

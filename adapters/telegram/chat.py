@@ -13,6 +13,7 @@ from telegram import Bot, CallbackQuery, ChatMemberUpdated, Message, MessageEnti
 from telegram.constants import ChatType
 from telegram.error import TelegramError
 
+from adapters.locales.translations import guessed
 from adapters.telegram import buying, home
 from adapters.telegram.drawing import acknowledge, redraw, seem_busy, send
 from adapters.telegram.screens import Screen, pressed
@@ -54,7 +55,6 @@ HIDDEN_COMMANDS: Final = frozenset({"paysupport"})
 
 _CONTACT: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}", re.ASCII)
 _LINK: Final = re.compile(r"(?:r_[A-Za-z0-9-]{1,32}(?:__|$))?(?:([po])_([A-Za-z0-9_]{1,60}))?")
-_LANGUAGE: Final = re.compile(r"[a-z]{2}", re.ASCII)
 
 log: Final = structlog.get_logger(__name__)
 
@@ -69,17 +69,24 @@ class Chat:
         self._bot = bot
         self._around = around
 
-    def read(self, told: Mapping[str, object]) -> Update:
+    async def hear(self, told: Mapping[str, object]) -> None:
         """
+        As `take_in`, of an update as Telegram sends it. One that cannot be read is kept as failed:
+        refused, it would wait for a day in front of all that comes from its chat.
+
         Raises:
-            WebhookNotReadable
+            WebhookNotReadable: it has no number, so it is no update.
+            Unavailable
         """
-        if type(told.get("update_id")) is not int:
+        number = told.get("update_id")
+        if type(number) is not int:
             raise WebhookNotReadable
         try:
-            return Update.de_json(dict(told), self._bot)
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise WebhookNotReadable from error
+            update = Update.de_json(dict(told), self._bot)
+        except Exception as error:  # noqa: BLE001 - Whatever the library says of what it cannot read.
+            await self._keep_unread(number, error)
+        else:
+            await self.take_in(update)
 
     async def take_in(self, update: Update) -> None:
         """
@@ -88,16 +95,35 @@ class Chat:
         Raises:
             Unavailable: Telegram is to send it again. What was decided is not decided anew.
         """
-        about = _about(update)
+        try:
+            about = _about(update)
+        except Exception as error:  # noqa: BLE001 - As in `hear`.
+            return await self._keep_unread(update.update_id, error)
         if about is None:  # A group, another bot, a kind that we never asked for.
-            return
+            return None
         kind, words = about
         body = json.dumps({"kind": kind, **words}, sort_keys=True)
-        await self._around.billing.handle_update(
+        return await self._around.billing.handle_update(
             ChatUpdate(update.update_id, kind, body), partial(self._act, update)
         )
 
+    async def _keep_unread(self, number: int, error: Exception) -> None:
+        async def fail(_: Cause) -> None:
+            raise error
+
+        log.error("an update cannot be read", update=number, error=type(error).__name__)
+        await self._around.billing.handle_update(ChatUpdate(number, "unread", ""), fail)
+
     async def _act(self, update: Update, cause: Cause) -> None:
+        try:
+            await self._answer(update, cause)
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.exception("update failed", update=cause.key, error=type(error).__name__)
+            raise
+
+    async def _answer(self, update: Update, cause: Cause) -> None:
         if update.my_chat_member is not None:
             await self._note_reach(update.my_chat_member)
             return
@@ -113,8 +139,7 @@ class Chat:
             await self._around.billing.mark_reach(visit.customer.id, is_reachable=False)
         except Unavailable:
             raise
-        except Exception as error:
-            log.exception("update failed", update=cause.key, error=type(error).__name__)
+        except Exception:
             with suppress(BillingError, TelegramError):
                 await send(self._bot, user.id, Screen(visit.texts("sorry", number=cause.key)))
             raise
@@ -139,10 +164,9 @@ class Chat:
 
     async def _visit(self, user: User, cause: Cause) -> Visit:
         """The first contact registers; the language is guessed then, and never again."""
-        guess = (user.language_code or "")[:2].lower()
         customer = await self._around.billing.register_customer(
             Identity(IdentityKind.TELEGRAM, str(user.id)),
-            first_language=guess if _LANGUAGE.fullmatch(guess) else "en",
+            first_language=guessed(user.language_code),
         )
         if customer.unreachable_since is not None:
             await self._around.billing.mark_reach(customer.id, is_reachable=True)
@@ -190,7 +214,9 @@ def _about(update: Update) -> tuple[str, dict[str, object]] | None:
         return "callback_query", {"user": user.id, "data": (query.data or "")[:64]}
     if message is not None:
         command, payload = _command(message)
-        return "message", {"user": user.id, "command": command, "payload": payload[:64]}
+        command = command if command in COMMANDS else ""
+        payload = payload if _LINK.fullmatch(payload) else ""
+        return "message", {"user": user.id, "command": command, "payload": payload}
     if change is not None:
         return "my_chat_member", {"user": user.id, "status": change.new_chat_member.status}
     return None

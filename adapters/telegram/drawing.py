@@ -1,13 +1,14 @@
 """Putting messages into a chat, and Telegram's refusals in our words."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from typing import Final
 
 from telegram import Bot, LinkPreviewOptions
 from telegram.constants import ChatAction, ParseMode
-from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TelegramError
+from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 
 from adapters.telegram.screens import Screen
 from core.ports.notifier import CustomerUnreachable, NotifierUnavailable
@@ -20,6 +21,7 @@ CANNOT_BE_EDITED: Final = (
     "there is no text in the message to edit",
     "message_id_invalid",
 )
+COURTESY_SECONDS: Final = 2.0
 NO_PREVIEW: Final = LinkPreviewOptions(is_disabled=True)
 
 
@@ -66,14 +68,22 @@ async def redraw(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> Non
 
 async def acknowledge(bot: Bot, query_id: str) -> None:
     """Stop the button's spinning. Too late or lost, it does no harm."""
-    with suppress(TelegramError):
+    async with _as_a_courtesy():
         await bot.answer_callback_query(query_id)
 
 
 async def seem_busy(bot: Bot, chat_id: int) -> None:
     """Show that an answer is on its way, for five seconds."""
-    with suppress(TelegramError):
+    async with _as_a_courtesy():
         await bot.send_chat_action(chat_id, ChatAction.TYPING)
+
+
+@asynccontextmanager
+async def _as_a_courtesy() -> AsyncIterator[None]:
+    """What is not worth waiting for, nor worth a word where it fails."""
+    with suppress(TelegramError, TimeoutError):
+        async with asyncio.timeout(COURTESY_SECONDS):
+            yield
 
 
 @contextmanager
@@ -88,7 +98,7 @@ def _refusals_told() -> Iterator[None]:
         if "chat not found" in error.message.lower():
             raise CustomerUnreachable from error
         raise
-    except NetworkError as error:
+    except TelegramError as error:  # Also a token that is being replaced, and nonsense of a proxy.
         raise NotifierUnavailable from error
 
 

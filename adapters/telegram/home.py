@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from adapters.locales.translations import LANGUAGES
 from adapters.telegram.screens import Button, Screen, press
-from adapters.telegram.texts import Texts
+from adapters.telegram.texts import Texts, number_of
 from adapters.telegram.visits import Visit
 from core.domain.plan import Catalog
 from core.use_cases.customers import Account
@@ -69,11 +69,18 @@ async def language(visit: Visit, words: Sequence[str]) -> Screen:
 
 
 async def help_(visit: Visit, _: Sequence[str] = ()) -> Screen:
+    """With the way to the newest order, for who paid and waits."""
     texts = visit.texts
     catalog = await visit.billing.show_catalog()
+    newest = await visit.billing.show_purchases.page(visit.customer.id, limit=1)
+    open_orders = [
+        visit.button("order", "order", one.purchase.id, number=number_of(one.purchase))
+        for one in newest
+        if one.purchase.is_pending
+    ]
     return Screen(
         "\n\n".join([texts("help.text"), support_line(texts, catalog)]),
-        [[visit.button("status", "status"), visit.button("back", "home")]],
+        [open_orders, [visit.button("status", "status"), visit.button("back", "home")]],
     )
 
 

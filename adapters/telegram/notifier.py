@@ -6,10 +6,9 @@ from typing import Final
 
 from telegram import Bot
 
-from adapters.telegram.buying import number_of
 from adapters.telegram.drawing import send
 from adapters.telegram.screens import Button, Screen, press
-from adapters.telegram.texts import Texts
+from adapters.telegram.texts import Texts, number_of
 from core.domain.money import Money
 from core.domain.purchase import Purchase
 from core.domain.subscription import Standing
@@ -18,8 +17,6 @@ from core.ports.unit_of_work import Now
 
 PACE_SECONDS: Final = 0.04
 """Twenty-five messages a second: Telegram's guide for all chats together is thirty."""
-
-AT_ONCE: Final = 4
 
 
 class TelegramNotifier:
@@ -32,7 +29,6 @@ class TelegramNotifier:
         self._bot = bot
         self._now = now
         self._waits_until: datetime | None = None
-        self._gate = asyncio.Semaphore(AT_ONCE)
         self._pace = asyncio.Lock()
 
     def reaches(self, standing: Standing) -> bool:
@@ -41,14 +37,13 @@ class TelegramNotifier:
     async def tell(self, news: News) -> None:
         chat_id = news.standing.customer.telegram_id
         assert chat_id is not None, "ask `reaches` first"
-        async with self._gate:
-            await self._turn()
-            try:
-                await send(self._bot, chat_id, screen_from_news(news))
-            except NotifierUnavailable as error:
-                wait = timedelta(seconds=error.retry_after_seconds)
-                self._waits_until = self._now() + wait
-                raise
+        await self._turn()
+        try:
+            await send(self._bot, chat_id, screen_from_news(news))
+        except NotifierUnavailable as error:
+            until = self._now() + timedelta(seconds=error.retry_after_seconds)
+            self._waits_until = max(until, self._waits_until or until)
+            raise
 
     async def _turn(self) -> None:
         async with self._pace:

@@ -18,8 +18,10 @@ from core.domain.errors import BillingError
 from core.domain.money import Money
 from core.domain.period import Period
 from core.domain.plan import Catalog, Feature
+from core.domain.purchase import Purchase
 
 CLOCK_IS_ENOUGH_HOURS: Final = 24
+NUMBER_LETTERS: Final = 6
 
 Said = TypeVar("Said")
 
@@ -63,8 +65,8 @@ class Texts:
         return word_for(number, words, self.language)
 
     def own(self, texts: Mapping[str, str]) -> str:
-        """What the operator wrote, in this language or else in any; empty where nothing is."""
-        return _own(texts, self.language) or ""
+        """For a message: what the operator wrote, in this language or else in any, or nothing."""
+        return html.escape(_own(texts, self.language) or "")
 
     def period(self, period: Period) -> str:
         return self.count(f"period.{period.unit}", period.count)
@@ -73,7 +75,7 @@ class Texts:
         hours, minutes = hours_and_minutes(at - now)
         if hours >= CLOCK_IS_ENOUGH_HOURS:
             return self.count("span.days", hours // 24)
-        return self.label("span.hours", hours=hours, minutes=minutes)
+        return self.label("span.hours" if hours else "span.minutes", hours=hours, minutes=minutes)
 
     def when(self, at: datetime, now: datetime) -> str:
         """The time of day alone, if it is within a day."""
@@ -95,6 +97,11 @@ class Texts:
         if isinstance(fact, datetime):
             return date_text(fact, self._zone, self.language)
         return str(fact)
+
+
+def number_of(purchase: Purchase) -> str:
+    """What customer and support call it; the last letters of the id are the ones left to chance."""
+    return purchase.id[-NUMBER_LETTERS:].upper()
 
 
 def _own(by_language: Mapping[str, Said], language: str) -> Said | None:

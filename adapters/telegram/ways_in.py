@@ -1,7 +1,7 @@
 """How updates reach us: Telegram calls our webhook, or we ask for them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from typing import Any, Final, TypeVar
@@ -15,7 +15,7 @@ from telegram import (
     Update,
     WebAppInfo,
 )
-from telegram.error import RetryAfter, TelegramError
+from telegram.error import BadRequest, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
 
 from adapters.locales.translations import LANGUAGES
@@ -27,7 +27,8 @@ from core.ports.notifier import NotifierUnavailable
 
 API_URL: Final = "https://api.telegram.org"
 POLL_SECONDS: Final = 25
-BATCH: Final = 50
+LOOK_SECONDS: Final = 1.0
+BATCH: Final = 100
 CONNECTIONS_MAX: Final = 40
 WAIT_SECONDS_MAX: Final = 30
 FIRST_WAIT_SECONDS: Final = 0.25
@@ -59,25 +60,29 @@ async def open_bot(token: str, api_url: str | None) -> AsyncIterator[Bot]:
 
 async def introduce(bot: Bot, app_url: str | None) -> None:
     """
-    Tell Telegram the commands in each language, and the Mini App behind the menu button.
+    Tell Telegram the commands in each language, and the Mini App behind the menu button. What it
+    refuses is told to the log: a bot without a menu answers all the same.
 
     Raises:
         TelegramError
     """
-    for language in (None, *LANGUAGES):
-        texts = Texts(language or next(iter(LANGUAGES)), "UTC")
-        told = [
-            BotCommand(name, texts.label(f"command.{name}"))
-            for name in COMMANDS
-            if name not in HIDDEN_COMMANDS
-        ]
-        await bot.set_my_commands(told, language_code=language)
     button = Texts(next(iter(LANGUAGES)), "UTC").label("button.app")
-    await bot.set_chat_menu_button(
-        menu_button=MenuButtonDefault()
-        if app_url is None
-        else MenuButtonWebApp(button, WebAppInfo(app_url))
-    )
+    try:
+        for language in (None, *LANGUAGES):
+            texts = Texts(language or next(iter(LANGUAGES)), "UTC")
+            told = [
+                BotCommand(name, texts.label(f"command.{name}"))
+                for name in COMMANDS
+                if name not in HIDDEN_COMMANDS
+            ]
+            await bot.set_my_commands(told, language_code=language)
+        await bot.set_chat_menu_button(
+            menu_button=MenuButtonDefault()
+            if app_url is None
+            else MenuButtonWebApp(button, WebAppInfo(app_url))
+        )
+    except BadRequest as error:
+        log.warning("Telegram refuses the bot's menu", why=error.message)
 
 
 async def open_webhook(bot: Bot, url: str, secret: str) -> None:
@@ -99,57 +104,76 @@ async def open_webhook(bot: Bot, url: str, secret: str) -> None:
 async def poll(bot: Bot, chat: Chat, stop: asyncio.Event) -> None:
     """
     Ask for updates until told to stop. They are confirmed only when they were acted on, so a
-    death in between has them sent again. One customer's are worked on in their order.
+    death in between has them sent again. One customer's are worked on in their order, and nobody
+    waits for another's for longer than LOOK_SECONDS.
     """
     await until_done(lambda: bot.delete_webhook(drop_pending_updates=False), stop)
     offset: int | None = None
+    under_way: dict[int, asyncio.Task[bool]] = {}  # By the update's id, until it is confirmed.
+    newest: dict[int, asyncio.Task[bool]] = {}  # By who sent it.
 
     async def ask() -> tuple[Update, ...]:
+        """What is under way comes with every answer; then the answer does not wait for more."""
+        wait = 0 if under_way else POLL_SECONDS
         return await bot.get_updates(
-            offset, limit=BATCH, timeout=POLL_SECONDS, allowed_updates=ALLOWED_UPDATES
+            offset, limit=BATCH, timeout=wait, allowed_updates=ALLOWED_UPDATES
         )
 
-    while not stop.is_set():
-        updates = await until_done(ask, stop)
-        if not updates:
-            continue
-        done = await asyncio.gather(
-            *(_take_in(chat, of_one, stop) for of_one in _by_customer(updates))
-        )
-        if all(done):
-            offset = updates[-1].update_id + 1
+    async with asyncio.TaskGroup() as tasks:
+        while not stop.is_set():
+            for update in await until_done(ask, stop) or ():
+                if update.update_id not in under_way:
+                    who = 0 if update.effective_user is None else update.effective_user.id
+                    taking = _take_in(chat, update, stop, after=newest.get(who))
+                    newest[who] = under_way[update.update_id] = tasks.create_task(taking)
+            if under_way:
+                await asyncio.wait(under_way.values(), timeout=LOOK_SECONDS)
+            offset = _confirmed(under_way) or offset
+            newest = {who: task for who, task in newest.items() if not task.done()}
+    offset = _confirmed(under_way) or offset
     if offset is not None:  # Confirm what was done; whatever comes with the answer is asked again.
         with suppress(TelegramError):
             await bot.get_updates(offset, limit=1, timeout=0)
 
 
-async def _take_in(chat: Chat, updates: Sequence[Update], stop: asyncio.Event) -> bool:
-    """Whether it was done with all of them, before it was time to stop."""
-    for update in updates:
-        for attempt in count(1):
-            try:
-                await chat.take_in(update)
-                break
-            except NotifierUnavailable as error:
-                if attempt == SCREEN_TRIES:
-                    log.warning("a screen was not drawn", update=update.update_id)
-                    break
-                wait = error.retry_after_seconds
-            except Unavailable as error:
-                log.warning("an update waits", update=update.update_id, why=error.code)
-                wait = 2**attempt
-            await _rest(wait, stop)
-            if stop.is_set():
-                return False
-    return True
+def _confirmed(under_way: dict[int, "asyncio.Task[bool]"]) -> int | None:
+    """Forget those that are done with, up to the first that is not; the number after them."""
+    offset = None
+    for number in sorted(under_way):
+        task = under_way[number]
+        if not task.done() or not task.result():
+            break
+        del under_way[number]
+        offset = number + 1
+    return offset
 
 
-def _by_customer(updates: Iterable[Update]) -> list[list[Update]]:
-    groups: dict[int, list[Update]] = {}
-    for update in updates:
-        user = update.effective_user
-        groups.setdefault(0 if user is None else user.id, []).append(update)
-    return list(groups.values())
+async def _take_in(
+    chat: Chat, update: Update, stop: asyncio.Event, *, after: "asyncio.Task[bool] | None"
+) -> bool:
+    """Whether it is done with, before it was time to stop."""
+    if after is not None and not await after:
+        return False
+    for attempt in count(1):
+        try:
+            await chat.take_in(update)
+        except NotifierUnavailable as error:
+            if attempt == SCREEN_TRIES:
+                log.warning("a screen was not drawn", update=update.update_id)
+                return True
+            wait = min(error.retry_after_seconds, WAIT_SECONDS_MAX)
+        except Unavailable as error:
+            log.warning("an update waits", update=update.update_id, why=error.code)
+            wait = min(2**attempt, WAIT_SECONDS_MAX)
+        except Exception as error:  # A loop that ends answers nobody.
+            log.exception("an update failed", error=type(error).__name__)
+            return True
+        else:
+            return True
+        await _rest(wait, stop)
+        if stop.is_set():
+            break
+    return False
 
 
 async def until_done(
@@ -169,7 +193,7 @@ async def until_done(
             return asking.result()
         except RetryAfter as error:
             wait = float(seconds_asked_for(error))
-        except TelegramError as error:
+        except Exception as error:  # noqa: BLE001 - Whatever it is, who gives up answers nobody.
             if attempt > QUIET_TRIES:  # Its name alone: what the library says may hold the token.
                 log.warning("Telegram does not answer", error=type(error).__name__)
             wait = FIRST_WAIT_SECONDS * 2 ** min(attempt, 7)
@@ -181,5 +205,5 @@ async def until_done(
 
 async def _rest(seconds: float, stop: asyncio.Event) -> None:
     with suppress(TimeoutError):
-        async with asyncio.timeout(min(seconds, WAIT_SECONDS_MAX)):
+        async with asyncio.timeout(seconds):
             await stop.wait()

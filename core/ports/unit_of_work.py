@@ -325,8 +325,18 @@ class Jobs(JobsRead, Protocol):
         """
         ...
 
-    async def claim(self, now: datetime, *, limit: int) -> list[ClaimedJob]:
-        """Take jobs that are due, the oldest first. They are nobody else's until they end."""
+    async def claim(
+        self,
+        now: datetime,
+        *,
+        limit: int,
+        only: Collection[str] | None = None,
+        but: Collection[str] = (),
+    ) -> list[ClaimedJob]:
+        """
+        Take jobs that are due, the oldest first: those with a name in `only` (None: any) and not
+        in `but`. They are nobody else's until they end.
+        """
         ...
 
     async def done(self, job: ClaimedJob) -> None: ...

@@ -1,16 +1,27 @@
 """News: tell customers what happened, each thing once."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
 
-from core.domain.cause import Cause, claim
+from core.domain.cause import Cause, Claim, claim
 from core.domain.customer import CustomerId
 from core.domain.event import Event
 from core.domain.ledger import EntryId
 from core.domain.money import Money
 from core.domain.plan import PlanCode
 from core.domain.purchase import Purchase, PurchaseId, PurchaseStatus
-from core.ports.notifier import CustomerUnreachable, News, NewsKind, Notifier
+from core.ports.notifier import (
+    CustomerUnreachable,
+    News,
+    NewsKind,
+    Notifier,
+    NotifierUnavailable,
+)
 from core.ports.unit_of_work import Now, Store, View
+
+PATIENCE: Final = timedelta(hours=24)
+"""How long telling is tried. A screen tells the same, and no person could do more about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +40,7 @@ class TellCustomer:
     """
     Tell it once: what was told is never told again. A death between telling and writing that
     down tells it a second time, since a receipt that comes twice is better than none.
-    What has been overtaken meanwhile is not told.
+    What has been overtaken meanwhile is not told, and what cannot be told for a day is given up.
     """
 
     def __init__(self, store: Store, notifier: Notifier, now: Now) -> None:
@@ -48,25 +59,35 @@ class TellCustomer:
         customer = news.standing.customer
         if customer.unreachable_since is not None or not self._notifier.reaches(news.standing):
             return
-        if _is_overtaken(news) or await self._is_told(cause):
+        if _is_overtaken(news):
+            return
+        taken = await self._claimed(cause)
+        if taken.answer is not None:
             return
         try:
             await self._notifier.tell(news)
         except CustomerUnreachable:
             await mark_reach(self._store, customer.id, self._now, is_reachable=False)
-            return
-        async with self._store.write() as uow:
-            taken = await uow.claims.find(cause)
-            if taken is not None and taken.answer is None:
-                await uow.claims.save(taken.answered("told"))
-                await uow.commit()
+        except NotifierUnavailable:
+            if self._now() < taken.leased_until + PATIENCE:
+                raise
+            await self._answer(cause, "given up")
+        else:
+            await self._answer(cause, "told")
 
-    async def _is_told(self, cause: Cause) -> bool:
-        """Whether it was told; it is claimed, so that whoever comes later can see."""
+    async def _claimed(self, cause: Cause) -> Claim:
+        """Claimed at the first try, so that whoever comes later sees since when, and the end."""
         async with self._store.write() as uow:
             taken = await uow.claims.take(claim(cause, cause.key, at=self._now()))
             await uow.commit()
-        return taken.answer is not None
+        return taken
+
+    async def _answer(self, cause: Cause, answer: str) -> None:
+        async with self._store.write() as uow:
+            taken = await uow.claims.find(cause)
+            if taken is not None and taken.answer is None:
+                await uow.claims.save(taken.answered(answer))
+                await uow.commit()
 
     async def _news(self, view: View, ref: NewsRef) -> News:
         standing = (await view.subscriptions.standings([ref.customer_id]))[ref.customer_id]

@@ -42,7 +42,7 @@ class ChatPage:
         await self.presses("Choose")
         await self.sees("It begins as soon as it is paid")
         await self.presses("Order for")
-        await self.sees("The receipt comes here by itself")
+        await self.sees("The receipt will come here")
 
     async def at_the_checkout(self, does: Callable[[Page], Awaitable[None]]) -> None:
         """The checkout page that opens, and what is done on it; it leads back to the chat."""
@@ -99,7 +99,7 @@ async def test_a_declined_payment_takes_nothing_and_another_try_buys(chat: ChatP
     await chat.presses("New order")
     await chat.presses("Choose")
     await chat.presses("Order for")
-    orders = chat.page.get_by_test_id("message").filter(has_text="The receipt comes here")
+    orders = chat.page.get_by_test_id("message").filter(has_text="The receipt will come here")
     await expect(orders).to_have_count(2)
     await chat.at_the_checkout(pays)
     await chat.sees("✅ Paid RUB")

@@ -1,6 +1,7 @@
 """Jobs: enqueued with their unit or not at all, each for one worker at a time, never forgotten."""
 
 import asyncio
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from core.domain.event import ClaimedJob, Event, Job
@@ -52,6 +53,19 @@ async def test_due_jobs_are_claimed_the_oldest_first_and_a_few_at_a_time(shop):
         [],
     ]
     assert await waiting(shop) == 1
+
+
+async def test_jobs_are_claimed_by_name_or_all_but_some(shop):
+    await enqueue(shop, *(a_job(name, dedupe=None) for name in ("a", "b", "c", "a", "b")))
+
+    async def names(**wanted: Collection[str]) -> list[str]:
+        claimed = await written(shop, lambda uow: uow.jobs.claim(LATER, limit=2, **wanted))
+        return [it.job.name for it in claimed]
+
+    assert await names(but={"a", "c"}) == ["b", "b"]
+    assert await names(only=set()) == []
+    assert await names(only={"a", "c"}) == ["a", "c"]
+    assert await names() == ["a"]
 
 
 async def test_of_two_waiting_jobs_of_the_same_kind_one_is_kept(shop):

@@ -38,10 +38,12 @@ class Kitchen:
         self.cooked: list[str] = []
         self.fails: list[Exception] = []
         self.told: list[str] = []
+        self.at_table = 0
+        self.guests = asyncio.Event()
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
         self.pump = Pump(
             store,
-            {"cook": self.cook},
+            {"cook": self.cook, "serve": self.serve},
             now,
             poll_every=0.01,
             on_error=lambda error: self.told.append(type(error).__name__),
@@ -54,6 +56,11 @@ class Kitchen:
         if self.fails:
             raise self.fails.pop(0)
         self.cooked.append(payload["dish"])
+
+    async def serve(self, _: Mapping[str, str]) -> None:
+        """Waits for a guest, who does not come."""
+        self.at_table += 1
+        await self.guests.wait()
 
     @asynccontextmanager
     async def open(self):
@@ -127,6 +134,24 @@ async def test_more_jobs_than_hands_are_all_done_a_few_at_a_time(shop, now):
     assert await kitchen.pump.drain() == 5
     assert sorted(kitchen.cooked) == list("abcde")
     assert max(most) == 2
+
+
+async def test_what_waits_aside_holds_nobody_else_up(shop, now):
+    kitchen = Kitchen(shop, now, concurrency=2, aside={"serve"})
+    for number in range(9):
+        await written(shop, lambda uow, to=number: uow.jobs.enqueue(a_job("serve", dedupe=str(to))))
+    await order(shop, *"abc")
+
+    async with kitchen.open():
+        await kitchen.has_cooked(*"abc")
+        assert kitchen.at_table == 2
+        kitchen.guests.set()
+
+    async with kitchen.open():
+        async with asyncio.timeout(20):
+            while await waiting(shop):
+                await asyncio.sleep(0.005)
+    assert kitchen.at_table == 9
 
 
 async def test_what_a_job_enqueues_is_drained_with_it(shop, kitchen):

@@ -1,5 +1,7 @@
 """What the operator's commands do and say."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -27,6 +29,19 @@ async def a_shop(folder: Path, **more: object) -> Settings:
         await parts.billing.apply_catalog(catalog_from_file(FITNESS))
         await parts.billing.register_customer(identity("telegram:1001"))
     return settings
+
+
+def test_what_the_telegram_library_cannot_read_is_not_logged() -> None:
+    speaks = (
+        "import logging; from entrypoints.logs import configure_logs; import telegram;"
+        "configure_logs('DEBUG', for_people=False);"
+        "logging.getLogger('telegram.Bot').critical('Received data was: Anna');"
+        "logging.getLogger('other').error('heard')"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", speaks], check=True, capture_output=True, text=True
+    )
+    assert told.stderr == "ERROR other: heard\n"
 
 
 async def test_a_customer_is_blocked_and_unblocked_by_any_name(

@@ -1,5 +1,6 @@
 """The memory store's claims, inbox and jobs: what came in and what is to be done."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -78,7 +79,14 @@ class MemoryJobs(Repository):
         await self._unit.called()
         await self._wait(next(self._tables.numbers), KeptJob(job))
 
-    async def claim(self, now: datetime, *, limit: int) -> list[ClaimedJob]:
+    async def claim(
+        self,
+        now: datetime,
+        *,
+        limit: int,
+        only: Collection[str] | None = None,
+        but: Collection[str] = (),
+    ) -> list[ClaimedJob]:
         await self._unit.called()
         jobs = self._tables.jobs
         waiting = self._unit.find(jobs, "status", JobStatus.WAITING)
@@ -86,6 +94,9 @@ class MemoryJobs(Repository):
         for id_, kept in sorted(waiting, key=lambda row: (row[1].job.run_at, row[0])):
             if kept.job.run_at > now or len(claimed) == limit:
                 break
+            name = kept.job.name
+            if name in but or (only is not None and name not in only):
+                continue
             if not self._unit.is_locked_elsewhere(jobs, id_):
                 taken = replace(kept, status=JobStatus.TAKEN, attempts=kept.attempts + 1)
                 await self._unit.put(jobs, id_, taken)

@@ -1,9 +1,10 @@
 """The job table: work enqueued by the unit that makes it necessary, taken by one worker each."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, case, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, RowMapping, case, delete, func, literal, select, true, update
 
 from adapters.persistence.sql.column_types import Moment
 from adapters.persistence.sql.statements import Statements
@@ -38,10 +39,18 @@ class SqlJobs:
         )
         await self._statements.run(once, [row_from_job(job)])
 
-    async def claim(self, now: datetime, *, limit: int) -> list[ClaimedJob]:
+    async def claim(
+        self,
+        now: datetime,
+        *,
+        limit: int,
+        only: Collection[str] | None = None,
+        but: Collection[str] = (),
+    ) -> list[ClaimedJob]:
         due = (
             select(jobs.c.id)
             .where(jobs.c.state == WAITING, jobs.c.run_at <= now)
+            .where(jobs.c.name.not_in(but), true() if only is None else jobs.c.name.in_(only))
             .order_by(jobs.c.run_at, jobs.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)

@@ -1,13 +1,14 @@
 """Telegram's webhook: proven, acted on, and only then answered."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
 from adapters.http.edge import UpdatesDoor
 from adapters.persistence.memory import MemoryStore
+from core.domain.payment import InboxStatus
 from core.use_cases.consequences import consequences
 from tests.adapters.http.api import Api, an_api
 from tests.adapters.telegram.chat_room import BEN, ChatRoom
@@ -24,10 +25,7 @@ async def room() -> ChatRoom:
 
 @pytest.fixture
 async def api(room: ChatRoom) -> AsyncIterator[Api]:
-    async def take_in(told: Mapping[str, object]) -> None:
-        await room.chat.take_in(room.chat.read(told))
-
-    async with an_api(room.world, updates=UpdatesDoor(SECRET, take_in)) as client:
+    async with an_api(room.world, updates=UpdatesDoor(SECRET, room.chat.hear)) as client:
         yield client
 
 
@@ -83,6 +81,34 @@ async def test_a_kind_that_we_do_not_know_is_taken_and_left_alone(api: Api) -> N
     for more in ({}, {"subscription": {"user": {}}}, {"poll": None}):
         answer = await post(api, json.dumps({"update_id": 7, **more}).encode())
         assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        {"message_id": 1, "date": "soon", "chat": {"id": BEN, "type": "private"}},
+        {
+            "message_id": 1,
+            "date": 0,
+            "chat": {"id": BEN, "type": "private"},
+            "from": {"id": BEN, "is_bot": False, "first_name": "Ben"},
+            "text": "🙂",
+            "entities": [{"type": "bot_command", "offset": 0, "length": 1}],
+        },
+    ],
+    ids=["empty", "no date", "half a character"],
+)
+async def test_what_the_library_cannot_read_is_kept_and_waits_in_front_of_nothing(
+    api: Api, room: ChatRoom, message: dict
+) -> None:
+    answer = await post(api, json.dumps({"update_id": 7, "message": message}).encode())
+    assert answer.status_code == 200
+    async with room.world.store.read() as view:
+        kept = await view.inbox.find("inb_telegram_7")
+    assert kept is not None
+    assert kept.status is InboxStatus.FAILED
+    assert kept.notice.body == ""
 
 
 async def test_a_body_over_the_limit_is_refused(api: Api) -> None:

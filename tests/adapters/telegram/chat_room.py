@@ -1,7 +1,7 @@
 """A chat with the real bot: python-telegram-bot talks to the double's rules, without sockets."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,8 @@ class RulesRequest(BaseRequest):
     def __init__(self, rules: TelegramRules, now: Callable[[], datetime]) -> None:
         self._rules = rules
         self._now = now
+        self.on_the_way: Callable[[str], Awaitable[None]] | None = None
+        """Called with the name of each method; what it raises becomes of the call."""
 
     async def initialize(self) -> None: ...
 
@@ -45,6 +47,8 @@ class RulesRequest(BaseRequest):
         self, url: str, method: str, request_data: RequestData | None = None, **_: Any
     ) -> tuple[int, bytes]:
         token, _, name = url.partition("/bot")[2].partition("/")
+        if self.on_the_way is not None:
+            await self.on_the_way(name)
         given = {} if request_data is None else request_data.json_parameters
         answer = self._rules.answer(Call(token, name, given), at=self._now())
         if answer.lost:
@@ -73,9 +77,9 @@ class ChatRoom:
         return self
 
     def _notifier(self, now: Callable[[], datetime]) -> TelegramNotifier:
-        request = RulesRequest(self.rules, now)
+        self.network = network = RulesRequest(self.rules, now)
         self.bot = Bot(
-            TOKEN, base_url="https://x/bot", request=request, get_updates_request=request
+            TOKEN, base_url="https://x/bot", request=network, get_updates_request=network
         )
         return TelegramNotifier(self.bot, now)
 
@@ -97,7 +101,7 @@ class ChatRoom:
         """Each update that Telegram still owes, once; what is unavailable stays owed."""
         for told in self.rules.updates.fetched(0, 100, at=self.world.clock()):
             try:
-                await self.chat.take_in(self.chat.read(told))
+                await self.chat.hear(told)
             except Unavailable:
                 continue
             self.rules.updates.delivered(told["update_id"])

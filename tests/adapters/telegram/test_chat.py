@@ -4,9 +4,11 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from telegram.error import BadRequest
 
 from adapters.catalog_file import catalog_from_file
-from adapters.http.limits import TooManyRequests
+from adapters.http.limits import LimitsAway, TooManyRequests
+from adapters.telegram.drawing import COURTESY_SECONDS
 from core.domain.payment import InboxStatus
 from core.domain.purchase import PurchaseStatus
 from core.use_cases.customers import Account
@@ -76,7 +78,7 @@ async def test_the_order_tells_what_becomes_of_the_present_plan(room: ChatRoom) 
 
     await room.says("/start p_PRO_YEARLY", BEN)
     replaces = await room.presses("Choose", BEN)
-    assert "149.50 return to your wallet" in replaces["text"]
+    assert "149.50 will return to your wallet" in replaces["text"]
 
 
 async def test_two_taps_are_one_order(any_room: ChatRoom) -> None:
@@ -88,9 +90,7 @@ async def test_two_taps_are_one_order(any_room: ChatRoom) -> None:
     told = room.rules.updates.fetched(0, 100, at=room.world.clock())
     assert len(told) == 2
 
-    await asyncio.gather(
-        *(room.chat.take_in(room.chat.read(one)) for one in told), return_exceptions=True
-    )
+    await asyncio.gather(*(room.chat.hear(one) for one in told), return_exceptions=True)
     await room.delivers()
 
     assert await orders(room, BEN) == [PurchaseStatus.PENDING]
@@ -101,10 +101,10 @@ async def test_an_update_that_comes_again_changes_nothing(any_room: ChatRoom) ->
     room = any_room
     room.rules.send(ANNA, "/start", at=room.world.clock())
     [told] = room.rules.updates.fetched(0, 1, at=room.world.clock())
-    await room.chat.take_in(room.chat.read(told))
+    await room.chat.hear(told)
     before = room.messages()
 
-    await room.chat.take_in(room.chat.read(told))
+    await room.chat.hear(told)
 
     assert room.messages() == before
 
@@ -143,6 +143,22 @@ async def test_an_old_screen_does_not_buy_what_was_bought_elsewhere(room: ChatRo
     assert await orders(room, BEN) == [PurchaseStatus.PAID]
 
 
+async def test_a_screen_of_yesterday_is_shown_anew_before_it_is_agreed_on(room: ChatRoom) -> None:
+    await room.says("/start", BEN)
+    await room.world.hears(room.world.pays(await room.world.buys(await room.customer(BEN))))
+    await room.says("/start p_PRO_YEARLY", BEN)
+    fresh = await room.presses("Choose", BEN)
+    assert "299.00 will return" in fresh["text"]
+    await room.world.time_passes(days=15, hours=12)
+
+    shown = await room.presses("Order for", BEN)
+
+    assert "has changed meanwhile" in shown["text"]
+    assert "149.50 will return" in shown["text"]
+    assert await orders(room, BEN) == [PurchaseStatus.PAID]
+    assert link(await room.presses("Order for", BEN))
+
+
 async def test_a_gateway_that_is_away_loses_no_order(room: ChatRoom) -> None:
     await room.says("/start p_PRO_MONTHLY", BEN)
     await room.presses("Choose", BEN)
@@ -155,6 +171,15 @@ async def test_a_gateway_that_is_away_loses_no_order(room: ChatRoom) -> None:
     assert link(pay)
     assert await orders(room, BEN) == [PurchaseStatus.PENDING]
     assert len(room.world.gateway.payments) == 1
+
+
+async def test_help_leads_back_to_an_order_that_waits_to_be_paid(room: ChatRoom) -> None:
+    pay = await ordered(room)
+    assert "Plans" in labels(await room.presses("Home", BEN))
+    await room.says("/paysupport", BEN)
+    assert link(await room.presses("Order ", BEN)) == link(pay)
+    await room.presses("Cancel the order", BEN)
+    assert not [one for one in labels(await room.says("/help", BEN)) if one.startswith("Order ")]
 
 
 async def test_a_gateway_that_declines_says_so(room: ChatRoom) -> None:
@@ -187,6 +212,26 @@ async def test_a_name_is_said_and_never_read_as_markup(room: ChatRoom) -> None:
     home = await room.says("/start", BEN)
     assert "Hi, <b>&\u202e{price}!" in home["text"]
     assert "&lt;b&gt;&amp;" in home["html"]
+
+
+async def test_what_the_operator_wrote_is_never_read_as_markup(room: ChatRoom) -> None:
+    wanted = catalog_from_file(FITNESS)
+    about = replace(wanted.chat, about={"en": "Meals < 5 kcal & more"}, support="<@us>")
+    await room.world.billing.apply_catalog(replace(wanted, chat=about))
+    assert "Meals < 5 kcal & more" in (await room.says("/start", BEN))["text"]
+    assert "<@us>" in (await room.says("/help", BEN))["text"]
+
+
+@pytest.mark.parametrize(
+    ("code", "language"),
+    [("pt-br", "pt"), ("zh-hans", "zh"), ("RU", "ru"), ("fil", "en"), ("", "en")],
+)
+async def test_the_first_guess_is_the_language_that_telegram_names(
+    room: ChatRoom, code: str, language: str
+) -> None:
+    room.rules.set_profile(BEN, {"language_code": code})
+    await room.says("/start", BEN)
+    assert (await account(room, BEN)).standing.customer.language == language
 
 
 @pytest.mark.parametrize(
@@ -236,7 +281,7 @@ async def test_what_no_screen_sends_is_answered_with_how_things_are(
     room: ChatRoom, data: str
 ) -> None:
     await room.says("/start", BEN)
-    await room.chat.take_in(room.chat.read(_pressed(room, data)))
+    await room.chat.hear(_pressed(room, data))
     assert "That screen was out of date" in room.screen(BEN)["text"]
 
 
@@ -248,7 +293,7 @@ async def test_a_forged_button_gets_a_kind_word_and_moves_nothing(
     room: ChatRoom, data: str
 ) -> None:
     await room.says("/start", BEN)
-    await room.chat.take_in(room.chat.read(_pressed(room, data)))
+    await room.chat.hear(_pressed(room, data))
     assert "Home" in labels(room.screen(BEN))
     assert await orders(room, BEN) == []
 
@@ -277,7 +322,7 @@ async def test_other_chats_than_private_ones_are_not_answered(room: ChatRoom, ki
     room.rules.send(BEN, "/start", at=room.world.clock())
     [told] = room.rules.updates.fetched(0, 1, at=room.world.clock())
     told["message"]["chat"]["type"] = kind
-    await room.chat.take_in(room.chat.read(told))
+    await room.chat.hear(told)
     assert [one["from"] for one in room.messages(BEN)] == ["user"]
 
 
@@ -305,7 +350,7 @@ async def test_a_chat_that_closes_while_we_answer_is_marked(room: ChatRoom) -> N
     room.rules.send(BEN, "/plans", at=room.world.clock())
     told = room.rules.updates.fetched(0, 1, at=room.world.clock())[0]
     room.rules.block(BEN, at=room.world.clock())
-    await room.chat.take_in(room.chat.read(told))
+    await room.chat.hear(told)
     assert (await account(room, BEN)).standing.customer.unreachable_since is not None
 
 
@@ -351,12 +396,68 @@ async def test_a_bug_blocks_nobody_and_is_kept_for_a_person(any_room: ChatRoom) 
     assert "Hi, Ben!" in (await room.says("/start", BEN))["text"]
 
 
+@pytest.mark.parametrize("text", ["/start my name is Ben", "/help Ben", "/ben", "/start p_A Ben"])
+async def test_of_what_people_write_nothing_is_kept(room: ChatRoom, text: str) -> None:
+    async def refuse(_: str) -> None:
+        raise BadRequest("can't parse entities")
+
+    room.network.on_the_way = refuse
+    room.rules.send(BEN, text, at=room.world.clock())
+    await room.delivers()
+    async with room.world.store.read() as view:
+        kept = await view.inbox.find("inb_telegram_900000001")
+    assert kept is not None
+    assert kept.status is InboxStatus.FAILED
+    assert "ben" not in kept.notice.body.lower()
+
+
+async def test_an_order_that_ended_before_it_was_drawn_is_shown_as_it_is(room: ChatRoom) -> None:
+    await room.says("/start p_PRO_MONTHLY", BEN)
+    await room.presses("Choose", BEN)
+    room.rules.press(BEN, "Order for", at=room.world.clock())
+    room.rules.faults.plan("flood", 9)
+    await room.delivers()
+    room.rules.faults.plan("flood", 0)
+    who = await room.customer(BEN)
+    [started] = await room.world.billing.show_purchases.page(who, limit=1)
+    await room.world.billing.cancel_purchase(who, started.purchase.id)
+
+    await room.delivers()
+
+    assert "is canceled" in room.screen(BEN)["text"]
+
+
 async def test_who_taps_too_fast_is_told_when_to_come_back(room: ChatRoom) -> None:
     await room.says("/start p_PRO_MONTHLY", BEN)
     await room.presses("Choose", BEN)
     room.limit_reached = TooManyRequests(17)
     assert "Try again in 17 s" in (await room.presses("Order for", BEN))["text"]
     assert await orders(room, BEN) == []
+
+
+async def test_where_nobody_can_count_the_asking_a_screen_says_so(room: ChatRoom) -> None:
+    pay = await ordered(room)
+    await room.says("/start p_PRO_YEARLY", BEN)
+    await room.presses("Choose", BEN)
+    room.limit_reached = LimitsAway()
+    assert "Nothing is lost" in (await room.presses("Order for", BEN))["text"]
+    room.rules.press(BEN, "I have paid", at=room.world.clock(), message_id=pay["id"])
+    await room.delivers()
+    assert room.owed() == 0
+    room.limit_reached = None
+    assert link(await room.presses("Try again", BEN))
+
+
+async def test_a_button_that_goes_on_spinning_does_not_keep_the_screen(room: ChatRoom) -> None:
+    await room.says("/start", BEN)
+
+    async def hang(method: str) -> None:
+        if method == "answerCallbackQuery":
+            await asyncio.Event().wait()
+
+    room.network.on_the_way = hang
+    async with asyncio.timeout(2 * COURTESY_SECONDS):
+        assert "Plans" in (await room.presses("Plans", BEN))["text"]
 
 
 async def test_other_gateways_than_stars_need_the_operators_word(room: ChatRoom) -> None:

@@ -1,8 +1,14 @@
 """What the chat tells by itself, in both languages, each thing once."""
 
-import pytest
+import asyncio
+from datetime import timedelta
 
+import pytest
+from telegram.error import InvalidToken, NetworkError, RetryAfter, TelegramError
+
+from adapters.telegram.notifier import TelegramNotifier
 from core.domain.money import Money
+from core.ports.notifier import News, NewsKind, NotifierUnavailable
 from tests.adapters.telegram.chat_room import ANNA, BEN, ChatRoom, labels
 
 
@@ -20,7 +26,7 @@ def news(room: ChatRoom, who: int) -> list[str]:
     ("who", "words"),
     [
         (BEN, ["Paid ₽299.00 · order", "PRO, one month until 10 Apr 2026, 12:00 MSK"]),
-        (ANNA, ["Оплачено 299,00 ₽ · заказ", "PRO на месяц до 10 апр. 2026, 12:00 MSK"]),
+        (ANNA, ["Оплачено 299,00 ₽ · заказ", "PRO на месяц до 10 апр. 2026, 12:00 МСК"]),
     ],
 )
 async def test_a_receipt_comes_once(any_room: ChatRoom, who: int, words: list[str]) -> None:
@@ -106,7 +112,7 @@ async def test_another_sum_is_told_with_what_is_missing(
     await room.world.hears(room.world.pays(await ordered(room, BEN), received))
     [told] = news(room, BEN)
     assert words in told.replace("RUB\xa0", "₽").replace("US$", "$")
-    assert "a person looks at it" in told
+    assert "we are looking into it" in told
 
 
 async def test_money_for_a_canceled_order_is_said_to_be_in_the_wallet(room: ChatRoom) -> None:
@@ -122,7 +128,7 @@ async def test_money_for_a_canceled_order_is_said_to_be_in_the_wallet(room: Chat
     ("who", "words", "again"),
     [
         (BEN, "PRO, one month has ended. You are on Free now.", "Buy again"),
-        (ANNA, "PRO на месяц закончился. Теперь у вас Бесплатный.", "Купить снова"),
+        (ANNA, "Тариф «PRO на месяц» закончился. Теперь у вас тариф «Бесплатный».", "Купить снова"),
     ],
 )
 async def test_the_end_of_a_period_is_told_once(
@@ -151,6 +157,69 @@ async def test_news_wait_while_telegram_says_so_and_are_told_in_the_end(
     await room.world.time_passes(seconds=30)
 
     assert len(news(room, BEN)) == 1
+
+
+async def test_a_shorter_wait_does_not_cut_a_longer_one_short(room: ChatRoom) -> None:
+    await room.says("/start", BEN)
+    standing = (await room.world.me(await room.customer(BEN))).standing
+    ended = News("its id", NewsKind.ENDED, standing, room.world.clock())
+    answers = [RetryAfter(timedelta(seconds=30)), NetworkError("Bad Gateway")]
+    both_asked = asyncio.Barrier(2)
+
+    async def refuse(_: str) -> None:
+        await both_asked.wait()
+        raise answers.pop(0)
+
+    room.network.on_the_way = refuse
+    notifier = TelegramNotifier(room.bot, room.world.clock)
+    await asyncio.gather(*(notifier.tell(ended) for _ in answers), return_exceptions=True)
+    room.network.on_the_way = None
+    room.world.clock.advance(seconds=20)
+
+    with pytest.raises(NotifierUnavailable):
+        await notifier.tell(ended)
+
+
+@pytest.mark.parametrize(
+    "error", [InvalidToken("Unauthorized"), TelegramError("Invalid server response")]
+)
+async def test_whatever_telegram_says_of_us_the_receipt_comes_later(
+    room: ChatRoom, error: TelegramError
+) -> None:
+    payment = room.world.pays(await ordered(room, BEN))
+
+    async def refuse(_: str) -> None:
+        raise error
+
+    room.network.on_the_way = refuse
+    await room.world.hears(payment)
+    await room.world.time_passes(minutes=30)
+    assert news(room, BEN) == []
+    room.network.on_the_way = None
+
+    await room.world.time_passes(hours=1)
+
+    assert len(news(room, BEN)) == 1
+    assert await room.world.cases() == []
+
+
+async def test_news_that_cannot_be_told_for_a_day_are_given_up_without_a_case(
+    any_room: ChatRoom,
+) -> None:
+    room = any_room
+    payment = room.world.pays(await ordered(room, BEN))
+    room.rules.faults.plan("down", 10**6)
+    await room.world.hears(payment)
+    for _ in range(60):
+        await room.world.time_passes(hours=1)
+    room.rules.faults.plan("down", 0)
+    await room.world.time_passes(hours=2)
+
+    assert news(room, BEN) == []
+    assert await room.world.cases() == []
+    async with room.world.store.read() as view:
+        assert await view.jobs.waiting() == 0
+    assert "PRO, one month until" in (await room.says("/status", BEN))["text"]
 
 
 async def test_a_message_that_may_have_arrived_is_told_again(any_room: ChatRoom) -> None:

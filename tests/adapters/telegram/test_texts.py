@@ -4,6 +4,7 @@ import ast
 import re
 import string
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,13 @@ def test_times_are_written_as_people_of_the_zone_write_them():
     assert english.label("plan.until", plan="PRO", end=NOON).endswith("10 Mar 2026, 12:00 MSK")
     assert russian.when(NOON, NOON) == "15:00 UTC+06"
     assert english.label("price", price=Money.of(250, "XTR")) == "250 XTR"
+
+
+def test_what_is_left_is_told_in_the_largest_units_that_there_are():
+    russian = Texts("ru", "Europe/Moscow")
+    left = [timedelta(seconds=1), timedelta(minutes=59), timedelta(hours=5, minutes=2)]
+    told = [russian.time_left(NOON + one, NOON) for one in [*left, timedelta(hours=49)]]
+    assert told == ["1 мин", "59 мин", "5 ч 2 мин", "2 дня"]
 
 
 def test_a_button_says_a_verb_and_ids_within_64_bytes():

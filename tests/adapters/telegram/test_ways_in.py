@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from telegram import Bot
+from structlog.testing import capture_logs
+from telegram import Bot, Update
+from telegram.error import BadRequest
 
 from adapters.persistence.memory import MemoryStore
 from adapters.telegram.chat import ALLOWED_UPDATES, Chat
@@ -15,7 +17,7 @@ from core.domain.cause import Cause, StoreBusy
 from core.domain.customer import CustomerId
 from core.use_cases.consequences import consequences
 from sandbox.app import DEMO_BOT_TOKEN
-from tests.adapters.telegram.chat_room import ANNA, BEN
+from tests.adapters.telegram.chat_room import ANNA, BEN, ChatRoom
 from tests.sandbox.served_sandbox import Served, serve
 from tests.world import World
 
@@ -38,10 +40,10 @@ class Room:
     def __init__(self, bot: Bot) -> None:
         self.away = 0
         self.world = World(MemoryStore(consequences, self._pause))
-        around = Surroundings(
+        self.around = Surroundings(
             self.world.billing, self.world.clock, lambda: "https://t.me/x", self._fine, None
         )
-        self.chat = Chat(bot, around)
+        self.chat = Chat(bot, self.around)
 
     async def _pause(self) -> None:
         await asyncio.sleep(0)
@@ -115,6 +117,53 @@ async def test_what_was_fetched_and_not_acted_on_is_fetched_again(served: Served
             await until(lambda: heard(served, BEN))
 
 
+async def test_nobody_waits_for_what_keeps_another(served: Served) -> None:
+    async with a_bot(served) as bot:
+        room = Room(bot)
+        await room.world.opens()
+        let_go = asyncio.Event()
+
+        class Troubled(Chat):
+            async def take_in(self, update: Update) -> None:
+                if update.effective_user.id == ANNA:
+                    await let_go.wait()
+                await super().take_in(update)
+
+        served.control(f"telegram/users/{ANNA}/send", text="/start")
+        served.control(f"telegram/users/{ANNA}/send", text="/plans")
+        served.control(f"telegram/users/{BEN}/send", text="/start")
+        async with polling(bot, Troubled(bot, room.around)):
+            await until(lambda: heard(served, BEN))
+            served.control(f"telegram/users/{BEN}/send", text="/plans")
+            await until(lambda: len(heard(served, BEN)) == 2)
+            assert heard(served, ANNA) == []
+            let_go.set()
+            await until(lambda: len(heard(served, ANNA)) == 2)
+        pending = (await bot.get_webhook_info()).pending_update_count
+    assert ["Тарифы" in one for one in heard(served, ANNA)] == [False, True]
+    assert pending == 0
+
+
+async def test_a_bug_of_ours_ends_no_loop(served: Served) -> None:
+    async with a_bot(served) as bot:
+        room = Room(bot)
+        await room.world.opens()
+
+        class Troubled(Chat):
+            async def take_in(self, update: Update) -> None:
+                if update.effective_user.id == ANNA:
+                    raise ZeroDivisionError
+                await super().take_in(update)
+
+        served.control(f"telegram/users/{ANNA}/send", text="/start")
+        served.control(f"telegram/users/{BEN}/send", text="/start")
+        async with polling(bot, Troubled(bot, room.around)):
+            await until(lambda: heard(served, BEN))
+            served.control(f"telegram/users/{BEN}/send", text="/plans")
+            await until(lambda: len(heard(served, BEN)) == 2)
+    assert heard(served, ANNA) == []
+
+
 async def test_the_bot_says_who_it_is_in_each_language(served: Served) -> None:
     async with a_bot(served) as bot:
         await introduce(bot, "http://127.0.0.1/app/")
@@ -124,6 +173,18 @@ async def test_the_bot_says_who_it_is_in_each_language(served: Served) -> None:
     assert [one.description for one in russian][:2] == ["В начало", "Тарифы и цены"]
     assert [one.command for one in default] == ["start", "plans", "status", "language", "help"]
     assert button.to_dict()["web_app"]["url"] == "http://127.0.0.1/app/"
+
+
+async def test_a_menu_that_telegram_refuses_keeps_no_bot_from_answering() -> None:
+    room = ChatRoom(MemoryStore(consequences))
+
+    async def refuse(_: str) -> None:
+        raise BadRequest("BUTTON_URL_INVALID")
+
+    room.network.on_the_way = refuse
+    with capture_logs() as told:
+        await introduce(room.bot, "https://wrong.example.com/")
+    assert [one["why"] for one in told] == ["BUTTON_URL_INVALID"]
 
 
 async def test_the_webhook_is_asked_for_with_what_we_hear_and_nothing_is_dropped(
