@@ -123,6 +123,7 @@ async def sign_in_with_telegram(request: Request, body: TelegramSignIn) -> Respo
     session = await edge.billing.open_session(
         customer.id,
         may_pay=now - data.auth_date <= INIT_DATA_LIFE_FOR_MONEY,
+        in_telegram=True,
         proof=data.proof,
     )
     return _signed_in(edge, session, by_cookie=body.cookie)

@@ -451,6 +451,7 @@ customer_session: Final = table(
     moment("created_at"),
     moment("expires_at"),
     yes_no("may_pay"),
+    yes_no("in_telegram"),
     words("proof", null=True),
     whole("turn"),
     moment("refreshed_at", null=True),

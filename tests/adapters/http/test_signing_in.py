@@ -148,6 +148,27 @@ async def test_a_blocked_customer_hears_so_at_once_and_not_why(api: Api) -> None
     assert (await api.call("GET", "me/", token=token)).json()["customer"]["blocked"] is False
 
 
+async def test_a_mini_app_offers_what_the_operator_lets_telegram_see(api: Api) -> None:
+    await api.world.lets_telegram_sell_for_stars_alone()
+    inside = await api.session()
+    web = (await api.host("POST", "customers/telegram:1001/sessions/")).json()["access_token"]
+    bought = await api.call("POST", "purchases/", PLAN, token=web, key="web")
+    assert bought.json()["gateway"] == "yookassa"
+    one_more = f"purchases/{bought.json()['id']}/checkouts/"
+
+    async def tries(token: str, key: str) -> set[tuple[int, str | None]]:
+        asked = {"purchases/preview/": PLAN, "purchases/": PLAN, one_more: {}}
+        answers = [
+            await api.call("POST", path, body, token=token, key=key) for path, body in asked.items()
+        ]
+        return {(answer.status_code, answer.json().get("code")) for answer in answers}
+
+    refused = {(409, "plan_not_for_sale")}
+    assert await tries(inside, "k1") == refused
+    assert await tries(await refreshed(api, inside), "k2") == refused
+    assert await tries(web, "k3") == {(200, None), (201, None)}
+
+
 async def passed(answers: list[httpx.Response]) -> int:
     """How many were let through; the others were told to wait."""
     refused = [one for one in answers if one.status_code == 429]
