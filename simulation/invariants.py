@@ -221,6 +221,9 @@ class Invariants:
 
     def _check_sessions(self, changed: "Changed") -> None:
         for key, had, has in changed.get("session", ()):
+            if has is None:
+                self.demand(had.expires_at <= self._now(), "S4 forgotten too early", key)
+                continue
             if had is None:
                 self.demand(has.turn == 1 and has.revoked_at is None, "S1 born", has)
                 continue

@@ -1,10 +1,12 @@
 """Sessions and API keys as rows."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, select
 
+from adapters.persistence.sql.due import forget
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import api_key as keys
 from adapters.persistence.sql.tables import customer_session as sessions
@@ -40,6 +42,10 @@ class SqlCredentials:
 
     async def save_session(self, session: Session) -> None:
         await self._statements.save(sessions, row_from_session(session))
+
+    async def forget_sessions(self, now: datetime, *, limit: int) -> int:
+        end = sessions.c.expires_at
+        return await forget(self._statements, sessions, end <= now, by=end, limit=limit)
 
     async def put_key(self, key: ApiKey) -> None:
         row = row_from_api_key(key)

@@ -464,6 +464,7 @@ customer_session: Final = table(
     check("turn", "turn >= 1"),
     one_of("ended_as", SessionEnd),
     together("ended_whole", "revoked_at", "ended_as"),
+    Index(None, "expires_at"),
     Index(None, "proof", postgresql_where=_PROVEN, sqlite_where=_PROVEN),
 )
 

@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sqlite_strict=True,
     )
+    op.create_index("ix_customer_session_expires_at", "customer_session", ["expires_at"])
     op.create_index(
         "ix_customer_session_proof",
         "customer_session",
