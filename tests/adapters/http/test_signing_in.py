@@ -7,6 +7,8 @@ import httpx
 import pytest
 from limits import RateLimitItemPerMinute
 
+from adapters.http.edge import INIT_DATA_LIFE
+from adapters.http.init_data import FUTURE_MAX
 from adapters.http.limits import (
     OPENING_BY_ADDRESS,
     OPENINGS_BY_CUSTOMER,
@@ -17,7 +19,7 @@ from adapters.http.limits import (
 from adapters.http.tokens import api_key_hash
 from adapters.persistence.memory import MemoryStore
 from core.domain.cause import StoreBusy
-from core.domain.credentials import Scope
+from core.domain.credentials import SESSION_LIFE, Scope
 from core.domain.customer import identity
 from core.ports.unit_of_work import UnitOfWork
 from core.use_cases.consequences import consequences
@@ -99,6 +101,10 @@ async def test_a_retired_token_may_still_sign_out(api: Api) -> None:
     api.world.clock.advance(minutes=5)
     assert (await api.call("POST", "auth/logout/", token=old)).status_code == 204
     assert await statuses(api, new) == (401, 401)
+
+
+def test_a_proof_is_too_old_before_the_session_that_spent_it_is_forgotten() -> None:
+    assert INIT_DATA_LIFE + FUTURE_MAX < SESSION_LIFE
 
 
 async def test_init_data_itself_neither_renews_nor_signs_out_nor_buys(api: Api) -> None:
