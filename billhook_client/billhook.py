@@ -64,7 +64,8 @@ class Billhook:
 class Quota:
     """
     The quotas of one customer. A `request_id` makes an ask one and the same however often it is
-    sent, from whichever process; without one, each call is an ask of its own.
+    sent, from whichever process; without one, each call is an ask of its own. Work that failed and
+    gave back what it held is tried anew under another one.
     """
 
     def __init__(self, connection: Connection, customer: str) -> None:

@@ -256,6 +256,7 @@ async def examine(settings: Settings) -> int:
     async with opened(settings) as parts:
         for name, found in [
             ("settings", []),  # Unusable ones never get this far.
+            ("proxies", _proxies(settings)),
             ("database revision", await not_ready(parts.store)),
             ("shared limits", await _limits(settings)),
             *await _deeper(parts),
@@ -265,6 +266,16 @@ async def examine(settings: Settings) -> int:
                 typer.echo(f"     {line}")
             problems += len(found)
     return min(problems, 99)
+
+
+def _proxies(settings: Settings) -> list[str]:
+    if not settings.base_url.startswith("https://") or settings.trusted_proxies:
+        return []
+    told = (
+        "BILLHOOK_PUBLIC_URL is https, so a proxy stands in front, and BILLHOOK_TRUSTED_PROXIES does"
+        " not name it: gateways' webhooks are refused, and all callers share the limits of one"
+    )
+    return [told]
 
 
 async def _limits(settings: Settings) -> list[str]:

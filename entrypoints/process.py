@@ -107,13 +107,13 @@ async def not_ready(store: SqlStore) -> list[str]:
     return [f"the database is at revision {present}, not {expected}: run `billhook migrate`"]
 
 
-def application(settings: Settings, *, whole: bool, now: Now = utc_now) -> ASGIApp:
+def application(settings: Settings, *, whole: bool) -> ASGIApp:
     """
     The web application of one process; `whole` with the job pump and the bot, and in development
     with the sandbox, whose clock is then everybody's.
     """
     sandbox = _sandbox(settings)
-    clock = now if sandbox is None else sandbox[1].now
+    clock = utc_now if sandbox is None else sandbox[1].now
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[tuple[Edge, Health]]:

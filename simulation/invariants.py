@@ -221,6 +221,9 @@ class Invariants:
 
     def _check_sessions(self, changed: "Changed") -> None:
         for key, had, has in changed.get("session", ()):
+            if has is None:
+                self.demand(had.expires_at <= self._now(), "S4 forgotten too early", key)
+                continue
             if had is None:
                 self.demand(has.turn == 1 and has.revoked_at is None, "S1 born", has)
                 continue
@@ -228,7 +231,10 @@ class Invariants:
                 same = had.revoked_at == has.revoked_at and had.turn == has.turn
                 self.demand(same, "S1 a revoked session lives again", key, had, has)
             self.demand(has.turn - had.turn in {0, 1}, "S2 turns were skipped", key, had, has)
-            for name in ("customer_id", "created_at", "expires_at", "may_pay", "proof"):
+            for name in (
+                *("customer_id", "created_at", "expires_at"),
+                *("may_pay", "in_telegram", "proof"),
+            ):
                 self.demand(getattr(had, name) == getattr(has, name), "S1 another session", key)
 
     # Usage.

@@ -265,7 +265,9 @@ class World:
         )
         self.invariants.heard(committed)
         for key in committed.changed.get("session", ()):
-            session = committed.tables.sessions.rows[SessionId(str(key))]
+            session = committed.tables.sessions.rows.get(SessionId(str(key)))
+            if session is None:  # It was over, and is forgotten.
+                continue
             self._retired.setdefault((session.id, session.turn - 1), self.loop.time())
         for app in self.apps:
             app.heard(committed)

@@ -343,6 +343,7 @@ def a_session(**fields: Any) -> Session:
         created_at=NOON,
         expires_at=NOON + timedelta(days=7),
         may_pay=True,
+        in_telegram=True,
         proof="5e884898da280471",
         turn=3,
         refreshed_at=NOON + timedelta(hours=2),

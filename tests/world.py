@@ -1,6 +1,7 @@
 """The fitness app on any store: the real use cases, the real pump, a gateway without money."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -56,6 +57,12 @@ class World:
     async def opens(self) -> "World":
         await self.billing.apply_catalog(catalog_from_file(FITNESS))
         return self
+
+    async def lets_telegram_sell_for_stars_alone(self) -> None:
+        """The operator takes back the word that other gateways are offered there."""
+        wanted = catalog_from_file(FITNESS)
+        terms = replace(wanted.chat, other_gateways=False)
+        await self.billing.apply_catalog(replace(wanted, chat=terms))
 
     async def customer(self, ref: str = "telegram:1001") -> CustomerId:
         return (await self.billing.register_customer(identity(ref), language="ru")).id

@@ -123,7 +123,9 @@ async def show_me(call: Call) -> MeBody:
 
 async def preview_purchase(call: Call, body: PreviewRequest) -> PreviewBody:
     return body_from_preview(
-        await call.billing.preview_purchase(call.customer_id, body.plan, gateway=body.gateway)
+        await call.billing.preview_purchase(
+            call.customer_id, body.plan, gateway=body.gateway, in_telegram=call.in_telegram
+        )
     )
 
 
@@ -139,6 +141,7 @@ async def start_purchase(
         gateway=body.gateway,
         preview_id=body.preview_id,
         return_url=return_url,
+        in_telegram=call.in_telegram,
         cause=call.cause("start_purchase", headers.key, body.model_dump(exclude_none=True)),
     )
     return body_from_started(started)
@@ -171,6 +174,7 @@ async def add_checkout(
         PurchaseId(params.purchase_id),
         gateway=body.gateway,
         return_url=return_url,
+        in_telegram=call.in_telegram,
         cause=call.cause(
             "add_checkout", headers.key, params.purchase_id, body.model_dump(exclude_none=True)
         ),

@@ -91,13 +91,15 @@ def edge_of(request: Request) -> Edge:
 class Call:
     """
     A request on behalf of one customer. `caller` tells callers' idempotency keys apart;
-    `may_pay` is false for a session whose proof was old when it signed in.
+    `may_pay` is false for a session whose proof was old when it signed in; `in_telegram` is true
+    for a Mini App, where Telegram's rules hold for what is sold.
     """
 
     edge: Edge
     caller: str
     customer_id: CustomerId
     may_pay: bool = True
+    in_telegram: bool = False
 
     @property
     def billing(self) -> Billing:
@@ -205,12 +207,19 @@ async def session_call(request: Request, *, reading: bool) -> Call:
         kind, credentials = _authorization(request)
         if kind == "tma":
             customer_id = await _customer_of_init_data(edge, credentials)
-            return Call(edge, f"customer {customer_id}", customer_id, may_pay=False)
+            caller = f"customer {customer_id}"
+            return Call(edge, caller, customer_id, may_pay=False, in_telegram=True)
     shown = presented(request, reading=reading)
     session = await edge.billing.check_session(shown.session_id, shown.claims.turn, reading=reading)
     if session.customer_id != shown.claims.customer_id:
         raise TokenNotValid
-    return Call(edge, f"customer {session.customer_id}", session.customer_id, session.may_pay)
+    return Call(
+        edge,
+        f"customer {session.customer_id}",
+        session.customer_id,
+        may_pay=session.may_pay,
+        in_telegram=session.in_telegram,
+    )
 
 
 async def key_call(request: Request, ref: str, scope: Scope) -> Call:

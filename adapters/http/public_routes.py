@@ -124,6 +124,7 @@ async def sign_in_with_telegram(request: Request, body: TelegramSignIn) -> Respo
     session = await edge.billing.open_session(
         customer.id,
         may_pay=now - data.auth_date <= INIT_DATA_LIFE_FOR_MONEY,
+        in_telegram=True,
         proof=data.proof,
     )
     return _signed_in(edge, session, by_cookie=body.cookie)
@@ -170,7 +171,7 @@ async def put_customer(request: Request, params: CustomerPath, body: CustomerReq
 
 async def take_in_webhook(request: Request, params: GatewayPath) -> tuple[int, None]:
     """
-    Stored, then answered. A stranger is refused before anything is read or counted as ours; and
+    Stored, then answered. A stranger is refused before anything of it is parsed or stored; and
     counted in this process, so that a gateway is heard whatever became of the shared limits.
     """
     edge = edge_of(request)
@@ -194,11 +195,10 @@ async def take_in_update(request: Request) -> tuple[int, None]:
     if updates is None:  # Updates are asked for, or there is no bot.
         raise PathNotFound
     given = request.headers.get(TELEGRAM_PROOF, "").encode()
-    body = await read_body(request, size_max=WEBHOOK_SIZE_MAX)
     if not hmac.compare_digest(given, updates.secret.encode()):
         raise WebhookNotTrusted
     try:
-        told = parse_json(body)
+        told = parse_json(await read_body(request, size_max=WEBHOOK_SIZE_MAX))
     except BodyNotJson:
         raise WebhookNotReadable from None
     if not isinstance(told, dict):

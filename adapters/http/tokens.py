@@ -16,6 +16,9 @@ from core.domain.errors import BillingError, Invalid
 
 LENGTH_MAX: Final = 2048
 SIGNING_KEY_LENGTH_MIN: Final = 32
+SKEW_SECONDS_MAX: Final = 60
+"""How far the clock of another process of ours may be ahead, or a clock be set back."""
+
 _ALGORITHM = "HS256"
 _LATEST = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
 _NUMBER_MAX: Final = 10**9
@@ -93,13 +96,13 @@ class AccessTokens:
                 pass
             case _:
                 raise TokenNotValid
-        # Against our own clock, to the second, with no leeway; pyjwt would ask the machine's.
+        # Against our own clock, to the second; pyjwt would ask the machine's.
         now = int(self._now().timestamp())
         if not (_ID.fullmatch(customer_id) and _ID.fullmatch(session_id)):
             raise TokenNotValid
         if not 1 <= turn <= _NUMBER_MAX or isinstance(turn, bool):
             raise TokenNotValid
-        if not issued <= now < expires <= _LATEST:
+        if not issued - SKEW_SECONDS_MAX <= now < expires <= _LATEST:
             raise TokenNotValid
         return AccessClaims(
             session_id=session_id,

@@ -67,8 +67,9 @@ class Session:
     """
     A customer signed in. Access tokens live an hour and are renewed while the session lasts;
     each renewal counts up `turn`, and tokens of lower numbers are retired.
-    `may_pay` is false for a sign-in with proof older than an hour. `proof` is a digest of what
-    was signed in with; None where the business's backend vouched.
+    `may_pay` is false for a sign-in with proof older than an hour; `in_telegram` is true for one
+    from a Mini App, whose purchases are made inside Telegram. `proof` is a digest of what was
+    signed in with; None where the business's backend vouched.
     """
 
     id: SessionId
@@ -76,6 +77,7 @@ class Session:
     created_at: datetime
     expires_at: datetime
     may_pay: bool
+    in_telegram: bool
     proof: str | None = None
     turn: int = 1
     refreshed_at: datetime | None = None

@@ -371,6 +371,13 @@ class Credentials(CredentialsRead, Protocol):
 
     async def save_session(self, session: Session) -> None: ...
 
+    async def forget_sessions(self, now: datetime, *, limit: int) -> int:
+        """
+        Drop up to `limit` that are over, however they ended; how many. What proved them is too
+        old by then to open another.
+        """
+        ...
+
     async def put_key(self, key: ApiKey) -> None:
         """Add it, or replace the one of the same name."""
         ...

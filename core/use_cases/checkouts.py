@@ -77,7 +77,7 @@ class Opening:
         *,
         gateway: str | None,
         return_url: str,
-        in_telegram: bool = False,
+        in_telegram: bool,
     ) -> Checkout:
         """
         The checkout to carry on with: one that can still be paid or asked for, at that gateway
@@ -197,8 +197,11 @@ class AddCheckout:
         return_url: str,
         cause: Cause,
         gateway: str | None = None,
+        in_telegram: bool = False,
     ) -> Started:
         """
+        `in_telegram`: it is to be paid inside Telegram, see `offered_at`.
+
         Raises:
             PurchaseNotFound: also when it is somebody else's.
             PurchaseNotPending, and all that StartPurchase raises of the customer, the gateway and
@@ -222,6 +225,7 @@ class AddCheckout:
                 await standing_of(uow, customer_id),
                 gateway=gateway,
                 return_url=return_url,
+                in_telegram=in_telegram,
             )
             await uow.claims.save(replace(taken, subject=checkout.id))
             await uow.commit()

@@ -24,7 +24,12 @@ class OpenSession:
         self._new_id = new_id
 
     async def __call__(
-        self, customer_id: CustomerId, *, may_pay: bool, proof: str | None = None
+        self,
+        customer_id: CustomerId,
+        *,
+        may_pay: bool,
+        in_telegram: bool = False,
+        proof: str | None = None,
     ) -> Session:
         """
         Raises:
@@ -37,7 +42,13 @@ class OpenSession:
             (await uow.customers.lock(customer_id)).require_served()
             await _require_unspent(uow, proof)
             session = Session(
-                SessionId(self._new_id("ses")), customer_id, at, at + SESSION_LIFE, may_pay, proof
+                SessionId(self._new_id("ses")),
+                customer_id,
+                created_at=at,
+                expires_at=at + SESSION_LIFE,
+                may_pay=may_pay,
+                in_telegram=in_telegram,
+                proof=proof,
             )
             await uow.credentials.add_session(session)
             await uow.commit()

@@ -48,6 +48,7 @@ class Sweep:
             forgotten = await uow.usage.forget_receipts(now, limit=BATCH)
             forgotten += await uow.inbox.forget(now - KEPT_FOR, limit=BATCH)
             forgotten += await uow.holds.forget(now, limit=BATCH)
+            forgotten += await uow.credentials.forget_sessions(now, limit=BATCH)
             if found or forgotten:
                 await uow.commit()
         return len(found)

@@ -140,7 +140,7 @@ KINDS = {
         load=lambda reader, it: reader.inbox.find(it.id),
     ),
     "session": Kept(
-        fresh=a_live_session(may_pay=False),
+        fresh=a_live_session(may_pay=False, in_telegram=False),
         full=a_session(),
         other=a_session(turn=9, ended_as=SessionEnd.COPIED),
         add=lambda uow, it: uow.credentials.add_session(it),

@@ -81,6 +81,16 @@ async def test_the_doctor_looks_whether_the_shared_limits_answer(
     assert "hidden" not in said
 
 
+async def test_the_doctor_misses_the_proxy_that_ends_tls(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = await a_shop(tmp_path)
+    alone = settings.model_copy(update={"public_url": "https://billing.example.com"})
+    assert await examine(alone) == 1
+    assert "BILLHOOK_TRUSTED_PROXIES" in capsys.readouterr().out
+    assert await examine(alone.model_copy(update={"trusted_proxies": ("10.0.0.1",)})) == 0
+
+
 def redis(url: str) -> dict[str, object]:
     read = Settings(_env_file=None, redis_url=url)  # type: ignore[arg-type]
     return {"redis_url": read.redis_url, "redis_prefix": f"billhook-{uuid4().hex}"}

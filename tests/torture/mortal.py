@@ -15,7 +15,6 @@ from sqlalchemy import Engine, event
 from entrypoints import commands
 from entrypoints.process import application
 from entrypoints.settings import read_settings
-from sandbox.clock import SandboxClock
 
 
 def main() -> None:
@@ -24,12 +23,7 @@ def main() -> None:
     armed, steps = (settings.data_dir / name for name in ("armed", "steps"))
     commands.prepare(settings)
     _count(mortal_at, armed, steps)
-    clock = SandboxClock(settings.data_dir / "clock.json")
-    uvicorn.run(
-        application(settings, whole=True, now=clock.now),
-        port=settings.port,
-        log_level="critical",
-    )
+    uvicorn.run(application(settings, whole=True), port=settings.port, log_level="critical")
 
 
 def _count(mortal_at: int, armed: Path, steps: Path) -> None:

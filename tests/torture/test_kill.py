@@ -5,7 +5,6 @@ BILLHOOK_TEST_TORTURE=whole.
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import random
@@ -15,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,8 @@ class Shop:
     def __init__(self, folder: Path, database_url: str) -> None:
         self.data = folder
         self.database_url = database_url
-        self.ports = [_free_port(), _free_port()]
+        self.held = [_held_port(), _held_port()]
+        self.ports = [one.getsockname()[1] for one in self.held]
         self.process: subprocess.Popen[bytes] | None = None
         self.client = httpx.Client(
             base_url=f"http://127.0.0.1:{self.ports[0]}/api/v1/billing/",
@@ -84,10 +84,15 @@ class Shop:
         """A minute after the death: leases of the dead are over, the first look at a checkout due."""
         assert self.process is not None
         assert self.process.wait(10) != 0
-        clock = self.data / "clock.json"
+        clock = self.data / "sandbox" / "clock.json"
         offset = json.loads(clock.read_text())["offset_seconds"] if clock.exists() else 0
+        clock.parent.mkdir(exist_ok=True)
         clock.write_text(json.dumps({"offset_seconds": offset + 61}))
         self.starts()
+        present = datetime.fromisoformat(
+            self.told(f"http://127.0.0.1:{self.ports[0]}/health/status")["time"]
+        )
+        assert present - datetime.now(UTC) > timedelta(seconds=60), "it follows another clock"
 
     def until(self, claim: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -186,6 +191,8 @@ def new_shop(
         shop.double.close()
         double.terminate()
         double.wait(20)
+        for port in shop.held:
+            port.close()
 
 
 def test_a_paid_purchase_ends_active_once_wherever_the_process_died(
@@ -288,8 +295,6 @@ async def _periods(url: str) -> int:
 
 
 _KEY = DataKey([DEVELOPMENT_DATA_KEY])
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_PORTS = iter(range(20_000 + 1_000 * _WORKER, 21_000 + 1_000 * _WORKER))
 
 
 def _new_database(admin_url: str, name: str) -> str:
@@ -300,15 +305,15 @@ def _new_database(admin_url: str, name: str) -> str:
     return make_url(admin_url).set(database=name).render_as_string(hide_password=False)
 
 
-def _free_port() -> int:
+def _held_port() -> socket.socket:
     """
-    From a range of this test process's own, below those that the system gives to connections:
-    whoever asks it for any free port may be given one that is just about to be listened on.
+    A free port of this machine, bound here and never listened on: so long the system gives it to
+    nobody, while a server that asks for it by its number may listen on it, again and again.
     """
-    for port in _PORTS:
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise AssertionError("no port is free")
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
 
 
 def _until_answered(client: httpx.Client) -> None:

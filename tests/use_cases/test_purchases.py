@@ -37,6 +37,22 @@ async def test_the_same_key_hears_the_same_answer_for_ever(world: World) -> None
     assert body_from_started(long_after) == told, "as it was answered, paid or not"
 
 
+async def test_inside_telegram_no_step_leads_to_a_gateway_without_the_operators_word(
+    world: World,
+) -> None:
+    await world.lets_telegram_sell_for_stars_alone()
+    anna = await world.customer()
+    outside = await world.buys(anna)
+    billing, told = world.billing, {"return_url": RETURN, "in_telegram": True}
+    for act in (
+        billing.preview_purchase(anna, "PRO_MONTHLY", in_telegram=True),
+        billing.start_purchase(anna, "PRO_MONTHLY", cause=world.cause(), **told),
+        billing.add_checkout(anna, outside.purchase.id, cause=world.cause(), **told),
+    ):
+        with pytest.raises(PlanNotForSale):
+            await act
+
+
 async def test_the_same_key_with_another_request_is_refused(world: World) -> None:
     anna = await world.customer()
     await world.buys(anna, cause=world.cause("k", "one"))

@@ -94,6 +94,16 @@ async def test_a_session_ends_after_seven_days_however_often_it_was_renewed(worl
             await act
 
 
+async def test_a_session_is_forgotten_when_it_is_over_and_not_before(world: World) -> None:
+    session = await signs_in(world)
+    await world.billing.close_session(session.id)
+    await world.time_passes(days=6, hours=23, minutes=59)
+    assert (await kept(world, session)).ended_as is SessionEnd.SIGNED_OUT
+    await world.time_passes(minutes=1)
+    async with world.store.read() as view:
+        assert await view.credentials.find_session(session.id) is None
+
+
 async def test_an_unknown_session_is_nobodys_and_is_signed_out_of_in_peace(world: World) -> None:
     nobody = SessionId("ses_99999999")
     for act in (

@@ -260,6 +260,14 @@ class MemoryCredentials(Repository):
         await self._unit.called()
         await self._unit.save(self._tables.sessions, session.id, session)
 
+    async def forget_sessions(self, now: datetime, *, limit: int) -> int:
+        await self._unit.called()
+        sessions = self._unit.all(self._tables.sessions)
+        over = [session_id for session_id, session in sessions if session.expires_at <= now]
+        for session_id in over[:limit]:
+            await self._unit.put(self._tables.sessions, session_id, None)
+        return len(over[:limit])
+
     async def put_key(self, key: ApiKey) -> None:
         await self._unit.called()
         await self._unit.put(self._tables.keys, key.name, key)

@@ -1,10 +1,12 @@
 """Sessions and API keys as rows."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, select
 
+from adapters.persistence.sql.due import forget
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import api_key as keys
 from adapters.persistence.sql.tables import customer_session as sessions
@@ -41,6 +43,10 @@ class SqlCredentials:
     async def save_session(self, session: Session) -> None:
         await self._statements.save(sessions, row_from_session(session))
 
+    async def forget_sessions(self, now: datetime, *, limit: int) -> int:
+        end = sessions.c.expires_at
+        return await forget(self._statements, sessions, end <= now, by=end, limit=limit)
+
     async def put_key(self, key: ApiKey) -> None:
         row = row_from_api_key(key)
         upsert = self._statements.insert(keys).values(row)
@@ -57,6 +63,7 @@ def session_from_row(row: RowMapping) -> Session:
         created_at=row[c.created_at],
         expires_at=row[c.expires_at],
         may_pay=row[c.may_pay],
+        in_telegram=row[c.in_telegram],
         proof=row[c.proof],
         turn=row[c.turn],
         refreshed_at=row[c.refreshed_at],
@@ -73,6 +80,7 @@ def row_from_session(session: Session) -> dict[str, Any]:
         "created_at": session.created_at,
         "expires_at": session.expires_at,
         "may_pay": session.may_pay,
+        "in_telegram": session.in_telegram,
         "proof": session.proof,
         "turn": session.turn,
         "refreshed_at": session.refreshed_at,

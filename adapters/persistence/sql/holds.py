@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, select
+from sqlalchemy import RowMapping, select
 
-from adapters.persistence.sql.due import take_due
+from adapters.persistence.sql.due import forget, take_due
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import usage_hold as holds
 from core.domain.usage_quota import (
@@ -40,16 +40,9 @@ class SqlHolds:
         return [row[holds.c.id] for row in rows]
 
     async def forget(self, now: datetime, *, limit: int) -> int:
-        old = (
-            select(holds.c.id)
-            .where(holds.c.due_at.is_(None), holds.c.resets_at <= now - RECEIPT_LIFE)
-            .order_by(holds.c.resets_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-            .cte("old")  # As `SqlUsage.forget_receipts` says.
-        )
-        gone = delete(holds).where(holds.c.id.in_(select(old.c.id)))
-        return len(await self._statements.all(gone.returning(holds.c.id)))
+        c = holds.c
+        over = (c.due_at.is_(None), c.resets_at <= now - RECEIPT_LIFE)
+        return await forget(self._statements, holds, *over, by=c.resets_at, limit=limit)
 
 
 def row_from_hold(hold: UsageHold) -> dict[str, Any]:

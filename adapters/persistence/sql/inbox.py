@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, select
+from sqlalchemy import RowMapping, select
 
+from adapters.persistence.sql.due import forget
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import inbox, inbox_is_forgettable
 from core.domain.payment import InboxItem, InboxStatus, Notice, NoticeKind
@@ -43,14 +44,9 @@ class SqlInbox:
         await self._statements.save(inbox, row_from_inbox_item(item))
 
     async def forget(self, before: datetime, *, limit: int) -> int:
-        old = (
-            select(inbox.c.id)
-            .where(inbox_is_forgettable, inbox.c.handled_at < before)
-            .order_by(inbox.c.handled_at, inbox.c.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        return (await self._statements.run(delete(inbox).where(inbox.c.id.in_(old)))).rowcount
+        end = inbox.c.handled_at
+        done_with = (inbox_is_forgettable, end < before)
+        return await forget(self._statements, inbox, *done_with, by=end, limit=limit)
 
 
 def inbox_item_from_row(row: RowMapping) -> InboxItem:

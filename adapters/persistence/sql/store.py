@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     asynccontextmanager,
@@ -247,13 +247,31 @@ def _replace_when_cut(engine: Engine) -> None:
 
 @asynccontextmanager
 async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    with failures_told():
-        connection = await engine.connect()
+    connection = engine.connect()
     try:
+        with failures_told():
+            await _to_its_end(connection.start())
         yield connection
     finally:
-        # To its end even if this task is being cancelled, so that no lock outlives its unit.
-        await asyncio.shield(asyncio.ensure_future(_closed(connection)))
+        if connection.sync_connection is not None:
+            await _to_its_end(_closed(connection))
+
+
+async def _to_its_end(work: Coroutine[Any, Any, object]) -> None:
+    """
+    Even if this task is being canceled, which is heard of afterwards: half a connection would
+    belong to nobody, and neither a lock nor a place in the pool may outlive its unit.
+    """
+    task = asyncio.ensure_future(work)
+    canceled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            canceled = error
+    if canceled is not None:
+        raise canceled
+    await task
 
 
 async def _closed(connection: AsyncConnection) -> None:
@@ -274,7 +292,7 @@ async def _advisory_lock(engine: AsyncEngine, name: str) -> AsyncIterator[None]:
             async with _as_long_as_held(connection):
                 yield
         finally:
-            await asyncio.shield(asyncio.ensure_future(_unlocked(connection, number)))
+            await _to_its_end(_unlocked(connection, number))
 
 
 @asynccontextmanager

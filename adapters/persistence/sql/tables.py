@@ -451,6 +451,7 @@ customer_session: Final = table(
     moment("created_at"),
     moment("expires_at"),
     yes_no("may_pay"),
+    yes_no("in_telegram"),
     words("proof", null=True),
     whole("turn"),
     moment("refreshed_at", null=True),
@@ -463,6 +464,7 @@ customer_session: Final = table(
     check("turn", "turn >= 1"),
     one_of("ended_as", SessionEnd),
     together("ended_whole", "revoked_at", "ended_as"),
+    Index(None, "expires_at"),
     Index(None, "proof", postgresql_where=_PROVEN, sqlite_where=_PROVEN),
 )
 

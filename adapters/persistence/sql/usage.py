@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, literal, select, true, tuple_, update
+from sqlalchemy import RowMapping, literal, select, true, tuple_, update
 
+from adapters.persistence.sql.due import forget
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import usage_counter as counters
 from adapters.persistence.sql.tables import usage_receipt as receipts
@@ -65,18 +66,8 @@ class SqlUsage:
         await self._statements.add_all(receipts, list(map(row_from_receipt, new)), key="request_id")
 
     async def forget_receipts(self, now: datetime, *, limit: int) -> int:
-        # Apart, so that it is asked once: PostgreSQL may ask a sub-select again for every row, and
-        # passes over what it locked before, to rows beyond the limit.
-        expired = (
-            select(*receipts.primary_key)
-            .where(receipts.c.expires_at <= now)
-            .order_by(receipts.c.expires_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-            .cte("expired")  # Evaluated once, as the jobs that are due.
-        )
-        gone = delete(receipts).where(tuple_(*_receipt_key).in_(select(*expired.c)))
-        return len(await self._statements.all(gone.returning(receipts.c.request_id)))
+        end = receipts.c.expires_at
+        return await forget(self._statements, receipts, end <= now, by=end, limit=limit)
 
 
 def _values(key: UsageKey) -> tuple[str, str, datetime]:

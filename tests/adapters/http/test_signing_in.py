@@ -7,6 +7,8 @@ import httpx
 import pytest
 from limits import RateLimitItemPerMinute
 
+from adapters.http.edge import INIT_DATA_LIFE
+from adapters.http.init_data import FUTURE_MAX
 from adapters.http.limits import (
     OPENING_BY_ADDRESS,
     OPENINGS_BY_CUSTOMER,
@@ -17,7 +19,7 @@ from adapters.http.limits import (
 from adapters.http.tokens import api_key_hash
 from adapters.persistence.memory import MemoryStore
 from core.domain.cause import StoreBusy
-from core.domain.credentials import Scope
+from core.domain.credentials import SESSION_LIFE, Scope
 from core.domain.customer import identity
 from core.ports.unit_of_work import UnitOfWork
 from core.use_cases.consequences import consequences
@@ -101,6 +103,10 @@ async def test_a_retired_token_may_still_sign_out(api: Api) -> None:
     assert await statuses(api, new) == (401, 401)
 
 
+def test_a_proof_is_too_old_before_the_session_that_spent_it_is_forgotten() -> None:
+    assert INIT_DATA_LIFE + FUTURE_MAX < SESSION_LIFE
+
+
 async def test_init_data_itself_neither_renews_nor_signs_out_nor_buys(api: Api) -> None:
     await api.session()
     tma = {"Authorization": f"tma {api.init_data()}"}
@@ -146,6 +152,27 @@ async def test_a_blocked_customer_hears_so_at_once_and_not_why(api: Api) -> None
 
     await api.world.billing.unblock_customer(anna, reason="settled")
     assert (await api.call("GET", "me/", token=token)).json()["customer"]["blocked"] is False
+
+
+async def test_a_mini_app_offers_what_the_operator_lets_telegram_see(api: Api) -> None:
+    await api.world.lets_telegram_sell_for_stars_alone()
+    inside = await api.session()
+    web = (await api.host("POST", "customers/telegram:1001/sessions/")).json()["access_token"]
+    bought = await api.call("POST", "purchases/", PLAN, token=web, key="web")
+    assert bought.json()["gateway"] == "yookassa"
+    one_more = f"purchases/{bought.json()['id']}/checkouts/"
+
+    async def tries(token: str, key: str) -> set[tuple[int, str | None]]:
+        asked = {"purchases/preview/": PLAN, "purchases/": PLAN, one_more: {}}
+        answers = [
+            await api.call("POST", path, body, token=token, key=key) for path, body in asked.items()
+        ]
+        return {(answer.status_code, answer.json().get("code")) for answer in answers}
+
+    refused = {(409, "plan_not_for_sale")}
+    assert await tries(inside, "k1") == refused
+    assert await tries(await refreshed(api, inside), "k2") == refused
+    assert await tries(web, "k3") == {(200, None), (201, None)}
 
 
 async def passed(answers: list[httpx.Response]) -> int:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, event, text
+from sqlalchemy.util import await_only
 
 from adapters.persistence.sql.store import SqlStore, open_store
 from core.domain.cause import StoreBusy
@@ -167,6 +168,30 @@ async def test_a_view_canceled_in_the_middle_gives_its_connection_back(shop):
     )
     assert len(overviews) == 40
     assert shop._reader.pool.checkedout() == 0
+
+
+@pytest.mark.parametrize("moment", ["engine_connect", "checkout", "reset"])
+async def test_whoever_is_canceled_while_a_connection_comes_or_goes_leaves_none(shop, moment):
+    reached = asyncio.Event()
+
+    def slowly(*_: object) -> None:
+        reached.set()
+        await_only(asyncio.sleep(0.02))
+
+    engine = shop._reader.sync_engine
+    target = engine if moment == "engine_connect" else engine.pool
+    event.listen(target, moment, slowly)
+    for _ in range(3):
+        reached.clear()
+        task = asyncio.create_task(seen(shop, lambda view: view.overview(ANNA)))
+        await reached.wait()
+        for _ in range(2):
+            task.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert shop._reader.pool.checkedout() == 0
+    event.remove(target, moment, slowly)
 
 
 async def test_a_unit_that_failed_cannot_be_committed_after_all(shop):

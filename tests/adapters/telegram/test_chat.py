@@ -461,9 +461,7 @@ async def test_a_button_that_goes_on_spinning_does_not_keep_the_screen(room: Cha
 
 
 async def test_other_gateways_than_stars_need_the_operators_word(room: ChatRoom) -> None:
-    wanted = catalog_from_file(FITNESS)
-    silent = replace(wanted.chat, other_gateways=False)
-    await room.world.billing.apply_catalog(replace(wanted, chat=silent))
+    await room.world.lets_telegram_sell_for_stars_alone()
     await room.says("/start p_PRO_MONTHLY", BEN)
     answer = await room.presses("Choose", BEN)
     assert "no way to pay for this here" in answer["text"]

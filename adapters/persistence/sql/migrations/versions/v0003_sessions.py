@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("expires_at", Moment(), nullable=False),
         sa.Column("may_pay", YesNo(), nullable=False),
+        sa.Column("in_telegram", YesNo(), nullable=False),
         sa.Column("proof", Words()),
         sa.Column("turn", Whole(), nullable=False),
         sa.Column("refreshed_at", Moment()),
@@ -36,6 +37,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sqlite_strict=True,
     )
+    op.create_index("ix_customer_session_expires_at", "customer_session", ["expires_at"])
     op.create_index(
         "ix_customer_session_proof",
         "customer_session",
