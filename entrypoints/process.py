@@ -82,7 +82,7 @@ async def opened(settings: Settings, *, now: Now = utc_now) -> AsyncIterator[Ope
         container = Container(
             store=providers.Object(store),
             gateways=gateways,
-            notifier=providers.Object(TelegramNotifier(bulk, now)),
+            notifier=providers.Object(TelegramNotifier(bulk, now, settings.app_url)),
             now=providers.Object(now),
         )
         yield Opened(settings, store, gateways, container.billing(), now)

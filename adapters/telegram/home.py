@@ -17,11 +17,10 @@ async def home(visit: Visit, _: Sequence[str] = ()) -> Screen:
     lines = [texts.own(chat.about), "", *standing_lines(texts, account)]
     if visit.name:
         lines.insert(0, texts("hello", name=visit.name))
-    is_paying = account.standing.subscription.at(account.at).period is not None
     return Screen(
         "\n".join(lines).strip(),
         [
-            [visit.button("extend" if is_paying else "plans", "plans")],
+            _ways_to_buy(visit, account),
             visit.app_button(),
             [visit.button("status", "status"), visit.button("language", "languages")],
             [visit.button("help", "help")],
@@ -43,11 +42,21 @@ async def status(visit: Visit, _: Sequence[str] = ()) -> Screen:
     return Screen(
         "\n".join(lines),
         [
-            [visit.button("plans" if period is None else "extend", "plans")],
+            _ways_to_buy(visit, account),
             visit.app_button(),
             [visit.button("refresh", "status"), visit.button("back", "home")],
         ],
     )
+
+
+def _ways_to_buy(visit: Visit, account: Account) -> list[Button]:
+    """More of the present plan, if it is still sold; and all plans."""
+    standing = account.standing
+    present = standing.catalog.plans.get(standing.plan(account.at).code)
+    plans = visit.button("plans", "plans")
+    if present is None or not present.terms.prices:
+        return [plans]
+    return [visit.button("extend", "confirm", present.code), plans]
 
 
 async def languages(visit: Visit, _: Sequence[str] = ()) -> Screen:

@@ -25,8 +25,10 @@ class TelegramNotifier:
     never holds up the answer to a button. While Telegram says to wait, nothing is sent.
     """
 
-    def __init__(self, bot: Bot, now: Now) -> None:
+    def __init__(self, bot: Bot, now: Now, app_url: str | None = None) -> None:
+        """`app_url`: the Mini App's address, offered with a receipt."""
         self._bot = bot
+        self._app_url = app_url
         self._now = now
         self._waits_until: datetime | None = None
         self._pace = asyncio.Lock()
@@ -39,7 +41,7 @@ class TelegramNotifier:
         assert chat_id is not None, "ask `reaches` first"
         await self._turn()
         try:
-            await send(self._bot, chat_id, screen_from_news(news))
+            await send(self._bot, chat_id, screen_from_news(news, self._app_url))
         except NotifierUnavailable as error:
             until = self._now() + timedelta(seconds=error.retry_after_seconds)
             self._waits_until = max(until, self._waits_until or until)
@@ -54,7 +56,7 @@ class TelegramNotifier:
             await asyncio.sleep(PACE_SECONDS)
 
 
-def screen_from_news(news: News) -> Screen:
+def screen_from_news(news: News, app_url: str | None = None) -> Screen:
     """The message: what happened, whether the money is safe, and what can be done next."""
     texts = Texts.of(news.standing.customer)
     if news.kind is NewsKind.ENDED:
@@ -77,7 +79,8 @@ def screen_from_news(news: News) -> Screen:
             lines.append(texts("plan.until", plan=title, end=period.end))
         if purchase.ended_at is not None and purchase.ended_at > purchase.expires_at:
             lines.append(texts("news.paid_late"))
-        return Screen("\n".join(lines), [[_button(texts, "status", "status")]])
+        app = [] if app_url is None else [Button(texts.label("button.app"), app=app_url)]
+        return Screen("\n".join(lines), [app, [_button(texts, "status", "status")]])
     if news.kind is NewsKind.MISMATCH:
         missing = _missing(purchase, news.received)
         key = "news.mismatch" if missing is None else "news.mismatch_less"

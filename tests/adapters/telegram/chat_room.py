@@ -81,7 +81,7 @@ class ChatRoom:
         self.bot = Bot(
             TOKEN, base_url="https://x/bot", request=network, get_updates_request=network
         )
-        return TelegramNotifier(self.bot, now)
+        return TelegramNotifier(self.bot, now, APP_URL)
 
     async def _may_check_out(self, _: CustomerId, _cause: Cause) -> None:
         if self.limit_reached is not None:

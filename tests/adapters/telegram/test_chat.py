@@ -81,6 +81,13 @@ async def test_the_order_tells_what_becomes_of_the_present_plan(room: ChatRoom) 
     assert "149.50 will return to your wallet" in replaces["text"]
 
 
+async def test_who_has_a_plan_extends_it_with_one_press(room: ChatRoom) -> None:
+    await room.says("/start", BEN)
+    await room.world.hears(room.world.pays(await room.world.buys(await room.customer(BEN))))
+    assert {"Extend", "Plans"} < set(labels(await room.says("/status", BEN)))
+    assert "added to its end" in (await room.presses("Extend", BEN))["text"]
+
+
 async def test_two_taps_are_one_order(any_room: ChatRoom) -> None:
     room = any_room
     await room.says("/start p_PRO_MONTHLY", BEN)
