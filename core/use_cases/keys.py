@@ -72,18 +72,17 @@ class CheckKey:
 
     async def __call__(self, *key_hashes: str) -> ApiKey:
         """
-        One key's hashes, under each pepper that is in use.
+        One key's hashes, under each pepper that is in use, the newest first.
 
         Raises:
             NotSignedIn: unknown or revoked.
         """
-        for key_hash in key_hashes:
-            key = await self._remembered(key_hash)
-            if key is not None and key.revoked_at is None:
-                return key
-        raise NotSignedIn
+        key = await self._remembered(key_hashes)
+        if key is None or key.revoked_at is not None:
+            raise NotSignedIn
+        return key
 
-    async def _find(self, key_hashes: Sequence[str]) -> Sequence[ApiKey | None]:
+    async def _find(self, asks: Sequence[tuple[str, ...]]) -> Sequence[ApiKey | None]:
         async with self._store.read() as view:
-            found = await view.credentials.find_keys(set(key_hashes))
-        return [found.get(one) for one in key_hashes]
+            found = await view.credentials.find_keys({one for ask in asks for one in ask})
+        return [next((found[one] for one in ask if one in found), None) for ask in asks]

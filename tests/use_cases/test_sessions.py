@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.persistence.memory import MemoryStore
 from core.domain.credentials import NotSignedIn, Session, SessionEnd, SessionId, SignedOutBefore
 from core.domain.customer import CustomerBlocked, CustomerNotFound, identity
 from core.domain.errors import BillingError
 from core.domain.purchase import PurchaseStatus
 from core.ports.unit_of_work import SavedMeanwhile
+from core.use_cases.consequences import consequences
 from tests.world import RETURN, World
 
 PROOF = "5e884898da28047151d0e56f8dc62927"
@@ -172,6 +174,18 @@ async def test_a_key_hashed_under_an_older_pepper_is_still_known(world: World) -
     world.clock.advance(seconds=2)
     with pytest.raises(NotSignedIn):
         await world.billing.check_key("hashed under the new one", "hashed under the old one")
+
+
+async def test_a_key_under_an_older_pepper_is_looked_up_once_a_second() -> None:
+    store = MemoryStore(consequences)
+    world = World(store)
+    await world.billing.put_key("host", "hashed under the old one", frozenset())
+    asked = []
+    begun = store.read
+    store.read = lambda: asked.append("read") or begun()
+    for _ in range(3):
+        await world.billing.check_key("hashed under the new one", "hashed under the old one")
+    assert asked == ["read"]
 
 
 async def test_a_blocked_customer_is_turned_away_at_every_door(world: World) -> None:
