@@ -24,6 +24,7 @@ const WORDS = {
     paid: "Paid, thank you.", unpaid: "The payment is not finished.",
     notSeen: "No money seen yet. Usually it takes less than a minute.",
     failed: "The payment did not go through; nothing was taken. You can try again.",
+    changed: "Something changed meanwhile. Please look again and confirm.",
     wrong: (code) => `It did not work; nothing was charged. (${code})`,
     photoWrong: (code) => `It did not work. Please try again. (${code})`,
   },
@@ -44,6 +45,7 @@ const WORDS = {
     paid: "Оплачено, спасибо.", unpaid: "Оплата не завершена.",
     notSeen: "Деньги пока не видны. Обычно это занимает меньше минуты.",
     failed: "Оплата не прошла, деньги не списаны. Можно попробовать ещё раз.",
+    changed: "Пока вы смотрели, что-то изменилось. Проверьте и подтвердите ещё раз.",
     wrong: (code) => `Не получилось, деньги не списаны. (${code})`,
     photoWrong: (code) => `Не получилось. Попробуйте ещё раз. (${code})`,
   },
@@ -196,7 +198,7 @@ async function drawPlans(current) {
       return row;
     });
   byId("plans").replaceChildren(...rows);
-  byId("plans-section").hidden = !rows.length;
+  byId("plans-section").hidden = !rows.length || !byId("confirm").hidden;
 }
 
 // Whatever the customer starts: one at a time, and what goes wrong is said.
@@ -241,10 +243,17 @@ function confirming(isOpen) {
 
 async function pay() {
   const { plan, preview_id, key } = agreed;
-  const purchase = await call("POST", "/purchases/", {
-    headers: { "Idempotency-Key": key }, // The same for every try, so that none buys twice.
-    body: { plan, preview_id, return_url: location.origin + location.pathname },
-  });
+  let purchase;
+  try {
+    purchase = await call("POST", "/purchases/", {
+      headers: { "Idempotency-Key": key }, // The same for every try, so that none buys twice.
+      body: { plan, preview_id, return_url: location.origin + location.pathname },
+    });
+  } catch (error) {
+    if (error.code !== "preview_outdated") throw error;
+    await preview(plan); // What was agreed to is no longer so: show it as it is, and ask again.
+    return say(says("changed"), { bad: true });
+  }
   sessionStorage.setItem(OPEN_PURCHASE, purchase.id);
   confirming(false);
   if (!purchase.confirmation_url) return watch();
