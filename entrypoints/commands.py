@@ -137,10 +137,8 @@ async def work_off(settings: Settings) -> int:
             typer.echo("\n".join(reasons), err=True)
             return 1
         told_to_stop = _told_to_stop()
-        async with worker(parts) as working, asyncio.TaskGroup() as tasks:
-            told = tasks.create_task(told_to_stop.wait())
-            await asyncio.wait({told, working}, return_when=asyncio.FIRST_COMPLETED)
-            told.cancel()
+        async with worker(parts) as working:
+            await _until_told_or_ended(told_to_stop, working)
     return 0
 
 
@@ -161,10 +159,18 @@ async def answer_chats(settings: Settings) -> int:
         told_to_stop = _told_to_stop()
         async with (
             rate_limits(settings, parts.now) as limits,
-            bot_of(parts, limits, polls=True),
+            bot_of(parts, limits, polls=True) as bot,
         ):
-            await told_to_stop.wait()
+            assert bot.task is not None, "without a webhook's secret it asks"
+            await _until_told_or_ended(told_to_stop, bot.task)
     return 0
+
+
+async def _until_told_or_ended(told_to_stop: asyncio.Event, work: "asyncio.Task[None]") -> None:
+    """A process that has lost its work is to end: then it is started again."""
+    told = asyncio.create_task(told_to_stop.wait())
+    await asyncio.wait({told, work}, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
 
 
 def _told_to_stop() -> asyncio.Event:
