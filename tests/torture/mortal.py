@@ -28,11 +28,13 @@ def main() -> None:
 
 def _count(mortal_at: int, armed: Path, steps: Path) -> None:
     taken = 0
+    written = steps.with_name("steps.new")
 
     def step() -> None:
         nonlocal taken
         taken += 1
-        steps.write_text(str(taken))
+        written.write_text(str(taken))
+        written.replace(steps)  # Whoever reads meanwhile never finds it empty.
         if taken == mortal_at:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -4,7 +4,7 @@ import json
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import validate
 from pydantic import BaseModel
@@ -276,6 +276,7 @@ LIKE_TEA = st.fixed_dictionaries(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # A busy machine is no failure.
 @given(body=LIKE_TEA)
 async def test_no_body_breaks_anything(body: object) -> None:
     app = Starlette(routes=routes(OPERATIONS), exception_handlers=dict(ANSWERS_TO_ERRORS))
