@@ -9,7 +9,7 @@ from adapters.telegram.home import support_line
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.texts import Texts, number_of
 from adapters.telegram.visits import Visit
-from core.domain.errors import Unavailable
+from core.domain.errors import Refused, Unavailable
 from core.domain.period import WindowKind
 from core.domain.plan import Catalog, PlanNotForSale, PlanVersion, QuotaRule
 from core.domain.purchase import PurchaseId, PurchaseNotPending, PurchaseStatus
@@ -99,7 +99,8 @@ async def check(visit: Visit, words: Sequence[str]) -> Screen:
     started = await show(visit.customer.id, PurchaseId(purchase_id))
     checkout = started.checkout
     if started.purchase.is_pending and checkout is not None and checkout.payment_id is not None:
-        with suppress(Unavailable):  # Nothing was learned; the watcher goes on asking.
+        # Too often, or nothing was learned: the order stays in sight, and the watcher goes on asking.
+        with suppress(Refused, Unavailable):
             await visit.around.may_check_out(visit.customer.id, visit.cause)
             await visit.takes_a_while()
             await visit.billing.settle_payment(checkout.gateway, checkout.payment_id)

@@ -1,10 +1,10 @@
 """How updates reach us: Telegram calls our webhook, or we ask for them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import count
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import structlog
 from telegram import (
@@ -12,7 +12,6 @@ from telegram import (
     BotCommand,
     MenuButtonDefault,
     MenuButtonWebApp,
-    Update,
     WebAppInfo,
 )
 from telegram.error import BadRequest, RetryAfter, TelegramError
@@ -26,6 +25,7 @@ from core.domain.errors import Unavailable
 from core.ports.notifier import NotifierUnavailable
 
 API_URL: Final = "https://api.telegram.org"
+READ_SECONDS: Final = 10
 POLL_SECONDS: Final = 25
 LOOK_SECONDS: Final = 1.0
 BATCH: Final = 100
@@ -42,17 +42,39 @@ Answer = TypeVar("Answer")
 log: Final = structlog.get_logger(__name__)
 
 
+class AskingBot(Bot):
+    async def unread_updates(
+        self, offset: int | None, wait_seconds: int
+    ) -> Sequence[Mapping[str, Any]]:
+        """
+        What waits, as Telegram sends it. The library's own `get_updates` reads all or nothing: one
+        that it cannot read would stop every chat, and it writes them all to the log.
+
+        Raises:
+            TelegramError
+        """
+        asked = {
+            "offset": offset,
+            "limit": BATCH,
+            "timeout": wait_seconds,
+            "allowed_updates": ALLOWED_UPDATES,
+        }
+        patience = READ_SECONDS + wait_seconds
+        told = await self._post("getUpdates", asked, read_timeout=patience)
+        return cast("Sequence[Mapping[str, Any]]", told)
+
+
 @asynccontextmanager
-async def open_bot(token: str, api_url: str | None) -> AsyncIterator[Bot]:
+async def open_bot(token: str, api_url: str | None) -> AsyncIterator[AskingBot]:
     """
     `api_url`: another address of the Bot API, to which `bot<token>/<method>` is appended. Nothing
     is asked of Telegram by opening it.
     """
-    calls = HTTPXRequest(connection_pool_size=64, connect_timeout=3, read_timeout=10)
-    polls = HTTPXRequest(connect_timeout=3, read_timeout=10)
+    calls = HTTPXRequest(connection_pool_size=64, connect_timeout=3, read_timeout=READ_SECONDS)
+    polls = HTTPXRequest(connect_timeout=3, read_timeout=READ_SECONDS)
     try:
         address = f"{api_url or API_URL}/bot"
-        yield Bot(token, base_url=address, request=calls, get_updates_request=polls)
+        yield AskingBot(token, base_url=address, request=calls, get_updates_request=polls)
     finally:
         await calls.shutdown()
         await polls.shutdown()
@@ -101,7 +123,7 @@ async def open_webhook(bot: Bot, url: str, secret: str) -> None:
     )
 
 
-async def poll(bot: Bot, chat: Chat, stop: asyncio.Event) -> None:
+async def poll(bot: AskingBot, chat: Chat, stop: asyncio.Event) -> None:
     """
     Ask for updates until told to stop. They are confirmed only when they were acted on, so a
     death in between has them sent again. One customer's are worked on in their order, and nobody
@@ -112,20 +134,18 @@ async def poll(bot: Bot, chat: Chat, stop: asyncio.Event) -> None:
     under_way: dict[int, asyncio.Task[bool]] = {}  # By the update's id, until it is confirmed.
     newest: dict[int, asyncio.Task[bool]] = {}  # By who sent it.
 
-    async def ask() -> tuple[Update, ...]:
+    async def ask() -> Sequence[Mapping[str, Any]]:
         """What is under way comes with every answer; then the answer does not wait for more."""
-        wait = 0 if under_way else POLL_SECONDS
-        return await bot.get_updates(
-            offset, limit=BATCH, timeout=wait, allowed_updates=ALLOWED_UPDATES
-        )
+        return await bot.unread_updates(offset, 0 if under_way else POLL_SECONDS)
 
     async with asyncio.TaskGroup() as tasks:
         while not stop.is_set():
             for update in await until_done(ask, stop) or ():
-                if update.update_id not in under_way:
-                    who = 0 if update.effective_user is None else update.effective_user.id
+                number = update["update_id"]
+                if number not in under_way:
+                    who = _sender(update)
                     taking = _take_in(chat, update, stop, after=newest.get(who))
-                    newest[who] = under_way[update.update_id] = tasks.create_task(taking)
+                    newest[who] = under_way[number] = tasks.create_task(taking)
             if under_way:
                 await asyncio.wait(under_way.values(), timeout=LOOK_SECONDS)
             offset = _confirmed(under_way) or offset
@@ -134,6 +154,13 @@ async def poll(bot: Bot, chat: Chat, stop: asyncio.Event) -> None:
     if offset is not None:  # Confirm what was done; whatever comes with the answer is asked again.
         with suppress(TelegramError):
             await bot.get_updates(offset, limit=1, timeout=0)
+
+
+def _sender(update: Mapping[str, Any]) -> int:
+    """Whose turn it is; 0 where it cannot be told."""
+    with suppress(LookupError, TypeError, ValueError, StopIteration):
+        return int(next(update[kind]["from"]["id"] for kind in ALLOWED_UPDATES if kind in update))
+    return 0
 
 
 def _confirmed(under_way: dict[int, "asyncio.Task[bool]"]) -> int | None:
@@ -149,21 +176,25 @@ def _confirmed(under_way: dict[int, "asyncio.Task[bool]"]) -> int | None:
 
 
 async def _take_in(
-    chat: Chat, update: Update, stop: asyncio.Event, *, after: "asyncio.Task[bool] | None"
+    chat: Chat,
+    update: Mapping[str, Any],
+    stop: asyncio.Event,
+    *,
+    after: "asyncio.Task[bool] | None",
 ) -> bool:
     """Whether it is done with, before it was time to stop."""
     if after is not None and not await after:
         return False
     for attempt in count(1):
         try:
-            await chat.take_in(update)
+            await chat.hear(update)
         except NotifierUnavailable as error:
             if attempt == SCREEN_TRIES:
-                log.warning("a screen was not drawn", update=update.update_id)
+                log.warning("a screen was not drawn", update=update["update_id"])
                 return True
             wait = min(error.retry_after_seconds, WAIT_SECONDS_MAX)
         except Unavailable as error:
-            log.warning("an update waits", update=update.update_id, why=error.code)
+            log.warning("an update waits", update=update["update_id"], why=error.code)
             wait = min(2**attempt, WAIT_SECONDS_MAX)
         except Exception as error:  # A loop that ends answers nobody.
             log.exception("an update failed", error=type(error).__name__)

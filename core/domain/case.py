@@ -17,7 +17,7 @@ class CaseKind(StrEnum):
     UNCONFIRMED = (
         "unconfirmed"  # Paid, says a notice; not so, or nothing we know, says the provider.
     )
-    POISON = "poison"  # A job that failed too often.
+    POISON = "poison"  # A job that failed too often, or a chat's update that met a bug.
 
 
 @dataclass(frozen=True, slots=True)

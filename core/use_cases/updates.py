@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
+from core.domain.case import Case, CaseKind
 from core.domain.cause import Cause
 from core.domain.errors import BillingError, Unavailable
-from core.domain.payment import InboxItem, Notice, NoticeKind
+from core.domain.payment import InboxItem, InboxStatus, Notice, NoticeKind
 from core.domain.plan import GatewayName
 from core.ports.unit_of_work import Now, Store
 
@@ -63,4 +64,13 @@ class HandleUpdate:
             item = item.failed(why, at=self._now())
         async with self._store.write() as uow:
             await uow.inbox.take(item)
+            if item.status is InboxStatus.FAILED:
+                await uow.open_case(_for_a_person(item, self._now()))
             await uow.commit()
+
+
+def _for_a_person(failed: InboxItem, at: datetime) -> Case:
+    """One for what went wrong, each day that it does, however many customers it meets."""
+    cause = f"update {failed.notice.event} {failed.result} {at:%Y-%m-%d}"
+    facts = {"item": failed.id, "error": failed.result or ""}
+    return Case(f"case {cause}", CaseKind.POISON, cause, at, facts)

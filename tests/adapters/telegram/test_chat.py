@@ -399,6 +399,9 @@ async def test_a_bug_blocks_nobody_and_is_kept_for_a_person(any_room: ChatRoom) 
     assert kept.result == "ZeroDivisionError"
     assert '"data": "v1:buy' in kept.notice.body
     assert "Ben" not in kept.notice.body
+    async with room.world.store.read() as view:
+        [case] = await view.open_cases(limit=10)
+    assert case.facts == {"item": kept.id, "error": "ZeroDivisionError"}
     room.limit_reached = None
     assert "Hi, Ben!" in (await room.says("/start", BEN))["text"]
 
@@ -440,6 +443,10 @@ async def test_who_taps_too_fast_is_told_when_to_come_back(room: ChatRoom) -> No
     room.limit_reached = TooManyRequests(17)
     assert "Try again in 17 s" in (await room.presses("Order for", BEN))["text"]
     assert await orders(room, BEN) == []
+    room.limit_reached = None
+    pay = await ordered(room)
+    room.limit_reached = TooManyRequests(17)
+    assert link(await room.presses("I have paid", BEN)) == link(pay), "it stays in sight"
 
 
 async def test_where_nobody_can_count_the_asking_a_screen_says_so(room: ChatRoom) -> None:

@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from structlog.testing import capture_logs
-from telegram import Bot, Update
+from telegram import Update
 from telegram.error import BadRequest
 
 from adapters.persistence.memory import MemoryStore
 from adapters.telegram.chat import ALLOWED_UPDATES, Chat
 from adapters.telegram.visits import Surroundings
-from adapters.telegram.ways_in import introduce, open_bot, open_webhook, poll
+from adapters.telegram.ways_in import AskingBot, introduce, open_bot, open_webhook, poll
 from core.domain.cause import Cause, StoreBusy
 from core.domain.customer import CustomerId
 from core.use_cases.consequences import consequences
@@ -29,7 +30,7 @@ def served() -> AsyncIterator[Served]:
 
 
 @asynccontextmanager
-async def a_bot(served: Served) -> AsyncIterator[Bot]:
+async def a_bot(served: Served) -> AsyncIterator[AskingBot]:
     async with open_bot(DEMO_BOT_TOKEN, f"{served.url}/sandbox/telegram") as bot:
         yield bot
 
@@ -37,7 +38,7 @@ async def a_bot(served: Served) -> AsyncIterator[Bot]:
 class Room:
     """The chat over a memory store that may be away."""
 
-    def __init__(self, bot: Bot) -> None:
+    def __init__(self, bot: AskingBot) -> None:
         self.away = 0
         self.world = World(MemoryStore(consequences, self._pause))
         self.around = Surroundings(
@@ -55,7 +56,7 @@ class Room:
 
 
 @asynccontextmanager
-async def polling(bot: Bot, chat: Chat) -> AsyncIterator[None]:
+async def polling(bot: AskingBot, chat: Chat) -> AsyncIterator[None]:
     stop = asyncio.Event()
     task = asyncio.create_task(poll(bot, chat, stop))
     try:
@@ -162,6 +163,29 @@ async def test_a_bug_of_ours_ends_no_loop(served: Served) -> None:
             served.control(f"telegram/users/{BEN}/send", text="/plans")
             await until(lambda: len(heard(served, BEN)) == 2)
     assert heard(served, ANNA) == []
+
+
+async def test_an_update_that_cannot_be_read_stops_nobody(served: Served) -> None:
+    async with a_bot(served) as bot:
+        room = Room(bot)
+        await room.world.opens()
+        served.control(f"telegram/users/{ANNA}/send", text="/start")
+        served.control(f"telegram/users/{BEN}/send", text="/start")
+        waiting = served.sandbox.telegram.rules.updates.due(
+            datetime.now(UTC) + timedelta(minutes=1)
+        )
+        [hers] = [one for one in waiting if one.body["message"]["from"]["id"] == ANNA]
+        del hers.body["message"]["date"]
+        with capture_logs() as told:
+            async with polling(bot, room.chat):
+                await until(lambda: heard(served, BEN))
+        pending = (await bot.get_webhook_info()).pending_update_count
+    assert pending == 0
+    assert heard(served, ANNA) == []
+    assert [one["event"] for one in told] == ["an update cannot be read"]
+    async with room.world.store.read() as view:
+        [case] = await view.open_cases(limit=10)
+    assert case.facts == {"item": f"inb_telegram_{hers.id}", "error": "KeyError"}
 
 
 async def test_the_bot_says_who_it_is_in_each_language(served: Served) -> None:
