@@ -73,6 +73,14 @@ async def test_a_repeat_is_known_in_the_other_process(processes: list[RateLimits
     await one.hit_once([TWO], "anna", "order-2", again=FEW)
 
 
+async def test_repeats_have_a_limit_of_their_own(processes: list[RateLimits]) -> None:
+    one, two = processes
+    for limits in (one, two, one):
+        await limits.hit_once([FEW], "anna", "order-1", again=TWO)
+    with pytest.raises(TooManyRequests):
+        await two.hit_once([FEW], "anna", "order-1", again=TWO)
+
+
 async def test_two_installations_with_prefixes_of_their_own_count_apart(valkey_url: str) -> None:
     for prefix in (uuid4().hex, uuid4().hex):
         async with shared_storage(valkey_url, prefix) as storage:

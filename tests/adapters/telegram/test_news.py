@@ -1,6 +1,7 @@
 """What the chat tells by itself, in both languages, each thing once."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,9 @@ from telegram.error import InvalidToken, NetworkError, RetryAfter, TelegramError
 
 from adapters.telegram.notifier import TelegramNotifier
 from core.domain.money import Money
+from core.domain.plan import PlanCode
 from core.ports.notifier import News, NewsKind, NotifierUnavailable
+from core.use_cases.news import NewsRef
 from tests.adapters.telegram.chat_room import ANNA, BEN, ChatRoom, labels
 
 
@@ -240,3 +243,53 @@ async def test_a_customer_of_a_web_page_has_no_chat_to_be_told_in(room: ChatRoom
     await room.world.hears(room.world.pays(await room.world.buys(anna)))
     assert await room.world.plan(anna) == "PRO_MONTHLY"
     assert await room.world.cases() == []
+
+
+async def test_who_turns_out_to_have_stopped_the_bot_is_written_down(any_room: ChatRoom) -> None:
+    room = any_room
+    payment = room.world.pays(await ordered(room, BEN))
+    who = await room.customer(BEN)
+    room.rules.block(BEN, at=room.world.clock())  # The bot has not heard of it yet.
+
+    await room.world.hears(payment)
+
+    async with room.world.store.read() as view:
+        customer = await view.customers.get(who)
+        history = await view.history(who)
+    assert customer.unreachable_since == room.world.clock()
+    assert [one.name for one in history].count("customer.unreachable") == 1
+
+
+async def test_who_cannot_be_reached_is_not_tried(room: ChatRoom) -> None:
+    payment = room.world.pays(await ordered(room, BEN))
+    await room.world.billing.mark_reach(await room.customer(BEN), is_reachable=False)
+    await room.world.hears(payment)
+    assert news(room, BEN) == []
+
+
+async def test_a_job_that_comes_again_tells_nothing_again(room: ChatRoom) -> None:
+    started = await ordered(room, BEN)
+    await room.world.hears(room.world.pays(started))
+    again = NewsRef(
+        f"paid {started.purchase.id}",
+        NewsKind.PAID,
+        await room.customer(BEN),
+        purchase_id=started.purchase.id,
+    )
+    await room.world.billing.tell_customer(again)
+    assert len(news(room, BEN)) == 1
+    await room.world.billing.tell_customer(replace(again, id="another"))
+    assert len(news(room, BEN)) == 2, "else the name above is not that of the news"
+
+
+@pytest.mark.parametrize("kind", [NewsKind.REFUSED, NewsKind.EXPIRED, NewsKind.ENDED])
+async def test_bad_news_that_payment_has_overtaken_is_not_told(
+    room: ChatRoom, kind: NewsKind
+) -> None:
+    started = await ordered(room, BEN)
+    await room.world.hears(room.world.pays(started))
+    late = NewsRef(
+        "late", kind, await room.customer(BEN), started.purchase.id, plan=PlanCode("PRO_MONTHLY")
+    )
+    await room.world.billing.tell_customer(late)
+    assert len(news(room, BEN)) == 1
