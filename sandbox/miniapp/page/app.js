@@ -251,7 +251,8 @@ async function pay() {
     });
   } catch (error) {
     if (error.code !== "preview_outdated") throw error;
-    await preview(plan); // What was agreed to is no longer so: show it as it is, and ask again.
+    await refresh(); // What was agreed to is no longer so: show all as it is, and ask again.
+    await preview(plan);
     return say(says("changed"), { bad: true });
   }
   sessionStorage.setItem(OPEN_PURCHASE, purchase.id);
