@@ -26,6 +26,7 @@ from core.ports.payment_gateway import (
     CheckoutDeclined,
     GatewayUnavailable,
     SenderNotListed,
+    TakesPayments,
     Webhook,
     WebhookNotReadable,
 )
@@ -194,7 +195,7 @@ class Provider:
             self.rules.delivered(one.id)
 
 
-class SimulatedYooKassa:
+class SimulatedYooKassa(TakesPayments):
     """The port, as small as it can be: nothing of the real adapter is shared."""
 
     name = NAME

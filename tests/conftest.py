@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from adapters.persistence.memory import MemoryStore
 from adapters.persistence.sql.store import open_store
@@ -22,6 +23,12 @@ from tests.valkey_server import valkey_server
 from tests.world import World
 
 os.environ.setdefault("PTB_TIMEDELTA", "true")  # As our entrypoints have it.
+
+# A busy machine draws slowly; that says nothing about what is drawn.
+settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from core.ports.payment_gateway import (
     Abilities,
     CheckoutDeclined,
     GatewayUnavailable,
+    TakesPayments,
     Webhook,
     WebhookNotReadable,
     WebhookNotTrusted,
@@ -47,7 +48,7 @@ class _Answer:
     at: datetime
 
 
-class MemoryGateway:
+class MemoryGateway(TakesPayments):
     """
     Keeps every promise of the port. A pending payment ends an hour after it was opened, as at a
     real provider. The methods that are not the port's are the payer's, or trouble to come.

@@ -1,6 +1,7 @@
 """What a gateway tells us: facts it confirmed when asked, and notices it sent by itself."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType
@@ -9,7 +10,16 @@ from core.domain.money import Money
 from core.domain.plan import GatewayName
 
 PaymentId = NewType("PaymentId", str)
-"""The provider's own id of a payment; unique within its gateway."""
+"""
+The provider's own id of what we opened there; unique within its gateway. Where a provider keeps
+a session with payments in it, it is the session's, and each payment in it is a charge.
+"""
+
+RefundId = NewType("RefundId", str)
+"""The provider's own id of a refund; unique within its gateway."""
+
+PayoutId = NewType("PayoutId", str)
+"""The provider's own id of a payout; unique within its gateway."""
 
 
 class PaymentStatus(StrEnum):
@@ -46,6 +56,10 @@ class PaymentFacts:
     are our own ids as the provider gives them back; None where it knows none. `opened` is where
     a pending payment can still be paid. `was_refused` is whether a canceled one was tried and
     turned down (by the payer's bank, say), and did not merely run out of time.
+
+    `fee` is what the provider keeps of `paid`, in its currency; None: not known (yet). `token` can
+    charge the same payer again; None where nothing was saved. `details` are facts worth keeping
+    (asset, rate, rail), in plain words of the provider, never about a person.
     """
 
     gateway: GatewayName
@@ -58,14 +72,65 @@ class PaymentFacts:
     foreign: Foreign | None = None
     opened: OpenedCheckout | None = None
     was_refused: bool = False
+    fee: Money | None = None
+    token: str | None = field(default=None, repr=False)
+    details: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         assert (self.status is PaymentStatus.PAID) == (self.paid is not None)
 
 
+class OutgoingStatus(StrEnum):
+    """Of money on its way out: a refund, or a payout."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"  # It never left, or came back at once: the provider has it.
+    RETURNED = "returned"  # A payout that was done, and came back later.
+    UNKNOWN = "unknown"  # A word we do not know. Neither done nor failed.
+
+
+@dataclass(frozen=True, slots=True)
+class RefundFacts:
+    """
+    What the provider said about one refund when we asked it, whoever made it there.
+
+    `amount` is exact. `our_id` is our own id of it as the provider gives it back; None where it
+    knows none. `is_chargeback`: the payer's bank took the money back, nobody of the shop gave it.
+    `fee` is what the provider charges for it; None: nothing, or not known.
+    """
+
+    gateway: GatewayName
+    refund_id: RefundId
+    payment_id: PaymentId
+    status: OutgoingStatus
+    amount: Money
+    our_id: str | None = None
+    is_chargeback: bool = False
+    fee: Money | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutFacts:
+    """
+    What the provider said about one payout when we asked it. `amount` is what the payee gets,
+    exact; `reason` is the provider's word for why it failed or came back; `fee` comes on top.
+    """
+
+    gateway: GatewayName
+    payout_id: PayoutId
+    status: OutgoingStatus
+    amount: Money
+    our_id: str | None = None
+    fee: Money | None = None
+    reason: str | None = None
+
+
 class NoticeKind(StrEnum):
     PAYMENT = "payment"  # Something about a payment: ask for it.
-    REFUND = "refund"
+    REFUND = "refund"  # Something about refunds of a payment: ask for them.
+    PAYOUT = "payout"  # Something about a payout: ask for it.
     OTHER = "other"  # Authentic, and nothing that Billhook acts on.
 
 
@@ -75,7 +140,8 @@ class Notice:
     A proven webhook, translated. It says what to ask about, never what to book.
 
     `dedupe_key` tells repeats of one notice; `claims_paid` is whether it says the money is there;
-    `body` is the JSON as received, with everything personal replaced.
+    `body` is the JSON as received, with everything personal replaced. `payout_id` is set for
+    notices of payouts, `payment_id` for all others that Billhook acts on.
     """
 
     gateway: GatewayName
@@ -85,6 +151,7 @@ class Notice:
     payment_id: PaymentId | None
     claims_paid: bool
     body: str
+    payout_id: PayoutId | None = None
 
 
 class InboxStatus(StrEnum):

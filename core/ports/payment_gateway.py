@@ -1,15 +1,26 @@
 """A place that takes money for us: what we ask of it, and what it may answer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from core.domain.checkout import Checkout
 from core.domain.errors import Invalid, Refused, Unavailable
 from core.domain.money import Money
-from core.domain.payment import Notice, OpenedCheckout, PaymentFacts, PaymentId
+from core.domain.payment import (
+    Notice,
+    OpenedCheckout,
+    PaymentFacts,
+    PaymentId,
+    PayoutFacts,
+    PayoutId,
+    RefundFacts,
+)
+from core.domain.payout import PayoutOrder
 from core.domain.plan import GatewayName
+from core.domain.refund import Refund
 
 
 @dataclass(eq=False)
@@ -23,6 +34,22 @@ class GatewayUnavailable(Unavailable):
 @dataclass(eq=False)
 class CheckoutDeclined(Refused):
     """The payment provider refused to take this payment."""
+
+    gateway: str
+    reason: str
+
+
+@dataclass(eq=False)
+class RefundDeclined(Refused):
+    """The payment provider refused to give this money back."""
+
+    gateway: str
+    reason: str
+
+
+@dataclass(eq=False)
+class PayoutDeclined(Refused):
+    """The payment provider refused to send this money."""
 
     gateway: str
     reason: str
@@ -59,23 +86,69 @@ class Webhook:
     body: bytes = field(repr=False)
 
 
+class Refunding(StrEnum):
+    """What a gateway can give back of a payment by itself."""
+
+    NONE = "none"
+    WHOLE = "whole"  # All of it, at once.
+    PARTS = "parts"
+
+
+@dataclass(frozen=True, slots=True)
+class FeeRule:
+    """What a gateway is expected to keep: so many hundredths of a percent, and a fixed sum."""
+
+    basis_points: int
+    fixed: Money
+
+    def on(self, amount: Money) -> Money:
+        """Rounded up: what is expected is never less than what comes."""
+        share = -(-amount.amount_minor * self.basis_points // 10_000)
+        return Money(share, amount.currency) + self.fixed
+
+
+Bounds = Mapping[str, tuple[Money, Money]]
+"""The smallest and the largest amount, by currency."""
+
+
 @dataclass(frozen=True, slots=True)
 class Abilities:
     """
-    What a gateway can do. `bounds` has the smallest and the largest amount it takes, by currency.
-    `key_memory` is how long it remembers an idempotency key: asking again within it is safe.
+    What a gateway can do. `bounds` are of payments. `key_memory` is how long it remembers an
+    idempotency key: asking again within it is safe. Zero: it honours none, so that whatever asks
+    twice opens two. `payouts` are the bounds of payouts; empty: it makes none. `accounts` are the
+    kinds of account that it can send to (empty: of any kind). `charges_saved`: a token that it
+    gave can be charged later. `lists`: it can be asked for all that happened since a time.
+    `fees`: what it is expected to keep of a payment, by currency; no entry: not known before.
     """
 
-    bounds: Mapping[str, tuple[Money, Money]]
+    bounds: Bounds
     key_memory: timedelta
+    refunding: Refunding = Refunding.NONE
+    payouts: Bounds = field(default_factory=dict)
+    accounts: frozenset[str] = frozenset()
+    charges_saved: bool = False
+    lists: bool = False
+    fees: Mapping[str, FeeRule] = field(default_factory=dict)
 
     @property
     def currencies(self) -> frozenset[str]:
         return frozenset(self.bounds)
 
     def takes(self, amount: Money) -> bool:
-        bounds = self.bounds.get(amount.currency.code)
-        return bounds is not None and bounds[0] <= amount <= bounds[1]
+        return _is_within(self.bounds, amount)
+
+    def sends(self, amount: Money, kind: str) -> bool:
+        """Whether it can pay this out to an account of this kind."""
+        return _is_within(self.payouts, amount) and (not self.accounts or kind in self.accounts)
+
+
+def _is_within(bounds: Bounds, amount: Money) -> bool:
+    lowest_and_highest = bounds.get(amount.currency.code)
+    if lowest_and_highest is None:
+        return False
+    lowest, highest = lowest_and_highest
+    return lowest <= amount <= highest
 
 
 class PaymentGateway(Protocol):
@@ -83,7 +156,8 @@ class PaymentGateway(Protocol):
     One adapter per provider, all tested by one suite.
 
     Every method that calls out raises GatewayUnavailable when nothing is known about the outcome,
-    and must not be called while a unit of work is open.
+    and must not be called while a unit of work is open. What `abilities` does not declare is
+    never called.
     """
 
     @property
@@ -121,9 +195,91 @@ class PaymentGateway(Protocol):
     async def find_checkout(self, checkout: Checkout) -> PaymentFacts | None:
         """
         The payment that was opened for this checkout, if the provider knows one. For checkouts
-        whose opening had no answer, at any age; asking opens nothing.
+        whose opening had no answer, at any age; asking opens nothing. A provider that cannot be
+        asked by our id answers None: nobody has the address of what it may have opened.
         """
         ...
+
+    async def close_checkout(self, payment_id: PaymentId) -> None:
+        """
+        See to it that this can no longer be paid, where the provider can. No promise: whoever
+        needs to know asks afterwards. Closing what has ended changes nothing.
+        """
+        ...
+
+    async def charge_saved(self, checkout: Checkout, token: str) -> PaymentFacts:
+        """
+        Charge the payer of a saved method now, nobody being there. The checkout id is the key, as
+        for `open_checkout`. A refusal by the payer's bank is CANCELED, not an error.
+
+        Raises:
+            CheckoutDeclined: the provider will not try; the token is of no more use.
+        """
+        ...
+
+    async def refund(self, refund: Refund) -> RefundFacts:
+        """
+        Give back exactly `refund.amount` of its payment. `refund.id` is the key: asked again, it
+        is the same refund, and no second one.
+
+        Raises:
+            RefundDeclined: the provider answered, and will not.
+        """
+        ...
+
+    async def find_refunds(self, payment_id: PaymentId) -> list[RefundFacts]:
+        """All refunds of a payment that the provider knows, whoever made them."""
+        ...
+
+    async def pay_out(self, order: PayoutOrder) -> PayoutFacts:
+        """
+        Send exactly `order.amount`. `order.id` is the key: asked again, it is the same payout, and
+        no second one.
+
+        Raises:
+            PayoutDeclined: the provider answered, and sent nothing.
+        """
+        ...
+
+    async def find_payout(
+        self, order: PayoutOrder, payout_id: PayoutId | None
+    ) -> PayoutFacts | None:
+        """
+        What became of it, by the provider's id where it named one, else by our key. None: the
+        provider has never heard of it, which is said only where it could not have been missed.
+        """
+        ...
+
+    def since(self, since: datetime) -> AsyncIterator[PaymentFacts | RefundFacts | PayoutFacts]:
+        """Everything that was made since then, page by page, each kind in the provider's order."""
+        ...
+
+
+class TakesPayments:
+    """What a gateway need not write that only takes payments: the rest of the port, undeclared."""
+
+    async def close_checkout(self, payment_id: PaymentId) -> None:
+        """It cannot be closed; it ends by itself."""
+
+    async def charge_saved(self, checkout: Checkout, token: str) -> PaymentFacts:
+        raise NotImplementedError
+
+    async def refund(self, refund: Refund) -> RefundFacts:
+        raise NotImplementedError
+
+    async def find_refunds(self, payment_id: PaymentId) -> list[RefundFacts]:  # noqa: ARG002
+        return []
+
+    async def pay_out(self, order: PayoutOrder) -> PayoutFacts:
+        raise NotImplementedError
+
+    async def find_payout(
+        self, order: PayoutOrder, payout_id: PayoutId | None
+    ) -> PayoutFacts | None:
+        raise NotImplementedError
+
+    def since(self, since: datetime) -> AsyncIterator[PaymentFacts | RefundFacts | PayoutFacts]:
+        raise NotImplementedError
 
 
 class Gateways:

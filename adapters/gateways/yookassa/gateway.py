@@ -18,7 +18,13 @@ from adapters.gateways.yookassa.translate import (
 from core.domain.checkout import Checkout
 from core.domain.money import Money
 from core.domain.payment import Notice, OpenedCheckout, PaymentFacts, PaymentId, PaymentStatus
-from core.ports.payment_gateway import Abilities, CheckoutDeclined, GatewayUnavailable, Webhook
+from core.ports.payment_gateway import (
+    Abilities,
+    CheckoutDeclined,
+    GatewayUnavailable,
+    TakesPayments,
+    Webhook,
+)
 
 API_URL: Final = "https://api.yookassa.ru/v3"
 CLOCKS_DIFFER: Final = timedelta(minutes=5)
@@ -28,7 +34,7 @@ PAGE_SIZE: Final = "100"
 log = structlog.get_logger()
 
 
-class YooKassaGateway:
+class YooKassaGateway(TakesPayments):
     """Webhooks are not signed: their sender is checked, and what they claim is asked back."""
 
     name = NAME
