@@ -188,6 +188,13 @@ class PaymentGateway(Protocol):
         """
         ...
 
+    def proven(self, notice: Notice) -> PaymentFacts | None:
+        """
+        What a stored notice proves by itself, where the provider vouches for it and cannot be
+        asked (Telegram). Pure. None: it proves nothing, ask.
+        """
+        ...
+
     async def find_payment(self, payment_id: PaymentId) -> PaymentFacts | None:
         """What the provider says now; None: it knows no such payment. An unknown status is never paid."""
         ...
@@ -257,6 +264,9 @@ class PaymentGateway(Protocol):
 
 class TakesPayments:
     """What a gateway need not write that only takes payments: the rest of the port, undeclared."""
+
+    def proven(self, notice: Notice) -> PaymentFacts | None:  # noqa: ARG002
+        return None
 
     async def close_checkout(self, payment_id: PaymentId) -> None:
         """It cannot be closed; it ends by itself."""

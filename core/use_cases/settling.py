@@ -87,8 +87,10 @@ class SettlePayment:
         item = await self._item(inbox_id)
         if item is not None and item.status is not InboxStatus.STORED:
             return Settlement.REPEATED
+        known = self._gateways.get(gateway)
+        proven = None if item is None else known.proven(item.notice)
         try:
-            facts = await self._gateways.get(gateway).find_payment(payment_id)
+            facts = proven or await known.find_payment(payment_id)
         except GatewayUnavailable:
             await self._note_attempt(item)
             raise
