@@ -9,9 +9,9 @@ from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Store
 from core.use_cases.billing import Billing
-from core.use_cases.buying import PayWaiting, StartDeposit
+from core.use_cases.buying import AddCheckout, PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
-from core.use_cases.checkouts import AddCheckout, WatchCheckout
+from core.use_cases.checkouts import WatchCheckout
 from core.use_cases.customers import (
     BlockCustomer,
     FindCustomer,
@@ -22,6 +22,7 @@ from core.use_cases.customers import (
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
+from core.use_cases.operators import CloseCase, ListCases, ReplayNotice, ShowAudit
 from core.use_cases.purchases import (
     CancelPurchase,
     ExpirePurchase,
@@ -124,6 +125,10 @@ class Container(containers.DeclarativeContainer):
     expire_hold = providers.Factory(ExpireHold, store=store, now=now)
     end_period = providers.Factory(EndPeriod, store=store, now=now)
 
+    list_cases = providers.Factory(ListCases, store=store)
+    close_case = providers.Factory(CloseCase, store=store, now=now)
+    replay_notice = providers.Factory(ReplayNotice, store=store, now=now)
+    show_audit = providers.Factory(ShowAudit, store=store)
     diff_catalog = providers.Factory(DiffCatalog, store=store)
     apply_catalog = providers.Factory(ApplyCatalog, store=store, now=now, new_id=new_id)
     show_catalog = providers.Factory(ShowCatalog, store=store)
@@ -169,6 +174,10 @@ class Container(containers.DeclarativeContainer):
         expire_purchase=expire_purchase,
         expire_hold=expire_hold,
         end_period=end_period,
+        list_cases=list_cases,
+        close_case=close_case,
+        replay_notice=replay_notice,
+        show_audit=show_audit,
         diff_catalog=diff_catalog,
         apply_catalog=apply_catalog,
         show_catalog=show_catalog,

@@ -16,9 +16,9 @@ from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import HeldElsewhere, NewId, Now, Store
 from core.use_cases.billing import Billing
-from core.use_cases.buying import PayWaiting, StartDeposit
+from core.use_cases.buying import AddCheckout, PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
-from core.use_cases.checkouts import AddCheckout, WatchCheckout
+from core.use_cases.checkouts import WatchCheckout
 from core.use_cases.customers import (
     BlockCustomer,
     FindCustomer,
@@ -29,6 +29,7 @@ from core.use_cases.customers import (
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
+from core.use_cases.operators import CloseCase, ListCases, ReplayNotice, ShowAudit
 from core.use_cases.purchases import (
     CancelPurchase,
     ExpirePurchase,
@@ -117,6 +118,10 @@ def wired(outside: Outside) -> Billing:
         expire_purchase=ExpirePurchase(store, gateways, now),
         expire_hold=ExpireHold(store, now),
         end_period=EndPeriod(store, now),
+        list_cases=ListCases(store),
+        close_case=CloseCase(store, now),
+        replay_notice=ReplayNotice(store, now),
+        show_audit=ShowAudit(store),
         diff_catalog=DiffCatalog(store),
         apply_catalog=ApplyCatalog(store, now, new_id),
         show_catalog=ShowCatalog(store),

@@ -156,6 +156,10 @@ class UnitOfWork(Protocol):
         """Once per cause: whether it is new. A repeat changes nothing."""
         ...
 
+    async def close_case(self, cause: str, *, reason: str, at: datetime) -> bool:
+        """Whether there was an open case of this cause. A closed one stays as it was closed."""
+        ...
+
     async def audit(self, line: AuditLine) -> None:
         """Append to the audit trail, sealed after its last line. Of two units one waits."""
         ...

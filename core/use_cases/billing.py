@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from core.use_cases.buying import PayWaiting, StartDeposit
+from core.use_cases.buying import AddCheckout, PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
-from core.use_cases.checkouts import AddCheckout, WatchCheckout
+from core.use_cases.checkouts import WatchCheckout
 from core.use_cases.customers import (
     BlockCustomer,
     FindCustomer,
@@ -15,6 +15,7 @@ from core.use_cases.customers import (
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
+from core.use_cases.operators import CloseCase, ListCases, ReplayNotice, ShowAudit
 from core.use_cases.purchases import (
     CancelPurchase,
     ExpirePurchase,
@@ -88,6 +89,10 @@ class Billing:
     expire_hold: ExpireHold
     end_period: EndPeriod
     # The operator's own
+    list_cases: ListCases
+    close_case: CloseCase
+    replay_notice: ReplayNotice
+    show_audit: ShowAudit
     diff_catalog: DiffCatalog
     apply_catalog: ApplyCatalog
     show_catalog: ShowCatalog

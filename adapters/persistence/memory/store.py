@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from adapters.persistence.memory.books import MemoryHolds, MemoryLedger, MemoryUsage
 from adapters.persistence.memory.refunds import MemoryCharges, MemoryRefunds
@@ -136,6 +137,15 @@ class MemoryUnitOfWork:
         if await self._unit.lock(self._tables.cases, case.cause) is not None:
             return False
         await self._unit.put(self._tables.cases, case.cause, case)
+        return True
+
+    async def close_case(self, cause: str, *, reason: str, at: datetime) -> bool:
+        await self._unit.called()
+        case = await self._unit.lock(self._tables.cases, cause)
+        if case is None or case.closed_at is not None:
+            return False
+        closed = replace(case, closed_at=at, reason=reason)
+        await self._unit.put(self._tables.cases, cause, closed)
         return True
 
     async def audit(self, line: AuditLine) -> None:

@@ -1,5 +1,7 @@
 """Units of work and views over one connection."""
 
+from datetime import datetime
+
 from adapters.persistence.sql.catalogs import Shelf, SqlCatalogs
 from adapters.persistence.sql.checkouts import SqlCheckouts
 from adapters.persistence.sql.claims import SqlClaims
@@ -87,6 +89,9 @@ class SqlUnitOfWork:
 
     async def open_case(self, case: Case) -> bool:
         return await self._history.open_case(case)
+
+    async def close_case(self, cause: str, *, reason: str, at: datetime) -> bool:
+        return await self._history.close_case(cause, reason=reason, at=at)
 
     async def audit(self, line: AuditLine) -> None:
         await self._history.audit(line)
