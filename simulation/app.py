@@ -26,6 +26,16 @@ from core.use_cases.customers import (
     ShowAccount,
     UnblockCustomer,
 )
+from core.use_cases.escrows import (
+    DisputePart,
+    FundEscrow,
+    OpenEscrow,
+    RefundPart,
+    ReleaseDue,
+    ReleasePart,
+    ResolveEscrow,
+    ShowEscrows,
+)
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.purchases import (
@@ -105,12 +115,20 @@ def wired(outside: Outside) -> Billing:
         pay_waiting=PayWaiting(store, now),
         show_statement=ShowStatement(store, now),
         adjust_wallet=AdjustWallet(store, now, new_id),
+        open_escrow=OpenEscrow(store, now, new_id),
+        fund_escrow=FundEscrow(store, gateways, now, new_id),
+        release_part=ReleasePart(store, now),
+        refund_part=RefundPart(store, now),
+        dispute_part=DisputePart(store, now),
+        resolve_escrow=ResolveEscrow(store, now),
+        show_escrows=ShowEscrows(store, now),
         take_in_webhook=TakeInWebhook(store, gateways, now, new_id),
         settle_payment=SettlePayment(store, gateways, now),
         sweep=Sweep(store, now),
         watch_checkout=WatchCheckout(store, gateways, now, new_id),
         expire_purchase=ExpirePurchase(store, gateways, now),
         expire_hold=ExpireHold(store, now),
+        release_due=ReleaseDue(store, now),
         end_period=EndPeriod(store, now),
         diff_catalog=DiffCatalog(store),
         apply_catalog=ApplyCatalog(store, now, new_id),

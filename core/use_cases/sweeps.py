@@ -5,7 +5,13 @@ from typing import Final
 
 from core.domain.event import Job
 from core.ports.unit_of_work import Now, Store
-from core.use_cases.consequences import END_PERIOD, EXPIRE_HOLD, EXPIRE_PURCHASE, WATCH_CHECKOUT
+from core.use_cases.consequences import (
+    END_PERIOD,
+    EXPIRE_HOLD,
+    EXPIRE_PURCHASE,
+    RELEASE_ESCROW,
+    WATCH_CHECKOUT,
+)
 from core.use_cases.updates import KEPT_FOR
 
 BATCH: Final = 200
@@ -42,6 +48,10 @@ class Sweep:
             found += [
                 Job(EXPIRE_HOLD, {"hold_id": one}, now, dedupe=one)
                 for one in await uow.holds.take_due(now, until=until, limit=BATCH)
+            ]
+            found += [
+                Job(RELEASE_ESCROW, {"escrow_id": one}, now, dedupe=one)
+                for one in await uow.escrows.take_due(now, until=until, limit=BATCH)
             ]
             for job in found:
                 await uow.jobs.enqueue(job)
