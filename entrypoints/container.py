@@ -19,6 +19,16 @@ from core.use_cases.customers import (
     ShowAccount,
     UnblockCustomer,
 )
+from core.use_cases.escrows import (
+    DisputePart,
+    FundEscrow,
+    OpenEscrow,
+    RefundPart,
+    ReleaseDue,
+    ReleasePart,
+    ResolveEscrow,
+    ShowEscrows,
+)
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
@@ -104,6 +114,16 @@ class Container(containers.DeclarativeContainer):
     show_statement = providers.Factory(ShowStatement, store=store, now=now)
     adjust_wallet = providers.Factory(AdjustWallet, store=store, now=now, new_id=new_id)
 
+    open_escrow = providers.Factory(OpenEscrow, store=store, now=now, new_id=new_id)
+    fund_escrow = providers.Factory(
+        FundEscrow, store=store, gateways=gateways, now=now, new_id=new_id
+    )
+    release_part = providers.Factory(ReleasePart, store=store, now=now)
+    refund_part = providers.Factory(RefundPart, store=store, now=now)
+    dispute_part = providers.Factory(DisputePart, store=store, now=now)
+    resolve_escrow = providers.Factory(ResolveEscrow, store=store, now=now)
+    show_escrows = providers.Factory(ShowEscrows, store=store, now=now)
+
     take_in_webhook = providers.Factory(
         TakeInWebhook, store=store, gateways=gateways, now=now, new_id=new_id
     )
@@ -123,6 +143,7 @@ class Container(containers.DeclarativeContainer):
     )
     expire_purchase = providers.Factory(ExpirePurchase, store=store, gateways=gateways, now=now)
     expire_hold = providers.Factory(ExpireHold, store=store, now=now)
+    release_due = providers.Factory(ReleaseDue, store=store, now=now)
     end_period = providers.Factory(EndPeriod, store=store, now=now)
 
     list_cases = providers.Factory(ListCases, store=store)
@@ -164,6 +185,13 @@ class Container(containers.DeclarativeContainer):
         pay_waiting=pay_waiting,
         show_statement=show_statement,
         adjust_wallet=adjust_wallet,
+        open_escrow=open_escrow,
+        fund_escrow=fund_escrow,
+        release_part=release_part,
+        refund_part=refund_part,
+        dispute_part=dispute_part,
+        resolve_escrow=resolve_escrow,
+        show_escrows=show_escrows,
         take_in_webhook=take_in_webhook,
         settle_payment=settle_payment,
         refund_purchase=refund_purchase,
@@ -173,6 +201,7 @@ class Container(containers.DeclarativeContainer):
         watch_checkout=watch_checkout,
         expire_purchase=expire_purchase,
         expire_hold=expire_hold,
+        release_due=release_due,
         end_period=end_period,
         list_cases=list_cases,
         close_case=close_case,

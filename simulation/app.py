@@ -26,6 +26,16 @@ from core.use_cases.customers import (
     ShowAccount,
     UnblockCustomer,
 )
+from core.use_cases.escrows import (
+    DisputePart,
+    FundEscrow,
+    OpenEscrow,
+    RefundPart,
+    ReleaseDue,
+    ReleasePart,
+    ResolveEscrow,
+    ShowEscrows,
+)
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
@@ -108,6 +118,13 @@ def wired(outside: Outside) -> Billing:
         pay_waiting=PayWaiting(store, now),
         show_statement=ShowStatement(store, now),
         adjust_wallet=AdjustWallet(store, now, new_id),
+        open_escrow=OpenEscrow(store, now, new_id),
+        fund_escrow=FundEscrow(store, gateways, now, new_id),
+        release_part=ReleasePart(store, now),
+        refund_part=RefundPart(store, now),
+        dispute_part=DisputePart(store, now),
+        resolve_escrow=ResolveEscrow(store, now),
+        show_escrows=ShowEscrows(store, now),
         take_in_webhook=TakeInWebhook(store, gateways, now, new_id),
         settle_payment=SettlePayment(store, gateways, now),
         refund_purchase=RefundPurchase(store, gateways, now, new_id),
@@ -117,6 +134,7 @@ def wired(outside: Outside) -> Billing:
         watch_checkout=WatchCheckout(store, gateways, now, new_id),
         expire_purchase=ExpirePurchase(store, gateways, now),
         expire_hold=ExpireHold(store, now),
+        release_due=ReleaseDue(store, now),
         end_period=EndPeriod(store, now),
         list_cases=ListCases(store),
         close_case=CloseCase(store, now),

@@ -28,6 +28,8 @@ from core.ports.repositories import (
     CredentialsRead,
     Customers,
     CustomersRead,
+    Escrows,
+    EscrowsRead,
     Holds,
     HoldsRead,
     Inbox,
@@ -104,6 +106,7 @@ class View(Protocol):
     checkouts: CheckoutsRead
     charges: ChargesRead
     refunds: RefundsRead
+    escrows: EscrowsRead
     ledger: LedgerRead
     usage: UsageRead
     holds: HoldsRead
@@ -143,6 +146,7 @@ class UnitOfWork(Protocol):
     checkouts: Checkouts
     charges: Charges
     refunds: Refunds
+    escrows: Escrows
     ledger: Ledger
     usage: Usage
     holds: Holds

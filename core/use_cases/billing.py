@@ -12,6 +12,16 @@ from core.use_cases.customers import (
     ShowAccount,
     UnblockCustomer,
 )
+from core.use_cases.escrows import (
+    DisputePart,
+    FundEscrow,
+    OpenEscrow,
+    RefundPart,
+    ReleaseDue,
+    ReleasePart,
+    ResolveEscrow,
+    ShowEscrows,
+)
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
@@ -75,6 +85,14 @@ class Billing:
     pay_waiting: PayWaiting
     show_statement: ShowStatement
     adjust_wallet: AdjustWallet
+    # Escrows
+    open_escrow: OpenEscrow
+    fund_escrow: FundEscrow
+    release_part: ReleasePart
+    refund_part: RefundPart
+    dispute_part: DisputePart
+    resolve_escrow: ResolveEscrow
+    show_escrows: ShowEscrows
     # Money coming in
     take_in_webhook: TakeInWebhook
     settle_payment: SettlePayment
@@ -87,6 +105,7 @@ class Billing:
     watch_refund: WatchRefund
     expire_purchase: ExpirePurchase
     expire_hold: ExpireHold
+    release_due: ReleaseDue
     end_period: EndPeriod
     # The operator's own
     list_cases: ListCases

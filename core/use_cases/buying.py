@@ -25,7 +25,7 @@ from core.ports.payment_gateway import GatewayNotFound, Gateways
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.checkouts import Opening, Started, answer_of, as_answered, owned
 from core.use_cases.customers import standing_of
-from core.use_cases.granting import grant, may_take_bonus
+from core.use_cases.granting import grant, may_take_bonus, obstacle
 from core.use_cases.wallet import WalletTooLow, repaid
 
 
@@ -202,8 +202,14 @@ async def pay_from_wallet(
 ) -> Purchase | WalletTooLow:
     """
     Paid, or else left open to wait for money: then what is missing. The customer's row is locked;
-    what the customer owes is repaid first. Whoever calls commits.
+    what the customer owes is repaid first. What can no longer be given is not paid but canceled.
+    Whoever calls commits.
     """
+    if await obstacle(uow, purchase.item) is not None:
+        canceled = purchase.canceled(at=at)
+        await uow.purchases.save(canceled)
+        await uow.record(Event("purchase.canceled", canceled.id, at, canceled.customer_id))
+        return canceled
     currency = purchase.amount.currency
     purse = await repaid(uow, purchase.customer_id, currency, f"before {purchase.id}", at=at)
     waiting = replace(purchase, from_wallet=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from adapters.persistence.memory.books import MemoryHolds, MemoryLedger, MemoryUsage
+from adapters.persistence.memory.escrows import MemoryEscrows
 from adapters.persistence.memory.refunds import MemoryCharges, MemoryRefunds
 from adapters.persistence.memory.repositories import (
     MemoryCatalogs,
@@ -64,6 +65,7 @@ class MemoryView:
         self.checkouts: kept.CheckoutsRead = MemoryCheckouts(tables, unit)
         self.charges: kept.ChargesRead = MemoryCharges(tables, unit)
         self.refunds: kept.RefundsRead = MemoryRefunds(tables, unit)
+        self.escrows: kept.EscrowsRead = MemoryEscrows(tables, unit)
         self.ledger: kept.LedgerRead = MemoryLedger(tables, unit)
         self.usage: kept.UsageRead = MemoryUsage(tables, unit)
         self.holds: kept.HoldsRead = MemoryHolds(tables, unit)
@@ -123,6 +125,7 @@ class MemoryUnitOfWork:
         self.checkouts: kept.Checkouts = MemoryCheckouts(tables, unit)
         self.charges: kept.Charges = MemoryCharges(tables, unit)
         self.refunds: kept.Refunds = MemoryRefunds(tables, unit)
+        self.escrows: kept.Escrows = MemoryEscrows(tables, unit)
         self.ledger: kept.Ledger = MemoryLedger(tables, unit)
         self.usage: kept.Usage = MemoryUsage(tables, unit)
         self.holds: kept.Holds = MemoryHolds(tables, unit)
