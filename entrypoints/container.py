@@ -20,6 +20,7 @@ from core.use_cases.customers import (
 )
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
+from core.use_cases.pre_checkout import AllowPayment
 from core.use_cases.purchases import (
     CancelPurchase,
     ExpirePurchase,
@@ -92,6 +93,7 @@ class Container(containers.DeclarativeContainer):
     cancel_purchase = providers.Factory(CancelPurchase, store=store, now=now)
     show_purchases = providers.Factory(ShowPurchases, store=store)
 
+    allow_payment = providers.Factory(AllowPayment, store=store, now=now)
     take_in_webhook = providers.Factory(
         TakeInWebhook, store=store, gateways=gateways, now=now, new_id=new_id
     )
@@ -136,6 +138,7 @@ class Container(containers.DeclarativeContainer):
         add_checkout=add_checkout,
         cancel_purchase=cancel_purchase,
         show_purchases=show_purchases,
+        allow_payment=allow_payment,
         take_in_webhook=take_in_webhook,
         settle_payment=settle_payment,
         sweep=sweep,

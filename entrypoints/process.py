@@ -2,9 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -15,6 +15,11 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
+from adapters.gateways.telegram.client import API_URL as TELEGRAM_API_URL
+from adapters.gateways.telegram.gateway import (
+    TelegramPaymentsGateway,
+    TelegramStarsGateway,
+)
 from adapters.gateways.yookassa.gateway import API_URL, YooKassaGateway
 from adapters.gateways.yookassa.shop import YOOKASSA_NETWORKS, YooKassaShop
 from adapters.http.app import Health, web_app
@@ -47,10 +52,12 @@ from entrypoints.settings import (
     DEVELOPMENT_DATA_KEY,
     Settings,
 )
-from sandbox.app import DEMO_SECRET, DEMO_SHOP_ID, Sandbox, sandbox_app
+from sandbox.app import DEMO_PROVIDER_TOKEN, DEMO_SECRET, DEMO_SHOP_ID, Sandbox, sandbox_app
 from sandbox.clock import SandboxClock
 
 STOP_SECONDS_MAX: Final = 10
+
+_Gateway = YooKassaGateway | TelegramStarsGateway | TelegramPaymentsGateway
 
 log = structlog.get_logger()
 
@@ -64,6 +71,8 @@ class Opened:
     gateways: Gateways
     billing: Billing
     now: Now
+    updates_proof: str = field(repr=False)
+    """What this process knows an update of Telegram's by: the webhook's secret, or one of its own."""
 
 
 @asynccontextmanager
@@ -73,10 +82,18 @@ async def opened(settings: Settings, *, now: Now = utc_now) -> AsyncIterator[Ope
     async with AsyncExitStack() as stack:
         store = open_store(settings.database, consequences=consequences, data_key=key)
         stack.push_async_callback(store.close)
-        makers = {"yookassa": _yookassa}
-        switched_on = [makers[name](settings) for name in settings.gateways]
+        proof = settings.secret("telegram_webhook_secret") or secrets.token_hex(32)
+        makers: Mapping[str, Callable[[], _Gateway]] = {
+            "yookassa": lambda: _yookassa(settings),
+            "telegram_stars": lambda: _telegram_stars(settings, now, proof),
+            "telegram_payments": lambda: _telegram_payments(settings, now, proof),
+        }
+        switched_on = [makers[name]() for name in settings.gateways]
         for gateway in switched_on:
-            stack.callback(gateway.close)
+            if isinstance(gateway, YooKassaGateway):
+                stack.callback(gateway.close)
+            else:
+                stack.push_async_callback(gateway.close)
         gateways = Gateways(*switched_on)
         bulk = await stack.enter_async_context(open_bot(settings.bot_token, settings.bot_api_url))
         container = Container(
@@ -85,7 +102,7 @@ async def opened(settings: Settings, *, now: Now = utc_now) -> AsyncIterator[Ope
             notifier=providers.Object(TelegramNotifier(bulk, now, settings.app_url)),
             now=providers.Object(now),
         )
-        yield Opened(settings, store, gateways, container.billing(), now)
+        yield Opened(settings, store, gateways, container.billing(), now, proof)
 
 
 def _yookassa(settings: Settings) -> YooKassaGateway:
@@ -97,6 +114,22 @@ def _yookassa(settings: Settings) -> YooKassaGateway:
         networks = (*networks, "127.0.0.0/8", "::1/128")
     shop = YooKassaShop(shop_id, secret, live=settings.yookassa_mode == "live")
     return YooKassaGateway(shop, api_url=api_url, networks=networks)
+
+
+def _telegram_stars(settings: Settings, now: Now, proof: str) -> TelegramStarsGateway:
+    api_url = settings.bot_api_url or TELEGRAM_API_URL
+    return TelegramStarsGateway(settings.bot_token, now=now, secret=proof, api_url=api_url)
+
+
+def _telegram_payments(settings: Settings, now: Now, proof: str) -> TelegramPaymentsGateway:
+    return TelegramPaymentsGateway(
+        settings.bot_token,
+        settings.telegram_provider_token or DEMO_PROVIDER_TOKEN,
+        live=settings.telegram_payments_mode == "live",
+        now=now,
+        secret=proof,
+        api_url=settings.bot_api_url or TELEGRAM_API_URL,
+    )
 
 
 async def not_ready(store: SqlStore) -> list[str]:
@@ -187,7 +220,13 @@ def bot_of(
         )
 
     return bot_at_work(
-        parts.settings, parts.store, parts.billing, parts.now, may_check_out, polls=polls
+        parts.settings,
+        parts.store,
+        parts.billing,
+        parts.now,
+        may_check_out,
+        proof=parts.updates_proof,
+        polls=polls,
     )
 
 

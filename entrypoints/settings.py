@@ -23,7 +23,7 @@ from adapters.http.tokens import SIGNING_KEY_LENGTH_MIN
 
 PREFIX: Final = "BILLHOOK_"
 WEBHOOK_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,256}", re.ASCII)
-KNOWN_GATEWAYS: Final = ("yookassa",)
+KNOWN_GATEWAYS: Final = ("yookassa", "telegram_stars", "telegram_payments")
 
 # Good enough for a machine that nobody else reaches; a production start refuses them.
 DEVELOPMENT_SIGNING_KEY: Final = "development-signing-key-not-for-production"
@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     telegram_token: SecretStr | None = None
     telegram_webhook_secret: SecretStr | None = None
     telegram_api_url: str | None = None
+    telegram_payments_mode: Literal["test", "live"] = "test"
+    telegram_payments_provider_token_test: SecretStr | None = None
+    telegram_payments_provider_token_live: SecretStr | None = None
     mini_app_url: str | None = None
     signing_key: SecretStr | None = None  # Several, newest first; see `signing_keys`.
     data_key: SecretStr | None = None
@@ -174,6 +177,12 @@ class Settings(BaseSettings):
                 f"YOOKASSA_SHOP_ID_{mode} and YOOKASSA_SECRET_KEY_{mode} are needed,"
                 " or take yookassa out of GATEWAYS"
             )
+        if "telegram_payments" in self.gateways and self.telegram_provider_token is None:
+            mode = self.telegram_payments_mode.upper()
+            problems.append(
+                f"TELEGRAM_PAYMENTS_PROVIDER_TOKEN_{mode} is needed,"
+                " or take telegram_payments out of GATEWAYS"
+            )
         return problems
 
     def _sandbox_problems(self) -> list[str]:
@@ -182,6 +191,10 @@ class Settings(BaseSettings):
         problems = []
         if "yookassa" in self.gateways and self.yookassa_mode == "test":
             problems.append("YOOKASSA_MODE=test takes cards that cost nothing: not in production")
+        if "telegram_payments" in self.gateways and self.telegram_payments_mode == "test":
+            problems.append(
+                "TELEGRAM_PAYMENTS_MODE=test takes cards that cost nothing: not in production"
+            )
         if self.yookassa_api_url is not None:
             problems.append("YOOKASSA_API_URL points away from YooKassa: not in production")
         if self.telegram_api_url is not None:
@@ -230,6 +243,11 @@ class Settings(BaseSettings):
         shop = self.yookassa_shop_id_live if is_live else self.yookassa_shop_id_test
         key = self.yookassa_secret_key_live if is_live else self.yookassa_secret_key_test
         return (shop, key.get_secret_value()) if shop and key else None
+
+    @property
+    def telegram_provider_token(self) -> str | None:
+        """Of the mode in force."""
+        return self.secret(f"telegram_payments_provider_token_{self.telegram_payments_mode}")
 
     @property
     def signing_keys(self) -> tuple[str, ...]:

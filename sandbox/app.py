@@ -25,6 +25,7 @@ from sandbox.yookassa.wire import Shop
 DEMO_SHOP_ID: Final = "100500"
 DEMO_SECRET: Final = "test_sandbox_secret"  # noqa: S105 - known to everybody, opens nothing.
 DEMO_BOT_TOKEN: Final = "100500:development-bot-token"  # noqa: S105 - as above.
+DEMO_PROVIDER_TOKEN: Final = "100500:TEST:development"  # noqa: S105 - as above.
 DEMO_BOT_USERNAME: Final = "billhook_demo_bot"
 DEMO_BOT_NAME: Final = "Calories by photo"
 
@@ -139,6 +140,9 @@ def _index_page(rules: YooKassaRules, telegram: TelegramDouble, clock: SandboxCl
 <code>POST telegram/users/1001/send {{"text": "/start"}}</code>,
 <code>press {{"button": "…"}}</code>, <code>block</code>, <code>unblock</code>,
 <code>profile</code>, <code>init_data</code>;
+invoices: <code>POST telegram/invoices/&lt;slug&gt;/pay {{"user_id": 1001}}</code>, and what was
+<a href="telegram/stars">paid</a>: <code>POST telegram/stars/&lt;charge_id&gt;/refund</code>,
+<code>renew</code>, <code>subscription {{"state": "canceled"}}</code>;
 <a href="telegram/users/1001/messages"><code>GET telegram/users/1001/messages</code></a>.</p>
 <p>Faults to come, by <code>POST telegram/faults {{"mode": "flood", "next": 1}}</code>:
 {_told(telegram.rules.faults)}.</p>

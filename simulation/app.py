@@ -27,6 +27,7 @@ from core.use_cases.customers import (
 )
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
+from core.use_cases.pre_checkout import AllowPayment
 from core.use_cases.purchases import (
     CancelPurchase,
     ExpirePurchase,
@@ -99,6 +100,7 @@ def wired(outside: Outside) -> Billing:
         add_checkout=AddCheckout(store, gateways, now, new_id),
         cancel_purchase=CancelPurchase(store, now),
         show_purchases=ShowPurchases(store),
+        allow_payment=AllowPayment(store, now),
         take_in_webhook=TakeInWebhook(store, gateways, now, new_id),
         settle_payment=SettlePayment(store, gateways, now),
         sweep=Sweep(store, now),

@@ -13,6 +13,7 @@ from core.use_cases.customers import (
 )
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
+from core.use_cases.pre_checkout import AllowPayment
 from core.use_cases.purchases import (
     CancelPurchase,
     ExpirePurchase,
@@ -66,6 +67,7 @@ class Billing:
     cancel_purchase: CancelPurchase
     show_purchases: ShowPurchases
     # Money coming in
+    allow_payment: AllowPayment
     take_in_webhook: TakeInWebhook
     settle_payment: SettlePayment
     # Time passing
