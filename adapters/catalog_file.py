@@ -2,7 +2,8 @@
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,18 +16,19 @@ from pydantic import (
     model_validator,
 )
 
+from core.domain.catalog import ChatTerms
 from core.domain.errors import BillingError, Invalid
 from core.domain.money import Money
-from core.domain.period import Period, PeriodUnit, WindowKind, time_zone
-from core.domain.plan import (
-    ChatTerms,
-    Feature,
-    GatewayName,
-    PlanCode,
-    PlanTerms,
-    QuotaRule,
-    ReceiptRule,
+from core.domain.money_terms import (
+    Brake,
+    DepositTerms,
+    EscrowTerms,
+    MoneyTerms,
+    VerificationTerms,
+    WithdrawalTerms,
 )
+from core.domain.period import Period, PeriodUnit, WindowKind, time_zone
+from core.domain.plan import Feature, GatewayName, PlanCode, PlanTerms, QuotaRule, ReceiptRule
 from core.use_cases.catalogs import WantedCatalog
 
 
@@ -59,6 +61,16 @@ Language = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
 Title = Annotated[str, Field(min_length=1, max_length=128)]
 PluralCategory = Literal["zero", "one", "two", "few", "many", "other"]
 Price = Annotated[str, Field(description="an amount in quotes, such as 299.00")]
+
+
+def _amount(where: str, text: str, code: str) -> Money:
+    try:
+        amount = Money.from_decimal_text(text, code)
+    except BillingError as error:
+        raise ValueError(f"{where}: {text!r} is not an amount in {code}") from error
+    if not amount.is_positive:
+        raise ValueError(f"{where}: an amount is more than zero")
+    return amount
 
 
 class _Quota(_Section):
@@ -99,12 +111,7 @@ class _Plan(_Section):
         if self.prices and self.period is None:
             raise ValueError("a plan with prices needs a period, for example { months = 1 }")
         for code, text in self.prices.items():
-            try:
-                price = Money.from_decimal_text(text, code)
-            except BillingError as error:
-                raise ValueError(f"prices.{code}: {text!r} is not an amount in {code}") from error
-            if not price.is_positive:
-                raise ValueError(f"prices.{code}: a price is more than zero")
+            _amount(f"prices.{code}", text, code)
         return self
 
 
@@ -123,11 +130,58 @@ class _Chat(_Section):
         return self
 
 
+class _Deposit(_Section):
+    title: dict[Language, Title] = {"en": "Wallet deposit", "ru": "Пополнение кошелька"}
+    bounds: dict[str, tuple[Price, Price]] = Field(min_length=1)
+    gateways: list[str] = []
+    receipt: _Receipt | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "_Deposit":
+        for code, (least, most) in self.bounds.items():
+            if not _amount(f"bounds.{code}", least, code) <= _amount(f"bounds.{code}", most, code):
+                raise ValueError(f"bounds.{code}: the smallest comes first")
+        return self
+
+
+class _PaymentMethods(_Section):
+    title: dict[Language, Title] = {
+        "en": "Payment method check",
+        "ru": "Проверка способа оплаты",
+    }
+    verify: dict[str, Price] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _readable(self) -> "_PaymentMethods":
+        for code, text in self.verify.items():
+            _amount(f"verify.{code}", text, code)
+        return self
+
+
+class _Escrow(_Section):
+    title: dict[Language, Title] = {"en": "Escrow", "ru": "Безопасная сделка"}
+    fee_percent: str = Field("0", pattern=r"^[0-9]{1,2}(\.[0-9]{1,2})?$")
+    buffer_hours: int = Field(72, ge=0, le=24 * 90)
+
+
+class _Withdrawal(_Section):
+    """The brakes in major units of the currency; above one of them a person releases it."""
+
+    least: Price
+    payout: Price = "5000"
+    customer_day: Price = "10000"
+    hour: Price = "50000"
+
+
 class _File(_Section):
     zone: Annotated[str, AfterValidator(_zone)]
     default_plan: Code
     plans: dict[Code, _Plan] = Field(min_length=1)
     chat: _Chat = Field(default_factory=lambda: _Chat.model_validate({}))
+    deposits: _Deposit | None = None
+    payment_methods: _PaymentMethods | None = None
+    escrow: _Escrow | None = None
+    withdrawals: dict[str, _Withdrawal] = {}
 
     @model_validator(mode="after")
     def _default_exists(self) -> "_File":
@@ -136,6 +190,9 @@ class _File(_Section):
             raise ValueError(f"default_plan: there is no [plans.{self.default_plan}]")
         if default.prices:
             raise ValueError("default_plan: the plan that everybody starts on has no price")
+        for code, withdrawal in self.withdrawals.items():
+            for name in ("least", "payout", "customer_day", "hour"):
+                _amount(f"withdrawals.{code}.{name}", getattr(withdrawal, name), code)
         return self
 
 
@@ -172,7 +229,41 @@ def catalog_from_file(path: Path) -> WantedCatalog:
             for name, languages in parsed.chat.words.items()
         },
     )
-    return WantedCatalog(parsed.zone, PlanCode(parsed.default_plan), plans, chat)
+    default_plan = PlanCode(parsed.default_plan)
+    return WantedCatalog(parsed.zone, default_plan, plans, chat, _money_terms(parsed))
+
+
+def _money_terms(file: _File) -> MoneyTerms:
+    terms, read = MoneyTerms(), Money.from_decimal_text
+    if file.deposits is not None:
+        deposit = DepositTerms(
+            tuple(
+                (read(lo, code), read(hi, code)) for code, (lo, hi) in file.deposits.bounds.items()
+            ),
+            tuple(GatewayName(name) for name in file.deposits.gateways),
+            dict(file.deposits.title),
+            _receipt(file.deposits.receipt),
+        )
+        terms = replace(terms, deposit=deposit)
+    if file.payment_methods is not None:
+        amounts = tuple(read(text, code) for code, text in file.payment_methods.verify.items())
+        titles = dict(file.payment_methods.title)
+        terms = replace(terms, verification=VerificationTerms(amounts, titles))
+    if file.escrow is not None:
+        whole, _, part = file.escrow.fee_percent.partition(".")
+        points = int(whole) * 100 + int(part.ljust(2, "0"))
+        buffer = timedelta(hours=file.escrow.buffer_hours)
+        escrow = EscrowTerms(True, points, buffer, dict(file.escrow.title))
+        terms = replace(terms, escrow=escrow)
+    sums = file.withdrawals.items()
+    withdrawal = WithdrawalTerms(
+        tuple(read(one.least, code) for code, one in sums),
+        tuple(
+            Brake(read(one.payout, code), read(one.customer_day, code), read(one.hour, code))
+            for code, one in sums
+        ),
+    )
+    return replace(terms, withdrawal=withdrawal)
 
 
 def _said(where: tuple[int | str, ...], message: str) -> str:
@@ -193,8 +284,12 @@ def _terms(code: str, plan: _Plan) -> PlanTerms:
         quotas={Feature(name): _rule(quota) for name, quota in plan.quotas.items()},
         grants=tuple(plan.grants),
         gateways=tuple(GatewayName(name) for name in plan.gateways),
-        receipt=None if plan.receipt is None else ReceiptRule(**plan.receipt.model_dump()),
+        receipt=_receipt(plan.receipt),
     )
+
+
+def _receipt(receipt: _Receipt | None) -> ReceiptRule | None:
+    return None if receipt is None else ReceiptRule(**receipt.model_dump())
 
 
 def _period(period: _Period | None) -> Period | None:

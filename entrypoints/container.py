@@ -9,6 +9,7 @@ from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Store
 from core.use_cases.billing import Billing
+from core.use_cases.buying import PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
 from core.use_cases.checkouts import AddCheckout, WatchCheckout
 from core.use_cases.customers import (
@@ -40,6 +41,7 @@ from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
 from core.use_cases.updates import HandleUpdate
+from core.use_cases.wallet import AdjustWallet, ShowStatement
 from core.use_cases.webhooks import TakeInWebhook
 
 
@@ -93,6 +95,13 @@ class Container(containers.DeclarativeContainer):
     cancel_purchase = providers.Factory(CancelPurchase, store=store, now=now)
     show_purchases = providers.Factory(ShowPurchases, store=store)
 
+    start_deposit = providers.Factory(
+        StartDeposit, store=store, gateways=gateways, now=now, new_id=new_id
+    )
+    pay_waiting = providers.Factory(PayWaiting, store=store, now=now)
+    show_statement = providers.Factory(ShowStatement, store=store, now=now)
+    adjust_wallet = providers.Factory(AdjustWallet, store=store, now=now, new_id=new_id)
+
     allow_payment = providers.Factory(AllowPayment, store=store, now=now)
     take_in_webhook = providers.Factory(
         TakeInWebhook, store=store, gateways=gateways, now=now, new_id=new_id
@@ -138,6 +147,10 @@ class Container(containers.DeclarativeContainer):
         add_checkout=add_checkout,
         cancel_purchase=cancel_purchase,
         show_purchases=show_purchases,
+        start_deposit=start_deposit,
+        pay_waiting=pay_waiting,
+        show_statement=show_statement,
+        adjust_wallet=adjust_wallet,
         allow_payment=allow_payment,
         take_in_webhook=take_in_webhook,
         settle_payment=settle_payment,

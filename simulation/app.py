@@ -16,6 +16,7 @@ from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import HeldElsewhere, NewId, Now, Store
 from core.use_cases.billing import Billing
+from core.use_cases.buying import PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
 from core.use_cases.checkouts import AddCheckout, WatchCheckout
 from core.use_cases.customers import (
@@ -47,6 +48,7 @@ from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
 from core.use_cases.updates import HandleUpdate
+from core.use_cases.wallet import AdjustWallet, ShowStatement
 from core.use_cases.webhooks import TakeInWebhook
 from simulation.loop import Node, SimulatedLoop
 
@@ -100,6 +102,10 @@ def wired(outside: Outside) -> Billing:
         add_checkout=AddCheckout(store, gateways, now, new_id),
         cancel_purchase=CancelPurchase(store, now),
         show_purchases=ShowPurchases(store),
+        start_deposit=StartDeposit(store, gateways, now, new_id),
+        pay_waiting=PayWaiting(store, now),
+        show_statement=ShowStatement(store, now),
+        adjust_wallet=AdjustWallet(store, now, new_id),
         allow_payment=AllowPayment(store, now),
         take_in_webhook=TakeInWebhook(store, gateways, now, new_id),
         settle_payment=SettlePayment(store, gateways, now),

@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, Protocol, TypeVar
 
+from core.domain.catalog import ChatTerms
 from core.domain.cause import Cause, StillRunning
 from core.domain.customer import CustomerId, identity
 from core.domain.errors import BillingError, Refused, Unavailable
 from core.domain.money import Money
 from core.domain.period import Period, PeriodUnit, WindowKind
-from core.domain.plan import ChatTerms, Feature, PlanCode, PlanTerms, QuotaRule
+from core.domain.plan import Feature, PlanCode, PlanTerms, QuotaRule
 from core.domain.purchase import PurchaseId, PurchaseNotFound
 from core.domain.usage_quota import HoldId, QuotaDecision, UnitsNotUsable, UsageHoldEnded
 from core.ports.payment_gateway import SenderNotListed, Webhook

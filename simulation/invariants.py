@@ -201,13 +201,16 @@ class Invariants:
         if period is None:
             self.demand(False, "E1 paid and not covered", bought)
             return
-        count = bought.period.count
+        assert bought.plan is not None
+        agreed = bought.plan.terms.period
+        assert agreed is not None
+        count = agreed.count
         rest = tables.entries.rows.get(_entry_id("rest", bought.id))
         if running is not None and running.plan.code == bought.plan.code:
             self.demand(period.start == running.start, "E3 the start moved", period)
             self.demand(rest is None, "E8 a rest of the same plan", rest)
             self.demand(period.paid == running.paid + bought.amount, "E3 paid", period)
-            if running.plan.terms.period == bought.period:
+            if running.plan.terms.period == agreed:
                 self.demand(period.count == running.count + count, "E3 count", period, running)
         else:
             self.demand(period.start == at and period.count == count, "E3 starts now", period)

@@ -7,13 +7,24 @@ from itertools import count
 from typing import Any, Final
 
 from core.domain.case import Case, CaseKind
+from core.domain.catalog import Catalog, ChatTerms
 from core.domain.cause import Cause, Claim
+from core.domain.charge import Charge, ChargeKey
 from core.domain.checkout import Checkout, CheckoutId, CheckoutStatus, Receipt
 from core.domain.credentials import ApiKey, Scope, Session, SessionEnd, SessionId
 from core.domain.customer import Customer, CustomerId, Identity, IdentityKind
 from core.domain.event import Event, Job
+from core.domain.item import PlanItem
 from core.domain.ledger import Entry, EntryId, Posting, cash, clearing, receivable, revenue
 from core.domain.money import Money
+from core.domain.money_terms import (
+    Brake,
+    DepositTerms,
+    EscrowTerms,
+    MoneyTerms,
+    VerificationTerms,
+    WithdrawalTerms,
+)
 from core.domain.payment import (
     InboxItem,
     InboxStatus,
@@ -21,11 +32,10 @@ from core.domain.payment import (
     NoticeKind,
     OpenedCheckout,
     PaymentId,
+    RefundId,
 )
 from core.domain.period import Anchor, Period, PeriodUnit, WindowKind
 from core.domain.plan import (
-    Catalog,
-    ChatTerms,
     Feature,
     GatewayName,
     PlanCode,
@@ -36,6 +46,7 @@ from core.domain.plan import (
     ReceiptRule,
 )
 from core.domain.purchase import Meeting, Purchase, PurchaseId, PurchaseStatus, Remark
+from core.domain.refund import OurRefundId, Refund, RefundStatus
 from core.domain.subscription import (
     Activation,
     PaidPeriod,
@@ -161,8 +172,77 @@ def a_catalog(**fields: Any) -> Catalog:
         other_gateways=True,
         words={PHOTO_AI: {"en": {"one": "photo", "other": "photos"}}},
     )
-    catalog = Catalog(1, "Europe/Moscow", PlanCode("FREE"), plans, chat)
+    catalog = Catalog(1, "Europe/Moscow", PlanCode("FREE"), plans, chat, some_money_terms())
     return replace(catalog, **fields)
+
+
+def some_money_terms() -> MoneyTerms:
+    receipt = ReceiptRule(1, "payment", "advance", 2, "shop@example.com")
+    stars = Money.of(5000, "XTR")
+    return MoneyTerms(
+        DepositTerms(
+            ((rub(10), rub(15_000)), (Money.of(1, "XTR"), stars)),
+            (YOOKASSA,),
+            {"ru": "Пополнение", "en": "Deposit"},
+            receipt,
+        ),
+        VerificationTerms((rub(1),), {"ru": "Проверка", "en": "Check"}),
+        EscrowTerms(True, 550, timedelta(hours=48), {"ru": "Сделка", "en": "Escrow"}),
+        WithdrawalTerms((rub(50),), (Brake(rub(500), rub(900), rub(5000)),)),
+    )
+
+
+def a_charge(**fields: Any) -> Charge:
+    """Paid its purchase; 99 of 299 roubles are on their way back."""
+    charge = Charge(
+        ChargeKey(YOOKASSA, "2d8f0001"),
+        PaymentId("2d8f0001-000f-5000-8000-18db351245c7"),
+        rub(299),
+        NOON + timedelta(minutes=5),
+        settled=True,
+        customer_id=ANNA,
+        purchase_id=PurchaseId("pur_00000001"),
+        fee=Money.of(1047, "RUB"),
+        returning=rub(99),
+        details={"rail": "sbp"},
+    )
+    return replace(charge, **fields)
+
+
+def a_refund(**fields: Any) -> Refund:
+    """Done. See `an_asked_refund` for a fresh one."""
+    refund = Refund(
+        id=OurRefundId("rfd_00000001"),
+        purchase_id=PurchaseId("pur_00000001"),
+        customer_id=ANNA,
+        gateway=YOOKASSA,
+        payment_id=PaymentId("2d8f0001-000f-5000-8000-18db351245c7"),
+        charge_id="2d8f0001",
+        amount=rub(99),
+        paid=rub(299),
+        reason="asked for in the first week",
+        asked_at=NOON + timedelta(hours=1),
+        receipt=a_checkout().receipt,
+        status=RefundStatus.DONE,
+        provider_id=RefundId("216749f7-0016-50be-b000-078d43a63ae4"),
+        is_chargeback=True,
+        ended_at=NOON + timedelta(hours=2),
+        looked=3,
+    )
+    return replace(refund, **fields)
+
+
+def an_asked_refund(**fields: Any) -> Refund:
+    fresh = {
+        "receipt": None,
+        "status": RefundStatus.ASKED,
+        "provider_id": None,
+        "is_chargeback": False,
+        "ended_at": None,
+        "looked": 0,
+        "due_at": NOON + timedelta(hours=1, seconds=30),
+    }
+    return a_refund(**fresh | fields)
 
 
 def a_purchase(**fields: Any) -> Purchase:
@@ -170,19 +250,27 @@ def a_purchase(**fields: Any) -> Purchase:
     purchase = Purchase(
         id=PurchaseId("pur_00000001"),
         customer_id=ANNA,
-        plan=a_plan_version(),
+        item=PlanItem(a_plan_version()),
         amount=rub(299),
         created_at=NOON,
         expires_at=NOON + timedelta(hours=24),
         status=PurchaseStatus.PAID,
         ended_at=NOON + timedelta(minutes=5),
         remark=Remark(Meeting.SECOND, Money.of(250, "XTR")),
+        from_wallet=True,
+        refunded=rub(99),
     )
     return replace(purchase, **fields)
 
 
 def a_pending_purchase(**fields: Any) -> Purchase:
-    fresh = {"status": PurchaseStatus.PENDING, "ended_at": None, "remark": None}
+    fresh = {
+        "status": PurchaseStatus.PENDING,
+        "ended_at": None,
+        "remark": None,
+        "from_wallet": False,
+        "refunded": None,
+    }
     return a_purchase(**fresh | fields)
 
 

@@ -9,6 +9,7 @@ from adapters.http.operations import Closed
 from adapters.locales.display import money_text
 from core.domain.checkout import CheckoutStatus
 from core.domain.credentials import Session
+from core.domain.item import Deposit, EscrowShare, PlanItem, Verification
 from core.domain.money import Money
 from core.domain.plan import PlanVersion
 from core.domain.purchase import Purchase, PurchaseStatus
@@ -19,6 +20,7 @@ from core.domain.usage_quota import (
     QuotaDecision,
     UsageQuota,
 )
+from core.use_cases.buying import WALLET
 from core.use_cases.checkouts import Started
 from core.use_cases.customers import Account
 from core.use_cases.purchases import Preview
@@ -194,8 +196,14 @@ class MeBody(BaseModel):
 
 
 class ItemBody(BaseModel):
-    plan: str
+    """One of the four says what was bought: the others are null."""
+
     title: str
+    plan: str | None = None
+    deposit: MoneyBody | None = None
+    payment_method: str | None = None
+    escrow: str | None = None
+    part: str | None = None
 
 
 class RemarkBody(BaseModel):
@@ -217,6 +225,7 @@ class PurchaseBody(BaseModel):
     created_at: AwareDatetime
     expires_at: AwareDatetime
     remark: RemarkBody | None
+    refunded: MoneyBody | None
 
 
 class PurchasesBody(BaseModel):
@@ -339,15 +348,38 @@ def body_from_started(started: Started) -> PurchaseBody:
     return PurchaseBody(
         id=purchase.id,
         status=purchase.status,
-        item=ItemBody(plan=purchase.plan.code, title=purchase.plan.terms.title(language)),
+        item=_body_from_item(started, language),
         amount=body_from_money(purchase.amount, language),
-        gateway=None if checkout is None else checkout.gateway,
+        gateway=_way_to_pay(started),
         payment_id=None if checkout is None else checkout.payment_id,
         confirmation_url=url or None,
         created_at=purchase.created_at,
         expires_at=purchase.expires_at,
         remark=_body_from_remark(purchase, language),
+        refunded=None
+        if purchase.refunded is None
+        else body_from_money(purchase.refunded, language),
     )
+
+
+def _way_to_pay(started: Started) -> str | None:
+    if started.purchase.from_wallet:
+        return WALLET
+    return None if started.checkout is None else started.checkout.gateway
+
+
+def _body_from_item(started: Started, language: str) -> ItemBody:
+    title = started.title(language)
+    match started.purchase.item:
+        case PlanItem(plan):
+            return ItemBody(title=title, plan=plan.code)
+        case Deposit():
+            deposit = body_from_money(started.purchase.amount, language)
+            return ItemBody(title=title, deposit=deposit)
+        case Verification(method_id):
+            return ItemBody(title=title, payment_method=method_id)
+        case EscrowShare(escrow_id, part):
+            return ItemBody(title=title, escrow=escrow_id, part=part)
 
 
 def _body_from_remark(purchase: Purchase, language: str) -> RemarkBody | None:

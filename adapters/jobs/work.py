@@ -16,6 +16,7 @@ from core.use_cases.consequences import (
     END_PERIOD,
     EXPIRE_HOLD,
     EXPIRE_PURCHASE,
+    PAY_WAITING,
     SETTLE_PAYMENT,
     TELL_CUSTOMER,
     WATCH_CHECKOUT,
@@ -51,6 +52,9 @@ def work_of(billing: Billing) -> Work:
     async def end_period(payload: Payload) -> None:
         await billing.end_period(CustomerId(payload["customer_id"]))
 
+    async def pay_waiting(payload: Payload) -> None:
+        await billing.pay_waiting(CustomerId(payload["customer_id"]), payload["cause"])
+
     async def tell_customer(payload: Payload) -> None:
         await billing.tell_customer(news_ref_from_payload(payload))
 
@@ -60,6 +64,7 @@ def work_of(billing: Billing) -> Work:
         EXPIRE_PURCHASE: expire_purchase,
         EXPIRE_HOLD: expire_hold,
         END_PERIOD: end_period,
+        PAY_WAITING: pay_waiting,
         TELL_CUSTOMER: tell_customer,
     }
 

@@ -9,9 +9,10 @@ from adapters.telegram.home import support_line
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.texts import Texts, number_of
 from adapters.telegram.visits import Visit
+from core.domain.catalog import Catalog
 from core.domain.errors import Refused, Unavailable
 from core.domain.period import WindowKind
-from core.domain.plan import Catalog, PlanNotForSale, PlanVersion, QuotaRule
+from core.domain.plan import PlanNotForSale, PlanVersion, QuotaRule
 from core.domain.purchase import PurchaseId, PurchaseNotPending, PurchaseStatus
 from core.ports.payment_gateway import CheckoutDeclined, GatewayUnavailable
 from core.use_cases.checkouts import Started
@@ -164,9 +165,10 @@ def _shown(visit: Visit, preview: Preview) -> str:
 def _order(visit: Visit, started: Started) -> Screen:
     """The order as it stands, with what can be done about it."""
     purchase, checkout, texts = started.purchase, started.checkout, visit.texts
-    title = purchase.plan.terms.title(texts.language)
+    title = started.title(texts.language)
     facts = {"number": number_of(purchase), "plan": title, "price": purchase.amount}
-    again = [visit.button("new_order", "plan", purchase.plan.code)]
+    plan = purchase.plan
+    again = [] if plan is None else [visit.button("new_order", "plan", plan.code)]
     home = [visit.button("status", "status"), visit.button("home", "home")]
     match purchase.status:
         case PurchaseStatus.PAID:

@@ -7,7 +7,7 @@ from adapters.locales.translations import LANGUAGES
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.texts import Texts, number_of
 from adapters.telegram.visits import Visit
-from core.domain.plan import Catalog
+from core.domain.catalog import Catalog
 from core.use_cases.customers import Account
 
 

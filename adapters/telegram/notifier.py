@@ -65,7 +65,7 @@ def screen_from_news(news: News, app_url: str | None = None) -> Screen:
     assert purchase is not None, "all other news are of a purchase"
     facts: dict[str, object] = {
         "number": number_of(purchase),
-        "plan": purchase.plan.terms.title(texts.language),
+        "plan": news.standing.catalog.title(purchase.item, texts.language),
         "price": purchase.amount,
     }
     if news.received is not None:
@@ -74,7 +74,7 @@ def screen_from_news(news: News, app_url: str | None = None) -> Screen:
     if news.kind is NewsKind.PAID:
         lines = [texts(key, **facts)]
         period = news.standing.subscription.at(news.at).period
-        if period is not None:
+        if period is not None and purchase.plan is not None:
             title = period.plan.terms.title(texts.language)
             lines.append(texts("plan.until", plan=title, end=period.end))
         if purchase.ended_at is not None and purchase.ended_at > purchase.expires_at:
@@ -85,9 +85,10 @@ def screen_from_news(news: News, app_url: str | None = None) -> Screen:
         missing = _missing(purchase, news.received)
         key = "news.mismatch" if missing is None else "news.mismatch_less"
         facts |= {} if missing is None else {"missing": missing}
-    again = _button(texts, "new_order", "plan", purchase.plan.code)
     is_over = news.kind in {NewsKind.SECOND, NewsKind.AFTER_END, NewsKind.MISMATCH}
-    rows = [[_button(texts, "status", "status")]] if is_over else [[again]]
+    rows = [[_button(texts, "status", "status")]]
+    if purchase.plan is not None and not is_over:
+        rows = [[_button(texts, "new_order", "plan", purchase.plan.code)]]
     return Screen(texts(key, **facts), rows)
 
 

@@ -13,11 +13,12 @@ from adapters.locales.display import (
     word_for,
 )
 from adapters.locales.translations import spoken, translation
+from core.domain.catalog import Catalog
 from core.domain.customer import Customer
 from core.domain.errors import BillingError
 from core.domain.money import Money
 from core.domain.period import Period
-from core.domain.plan import Catalog, Feature
+from core.domain.plan import Feature
 from core.domain.purchase import Purchase
 
 CLOCK_IS_ENOUGH_HOURS: Final = 24

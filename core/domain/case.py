@@ -17,6 +17,10 @@ class CaseKind(StrEnum):
     UNCONFIRMED = (
         "unconfirmed"  # Paid, says a notice; not so, or nothing we know, says the provider.
     )
+    CHARGEBACK = "chargeback"  # A payer's bank took money back.
+    DISPUTE = "dispute"  # A payer says that an escrow must not be released.
+    WITHDRAWAL = "withdrawal"  # A withdrawal that waits for a person.
+    DIFFERENCE = "difference"  # Our books and the provider's do not say the same.
     POISON = "poison"  # A job that failed too often, or a chat's update that met a bug.
 
 

@@ -1,6 +1,7 @@
 """The double-entry ledger: postings, entries and the chart of accounts. Append only."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NewType
@@ -36,6 +37,11 @@ def hold(customer: CustomerId) -> Account:
     return Account(f"hold:{customer}")
 
 
+def escrow(customer: CustomerId) -> Account:
+    """The payer's money in escrows, neither theirs to spend nor the payee's yet."""
+    return Account(f"escrow:{customer}")
+
+
 def receivable(customer: CustomerId) -> Account:
     """What the customer owes us. The one customer account that grows by debits."""
     return Account(f"receivable:{customer}")
@@ -53,6 +59,22 @@ def suspense(gateway: GatewayName) -> Account:
 
 def revenue(plan: PlanCode) -> Account:
     return Account(f"revenue:{plan}")
+
+
+ESCROW_REVENUE: Final = Account("revenue:escrow")
+"""What is kept of escrows. A plan's code is in capitals, so it is no plan's."""
+
+
+def fees(gateway: GatewayName) -> Account:
+    """What a gateway kept for its work (a debit, so below zero)."""
+    return Account(f"fees:{gateway}")
+
+
+ADJUSTMENTS: Final = Account("adjustments")
+"""The other side of what an operator gave or took by hand."""
+
+BONUSES: Final = Account("bonuses")
+"""The other side of what was given as bonus."""
 
 
 def kind_of(account: Account) -> str:
@@ -154,4 +176,17 @@ def transfer(
     """An entry of two lines: `amount` from one account to the other."""
     assert amount.is_positive, "money moves from the debit to the credit"
     lines = (Posting(debit, -amount), Posting(credit, amount))
+    return Entry(EntryId(id_), purpose, at, lines, purchase_id)
+
+
+def entry_of(
+    id_: str,
+    purpose: str,
+    moves: Iterable[tuple[Account, Money]],
+    *,
+    at: datetime,
+    purchase_id: str | None = None,
+) -> Entry:
+    """An entry of as many lines as move anything; credits positive."""
+    lines = tuple(Posting(account, amount) for account, amount in moves if amount.amount_minor)
     return Entry(EntryId(id_), purpose, at, lines, purchase_id)

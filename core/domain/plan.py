@@ -1,7 +1,7 @@
-"""What is sold: the catalog and its immutable plan versions."""
+"""What is sold: plans, and their immutable versions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
 
@@ -92,67 +92,6 @@ class PlanVersion:
     @property
     def code(self) -> PlanCode:
         return self.terms.code
-
-
-@dataclass(frozen=True, slots=True)
-class ChatTerms:
-    """
-    What the chat says of the business. `about` is one line by language; `support` is whom to
-    write to. `words` name a counted feature by language and CLDR plural category (`one`, `few`,
-    `many`, `other`). Digital goods inside Telegram are for Stars by Telegram's own rules:
-    `other_gateways` is the operator's explicit word that they are offered there all the same.
-    """
-
-    about: Mapping[str, str] = field(default_factory=dict)
-    support: str | None = None
-    other_gateways: bool = False
-    words: Mapping[Feature, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Catalog:
-    """
-    The plans on offer now, in the order of the file. `revision` counts applied changes.
-    `features` names every feature that any plan on offer counts.
-    """
-
-    revision: int
-    zone: str
-    default_plan: PlanCode
-    plans: Mapping[PlanCode, PlanVersion]
-    chat: ChatTerms = field(default_factory=ChatTerms)
-
-    @property
-    def default(self) -> PlanVersion:
-        return self.plans[self.default_plan]
-
-    def plan(self, code: str) -> PlanVersion:
-        found = self.plans.get(PlanCode(code))
-        if found is None:
-            raise PlanNotFound(code[:64])
-        return found
-
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        return tuple(
-            dict.fromkeys(name for plan in self.plans.values() for name in plan.terms.quotas)
-        )
-
-    def rule_elsewhere(self, feature: Feature) -> QuotaRule:
-        """The rule of a plan that does not name the feature: nothing, in the window of others."""
-        for plan in self.plans.values():
-            rule = plan.terms.quotas.get(feature)
-            if rule is not None:
-                return QuotaRule(limit=0, per=rule.per)
-        raise FeatureNotFound(feature[:64])
-
-    @property
-    def currencies(self) -> tuple[str, ...]:
-        return tuple(
-            dict.fromkeys(
-                price.currency.code for plan in self.plans.values() for price in plan.terms.prices
-            )
-        )
 
 
 def quota_window(

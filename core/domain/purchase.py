@@ -7,8 +7,8 @@ from typing import Final, NewType
 
 from core.domain.customer import CustomerId
 from core.domain.errors import Conflict, NotFound
+from core.domain.item import Item, PlanItem
 from core.domain.money import Money
-from core.domain.period import Period
 from core.domain.plan import PlanVersion
 
 PurchaseId = NewType("PurchaseId", str)
@@ -78,19 +78,23 @@ class Remark:
 @dataclass(frozen=True, slots=True)
 class Purchase:
     """
-    The snapshot (`plan`, `amount`) is what was agreed; nothing that happens to the catalog
+    The snapshot (`item`, `amount`) is what was agreed; nothing that happens to the catalog
     afterwards changes it. `remark` is the latest thing the customer should know about it.
+    `from_wallet`: agreed to be paid from the wallet, as soon as there is enough in it.
+    `refunded` is what was given back of it so far; None: nothing.
     """
 
     id: PurchaseId
     customer_id: CustomerId
-    plan: PlanVersion
+    item: Item
     amount: Money
     created_at: datetime
     expires_at: datetime
     status: PurchaseStatus = PurchaseStatus.PENDING
     ended_at: datetime | None = None
     remark: Remark | None = None
+    from_wallet: bool = False
+    refunded: Money | None = None
     version: int = 0
 
     @property
@@ -102,10 +106,16 @@ class Purchase:
         return self.status is PurchaseStatus.PENDING
 
     @property
-    def period(self) -> Period:
-        """The period agreed on; a plan without one is never sold."""
-        assert self.plan.terms.period is not None
-        return self.plan.terms.period
+    def plan(self) -> PlanVersion | None:
+        """None: it is not of a plan."""
+        return self.item.plan if isinstance(self.item, PlanItem) else None
+
+    @property
+    def refundable(self) -> Money:
+        """What was paid and not given back so far; nothing, unless it was paid."""
+        if self.status not in {PurchaseStatus.PAID, PurchaseStatus.REFUNDED}:
+            return self.amount - self.amount
+        return self.amount if self.refunded is None else self.amount - self.refunded
 
     def meet(self, received: Money, *, at: datetime) -> tuple["Purchase", Meeting]:
         """What a charge does to this purchase. Only the exact price settles it, and only once."""
@@ -118,6 +128,14 @@ class Purchase:
         else:
             meeting = Meeting.AFTER_END
         return replace(self, remark=Remark(meeting, received)), meeting
+
+    def gave_back(self, amount: Money) -> "Purchase":
+        """So much was refunded; when that is all, it is refunded wholly."""
+        assert amount.is_positive
+        assert amount <= self.refundable, "no more goes back than was paid"
+        refunded = amount if self.refunded is None else self.refunded + amount
+        status = PurchaseStatus.REFUNDED if refunded == self.amount else self.status
+        return replace(self, refunded=refunded, status=status)
 
     def canceled(self, *, at: datetime) -> "Purchase":
         return self._moved(PurchaseStatus.CANCELED, at=at)

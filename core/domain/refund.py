@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NewType
 
+from core.domain.charge import ChargeKey
 from core.domain.checkout import Receipt
 from core.domain.customer import CustomerId
-from core.domain.errors import Conflict, Invalid, NotFound, Refused
+from core.domain.errors import Conflict, NotFound, Refused
 from core.domain.money import Money
 from core.domain.payment import PaymentId, RefundId
 from core.domain.plan import GatewayName
@@ -70,16 +71,12 @@ class RefundNotPossible(Refused):
     reason: str
 
 
-@dataclass(eq=False)
-class ReasonMissing(Invalid):
-    """Say why, in 3 to 500 characters: it is written down with your name."""
-
-
 @dataclass(frozen=True, slots=True)
 class Refund:
     """
     `id` is the provider's idempotency key, and everything the request is built from is frozen
-    here. `payment_id` and `charge_id` name the payment that it gives back a part of, or all.
+    here. `payment_id` and `charge_id` name the payment that it gives back a part of, or all of
+    `paid`. Whoever made it at the gateway, it is one of ours from when we hear of it.
     `receipt` is that of the payment, for the receipt of the refund (54-FZ). `provider_id` is None
     until the gateway named it; `looked` counts how often we asked.
     """
@@ -102,6 +99,10 @@ class Refund:
     looked: int = 0
     due_at: datetime | None = None
     version: int = 0
+
+    @property
+    def charge(self) -> ChargeKey:
+        return ChargeKey(self.gateway, self.charge_id)
 
     @property
     def is_whole(self) -> bool:

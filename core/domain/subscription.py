@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
+from core.domain.catalog import Catalog
 from core.domain.customer import Customer, CustomerId
 from core.domain.money import Money
 from core.domain.period import Anchor, Period
-from core.domain.plan import Catalog, Feature, PlanVersion, quota_window
+from core.domain.plan import Feature, PlanVersion, quota_window
 from core.domain.usage_quota import UsageKey, UsageQuota
 
 SubscriptionId = NewType("SubscriptionId", str)
@@ -85,16 +86,7 @@ class Subscription:
         return None if self.period is None else self.period.end
 
     def at(self, now: datetime) -> "Subscription":
-        if self.period is None or now < self.period.end:
-            return self
-        return replace(
-            self,
-            period=None,
-            status=SubscriptionStatus.ACTIVE,
-            auto_renew=False,
-            cancel_at_period_end=False,
-            activation=Activation.NONE,
-        )
+        return self if self.period is None or now < self.period.end else self.over()
 
     def extended_by(
         self, plan: PlanVersion, period: Period, paid: Money, *, zone: str, at: datetime
@@ -119,6 +111,41 @@ class Subscription:
         rest = None if running is None else running.rest(at)
         returned = rest if rest is not None and rest.is_positive else None
         return Extension(self._on(fresh), end, returned)
+
+    def without(
+        self, plan: PlanVersion, period: Period, paid: Money, *, at: datetime
+    ) -> "Subscription":
+        """
+        A purchase was refunded wholly: the time that it added goes from the end. What is left of
+        the running period stays; nothing left, and it is over now. Where the customer has changed
+        to another plan since, there is nothing to take: its rest went to the wallet then.
+        """
+        present = self.at(at)
+        running = present.period
+        if running is None or (running.plan.code, running.paid.currency) != (
+            plan.code,
+            paid.currency,
+        ):
+            return present
+        count = running.count - period.count
+        had = running.plan.terms.period
+        end = at if had is None or count < 1 else running.anchor.after(count, had.unit)
+        if end <= at or end <= running.start:
+            return present.over()
+        kept = running.paid - paid
+        less = kept if kept.is_positive else running.paid - running.paid
+        return replace(present, period=replace(running, end=end, count=count, paid=less))
+
+    def over(self) -> "Subscription":
+        """Back on the default plan."""
+        return replace(
+            self,
+            period=None,
+            status=SubscriptionStatus.ACTIVE,
+            auto_renew=False,
+            cancel_at_period_end=False,
+            activation=Activation.NONE,
+        )
 
     def _prolonged(
         self, running: PaidPeriod, plan: PlanVersion, period: Period, paid: Money

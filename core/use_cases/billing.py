@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from core.use_cases.buying import PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
 from core.use_cases.checkouts import AddCheckout, WatchCheckout
 from core.use_cases.customers import (
@@ -33,6 +34,7 @@ from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
 from core.use_cases.updates import HandleUpdate
+from core.use_cases.wallet import AdjustWallet, ShowStatement
 from core.use_cases.webhooks import TakeInWebhook
 
 
@@ -66,6 +68,11 @@ class Billing:
     add_checkout: AddCheckout
     cancel_purchase: CancelPurchase
     show_purchases: ShowPurchases
+    # The wallet
+    start_deposit: StartDeposit
+    pay_waiting: PayWaiting
+    show_statement: ShowStatement
+    adjust_wallet: AdjustWallet
     # Money coming in
     allow_payment: AllowPayment
     take_in_webhook: TakeInWebhook

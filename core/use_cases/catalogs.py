@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from core.domain.plan import Catalog, ChatTerms, PlanCode, PlanTerms, PlanVersion, PlanVersionId
+from core.domain.catalog import Catalog, ChatTerms
+from core.domain.money_terms import MoneyTerms
+from core.domain.plan import PlanCode, PlanTerms, PlanVersion, PlanVersionId
 from core.ports.unit_of_work import CatalogMissing, NewId, Now, Store, UnitOfWork, View
 
 
@@ -15,6 +17,7 @@ class WantedCatalog:
     default_plan: PlanCode
     plans: tuple[PlanTerms, ...]
     chat: ChatTerms = field(default_factory=ChatTerms)
+    money: MoneyTerms = field(default_factory=MoneyTerms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,9 @@ class ApplyCatalog:
             revision = 1 if current is None else current.revision + 1
             by_code = {plan.code: plan for plan in plans}
             await uow.catalogs.apply(
-                Catalog(revision, wanted.zone, wanted.default_plan, by_code, wanted.chat)
+                Catalog(
+                    revision, wanted.zone, wanted.default_plan, by_code, wanted.chat, wanted.money
+                )
             )
             await uow.commit()
         return diff
@@ -114,7 +119,7 @@ def _diff(current: Catalog | None, wanted: WantedCatalog) -> CatalogDiff:
         removed=tuple(code for code in had if code not in want),
         settings_changed=current is None
         or (current.zone, current.default_plan) != (wanted.zone, wanted.default_plan)
-        or current.chat != wanted.chat
+        or (current.chat, current.money) != (wanted.chat, wanted.money)
         or _order(had, want),
     )
 

@@ -1,17 +1,19 @@
 """Checkouts: open a way to pay, open another, and watch the silent ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from core.domain.cause import Cause, Claim, claim
+from core.domain.catalog import Catalog
+from core.domain.cause import Cause, Claim, StillRunning, claim
 from core.domain.checkout import Checkout, CheckoutId, CheckoutStatus, Receipt
 from core.domain.customer import CustomerId
 from core.domain.errors import Refused
+from core.domain.item import Deposit, Item, PlanItem
 from core.domain.money import Money
 from core.domain.payment import PaymentFacts
-from core.domain.plan import GatewayName, PlanNotForSale, PlanVersion
+from core.domain.plan import GatewayName, PlanNotForSale
 from core.domain.purchase import (
     Purchase,
     PurchaseId,
@@ -40,6 +42,8 @@ OPENING_LEASE: Final = timedelta(seconds=30)
 KEY_MARGIN: Final = timedelta(hours=1)
 """A key is not used again in the last hour of the provider's memory."""
 
+SECOND: Final = timedelta(seconds=1)
+
 LOOKS_BEFORE_LAPSE: Final = 3
 """A provider may not know a payment for moments after opening it; then it never had it."""
 
@@ -48,7 +52,14 @@ LOOKS_BEFORE_LAPSE: Final = 3
 class ReceiptContactMissing(Refused):
     """The law asks for a receipt: give an e-mail address or a telephone number first."""
 
-    plan: str
+    item: str
+
+
+@dataclass(eq=False)
+class NoGatewayTakes(Refused):
+    """No gateway that is offered takes this amount in this currency; choose another amount or way."""
+
+    gateway: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,15 @@ class Started:
 
     purchase: Purchase
     checkout: Checkout | None
+
+    def title(self, language: str) -> str:
+        """What was bought, as the bill calls it."""
+        plan, checkout = self.purchase.plan, self.checkout
+        if plan is not None:
+            return plan.terms.title(language)
+        return (
+            self.purchase.item.key.partition(" ")[0] if checkout is None else checkout.description
+        )
 
 
 class Opening:
@@ -93,17 +113,21 @@ class Opening:
                 continue
             if known.can_be_paid_at(now) or self._may_ask_again(known):
                 return known
-        chosen, _ = offer(purchase.plan, offered, gateway, amount=purchase.amount)
+            if known.is_unopened and now < known.asked_at + OPENING_LEASE:
+                # Its gateway honours no keys: whoever asks meanwhile would open a second one.
+                raise StillRunning(-((now - known.asked_at - OPENING_LEASE) // SECOND))
+        prices = (purchase.amount,)
+        chosen, _ = offer(standing.catalog, purchase.item, offered, gateway, prices=prices)
         checkout = Checkout(
             id=CheckoutId(self._new_id("chk")),
             purchase_id=purchase.id,
             customer_id=purchase.customer_id,
             gateway=chosen.name,
             amount=purchase.amount,
-            description=purchase.plan.terms.title(standing.customer.language)[:128],
+            description=standing.catalog.title(purchase.item, standing.customer.language)[:128],
             return_url=return_url,
             language=standing.customer.language,
-            receipt=_receipt(purchase.plan, standing),
+            receipt=_receipt(purchase.item, standing),
             asked_at=now,
             due_at=now + OPENING_LEASE,
         )
@@ -168,7 +192,12 @@ class Opening:
         if purchase.is_pending and self._may_ask_again(checkout):
             await self.carry_on(checkout, cause=None)
             return
-        facts = await ask(self._gateways.get(checkout.gateway), checkout)
+        gateway = self._gateways.get(checkout.gateway)
+        opened = checkout.opened
+        if opened and opened.expires_at is not None and opened.expires_at <= self._now():
+            # Some providers keep it payable for ever unless they are told.
+            await gateway.close_checkout(opened.payment_id)
+        facts = await ask(gateway, checkout)
         known = None if facts is None else await book(self._store, facts, self._now)
         if known not in {None, Settlement.FOREIGN}:
             return
@@ -280,18 +309,21 @@ async def owned(
     return purchase
 
 
-def answer_of(purchase: Purchase, checkout: Checkout) -> str:
+def answer_of(purchase: Purchase, checkout: Checkout | None) -> str:
     """What the claim keeps of an answer, for `as_answered`."""
-    return f"{purchase.status} {checkout.id}"
+    return f"{purchase.status} {purchase.id if checkout is None else checkout.id}"
 
 
 async def as_answered(uow: UnitOfWork, taken: Claim) -> Started:
     """The answer that was given to this cause, as it was, whatever happened since."""
     assert taken.answer is not None
-    status, _, checkout_id = taken.answer.partition(" ")
-    checkout = await uow.checkouts.get(CheckoutId(checkout_id))
-    purchase = await uow.purchases.get(checkout.purchase_id)
-    if status == PurchaseStatus.PENDING:
+    status, _, told = taken.answer.partition(" ")
+    checkout = None
+    if told.startswith("chk_"):
+        checkout = await uow.checkouts.get(CheckoutId(told))
+    purchase_id = PurchaseId(told) if checkout is None else checkout.purchase_id
+    purchase = await uow.purchases.get(purchase_id)
+    if status == PurchaseStatus.PENDING and checkout is not None:
         purchase = replace(purchase, status=PurchaseStatus.PENDING, ended_at=None, remark=None)
         checkout = replace(checkout, status=CheckoutStatus.OPEN)
     return Started(purchase, checkout)
@@ -315,30 +347,54 @@ def offered_at(standing: Standing, gateways: Gateways, *, in_telegram: bool) -> 
 
 
 def offer(
-    plan: PlanVersion, gateways: Gateways, gateway: str | None, *, amount: Money | None = None
+    catalog: Catalog,
+    item: Item,
+    gateways: Gateways,
+    gateway: str | None,
+    *,
+    prices: Collection[Money],
 ) -> tuple[PaymentGateway, Money]:
     """
     Which gateway would take which price: the one asked for, else the first in the operator's
-    order that the plan allows and that takes the amount. `amount`: the price is agreed already.
+    order that the item allows and that takes one of them.
 
     Raises:
-        GatewayNotFound, PlanNotForSale
+        GatewayNotFound
+        PlanNotForSale, NoGatewayTakes: of a plan, or of anything else.
     """
-    candidates = list(gateways) if gateway is None else [gateways.get(gateway)]
-    for one in candidates:
-        if plan.terms.gateways and one.name not in plan.terms.gateways:
+    allowed = _allowed(item, catalog)
+    for one in gateways if gateway is None else [gateways.get(gateway)]:
+        if allowed and one.name not in allowed:
             continue
-        for price in (amount,) if amount is not None else plan.terms.prices:
+        for price in prices:
             if one.abilities.takes(price):
                 return one, price
-    raise PlanNotForSale(plan.code)
+    if isinstance(item, PlanItem):
+        raise PlanNotForSale(item.plan.code)
+    raise NoGatewayTakes(gateway)
 
 
-def _receipt(plan: PlanVersion, standing: Standing) -> Receipt | None:
-    rule = plan.terms.receipt
+def _allowed(item: Item, catalog: Catalog) -> Collection[GatewayName]:
+    match item:
+        case PlanItem(plan):
+            return plan.terms.gateways
+        case Deposit():
+            return catalog.money.deposit.gateways
+        case _:
+            return ()
+
+
+def _receipt(item: Item, standing: Standing) -> Receipt | None:
+    match item:
+        case PlanItem(plan):
+            rule = plan.terms.receipt
+        case Deposit():
+            rule = standing.catalog.money.deposit.receipt
+        case _:
+            rule = None
     if rule is None:
         return None
     contact = standing.customer.receipt_contact or rule.fallback_contact
     if contact is None:
-        raise ReceiptContactMissing(plan.code)
-    return Receipt(contact, plan.terms.title("ru")[:128], rule)
+        raise ReceiptContactMissing(item.key.partition(" ")[0])
+    return Receipt(contact, standing.catalog.title(item, "ru")[:128], rule)

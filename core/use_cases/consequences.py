@@ -12,6 +12,7 @@ EXPIRE_PURCHASE: Final = "expire_purchase"
 EXPIRE_HOLD: Final = "expire_hold"
 END_PERIOD: Final = "end_period"
 TELL_CUSTOMER: Final = "tell_customer"
+PAY_WAITING: Final = "pay_waiting"
 
 
 def _ask_about_the_payment(event: Event) -> Job:
@@ -19,6 +20,11 @@ def _ask_about_the_payment(event: Event) -> Job:
     return Job(
         SETTLE_PAYMENT, {**payload, "inbox_id": event.subject}, event.at, dedupe=event.subject
     )
+
+
+def _pay_what_waits(event: Event) -> Job:
+    payload = {"customer_id": event.subject, "cause": str(event.facts["cause"])}
+    return Job(PAY_WAITING, payload, event.at, dedupe=f"{event.subject} {event.facts['cause']}")
 
 
 def _tell_of_the_purchase(kind: NewsKind) -> Callable[[Event], Job]:
@@ -51,6 +57,7 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job], ...]]] = {
     "notice.taken": (_ask_about_the_payment,),
     "purchase.paid": (_tell_of_the_purchase(NewsKind.PAID),),
     "purchase.expired": (_tell_of_the_purchase(NewsKind.EXPIRED),),
+    "wallet.credited": (_pay_what_waits,),
     "payment.refused": (_tell_of_the_refusal,),
     "payment.left_in_wallet": (_tell_of_the_money,),
     "subscription.ended": (_tell_of_the_end,),

@@ -1,31 +1,30 @@
 """Purchases: preview, start, show, cancel, expire."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
-from core.domain.cause import Cause, claim
+from core.domain.cause import Cause
 from core.domain.customer import CustomerId
 from core.domain.errors import Conflict
 from core.domain.event import Event
+from core.domain.item import Item, PlanItem
 from core.domain.money import Money
-from core.domain.plan import PlanVersion
-from core.domain.purchase import PURCHASE_LIFE, Purchase, PurchaseId, PurchaseStatus
+from core.domain.plan import PlanNotForSale, PlanVersion
+from core.domain.purchase import PurchaseId, PurchaseStatus
 from core.domain.subscription import Standing
 from core.ports.payment_gateway import Gateways
-from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
+from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
+from core.use_cases.buying import WALLET, Buying, Terms
 from core.use_cases.checkouts import (
-    Opening,
     Started,
-    answer_of,
-    as_answered,
     ask,
     offer,
     offered_at,
     owned,
 )
-from core.use_cases.customers import standing_of
 from core.use_cases.settling import book
+from core.use_cases.wallet import purse_of
 
 
 @dataclass(eq=False)
@@ -74,8 +73,14 @@ class PreviewPurchase:
             standing = (await view.overview(customer_id)).standing
         standing.customer.require_served()
         plan = standing.catalog.plan(plan_code)
-        offered = offered_at(standing, self._gateways, in_telegram=in_telegram)
-        chosen, amount = offer(plan, offered, gateway)
+        if gateway == WALLET:
+            async with self._store.read() as view:
+                way, amount = WALLET, await wallet_price(view, standing, plan)
+        else:
+            offered = offered_at(standing, self._gateways, in_telegram=in_telegram)
+            item, prices = PlanItem(plan), plan.terms.prices
+            chosen, amount = offer(standing.catalog, item, offered, gateway, prices=prices)
+            way = chosen.name
         assert plan.terms.period is not None, "the catalog prices only plans with a period"
         extension = standing.subscription.extended_by(
             plan, plan.terms.period, amount, zone=standing.customer.zone, at=self._now()
@@ -84,7 +89,7 @@ class PreviewPurchase:
             _preview_id(standing, plan, amount),
             plan,
             amount,
-            chosen.name,
+            way,
             extension.end,
             extension.returned,
             standing,
@@ -92,20 +97,11 @@ class PreviewPurchase:
 
 
 class StartPurchase:
-    """
-    Agree on a price, once, and open a way to pay it.
-
-    Intent first (purchase and checkout, in one unit), then the gateway, then what it said, with
-    the client's answer, in another. A death in between is continued by a repeat of the request or
-    by the watcher, with the same ids. Buying again what is already open returns what is open.
-    """
+    """Buy a plan. See `Buying`."""
 
     def __init__(self, store: Store, gateways: Gateways, now: Now, new_id: NewId) -> None:
-        self._store = store
         self._gateways = gateways
-        self._now = now
-        self._new_id = new_id
-        self._opening = Opening(store, gateways, now, new_id)
+        self._buying = Buying(store, gateways, now, new_id)
 
     async def __call__(
         self,
@@ -119,66 +115,42 @@ class StartPurchase:
         in_telegram: bool = False,
     ) -> Started:
         """
-        `in_telegram`: it is to be paid inside Telegram, see `offered_at`.
-
         Raises:
-            KeyUsedOtherwise, StillRunning: see `Claim.taken_again`.
-            PlanNotFound, PlanNotForSale, GatewayNotFound, ReceiptContactMissing
-            CustomerBlocked: also for a repeat, which would lead to a page to pay at.
+            PlanNotFound, PlanNotForSale
             PreviewOutdated: the preview no longer tells the truth.
-            CheckoutDeclined: the provider said no; the purchase stays open for another way.
-            GatewayUnavailable: not known yet; repeat with the same key, or wait for the watcher.
+            all that `Buying` raises.
         """
-        async with self._store.write() as uow:
-            now = self._now()
-            (await uow.customers.lock(customer_id)).require_served()
-            fresh = claim(cause, self._new_id("pur"), at=now)
-            taken = await uow.claims.take(fresh)
-            standing = await standing_of(uow, customer_id)
-            if taken.subject != fresh.subject:  # A repeat: replay, wait, or carry on.
-                taken = taken.taken_again(cause, at=now)
-                if taken.answer is not None:
-                    return await as_answered(uow, taken)
-                purchase = await uow.purchases.get(PurchaseId(taken.subject))
-                if not purchase.is_pending:  # Nobody is asked to pay for what has ended.
-                    [*_, last] = await uow.checkouts.of_purchases([purchase.id])
-                    await uow.claims.save(taken.answered(answer_of(purchase, last)))
-                    await uow.commit()
-                    return Started(purchase, last)
-                await uow.claims.save(taken)
+
+        async def agree(uow: UnitOfWork, standing: Standing) -> tuple[Item, Money]:
+            plan = standing.catalog.plan(plan_code)
+            if gateway == WALLET:
+                amount = await wallet_price(uow, standing, plan)
             else:
-                plan = standing.catalog.plan(plan_code)
                 offered = offered_at(standing, self._gateways, in_telegram=in_telegram)
-                _, amount = offer(plan, offered, gateway)
-                if preview_id not in {None, _preview_id(standing, plan, amount)}:
-                    raise PreviewOutdated(str(preview_id)[:64])
-                new = Purchase(
-                    PurchaseId(fresh.subject), customer_id, plan, amount, now, now + PURCHASE_LIFE
-                )
-                purchase = await _agreed(uow, new)
-                if purchase.id != fresh.subject:
-                    await uow.claims.save(replace(taken, subject=purchase.id))
-            checkout = await self._opening.checkout_for(
-                uow,
-                purchase,
-                standing,
-                gateway=gateway,
-                return_url=return_url,
-                in_telegram=in_telegram,
-            )
-            await uow.commit()
-        return await self._opening.carry_on(checkout, cause)
+                item, prices = PlanItem(plan), plan.terms.prices
+                _, amount = offer(standing.catalog, item, offered, gateway, prices=prices)
+            if preview_id not in {None, _preview_id(standing, plan, amount)}:
+                raise PreviewOutdated(str(preview_id)[:64])
+            return PlanItem(plan), amount
+
+        terms = Terms(return_url, gateway, in_telegram)
+        return await self._buying(customer_id, agree, terms, cause)
 
 
-async def _agreed(uow: UnitOfWork, new: Purchase) -> Purchase:
-    """The open purchase of the same thing at the same price, or else the new one."""
-    pending = await uow.purchases.find_pending(new.customer_id, new.plan.id, new.amount)
-    if pending is not None:
-        return pending
-    await uow.purchases.add(new)
-    told: dict[str, str | int] = {"plan": new.plan.code, "plan_version": new.plan.id}
-    await uow.record(Event("purchase.started", new.id, new.created_at, new.customer_id, told))
-    return new
+async def wallet_price(uow: UnitOfWork | View, standing: Standing, plan: PlanVersion) -> Money:
+    """
+    The first of the plan's prices that the wallet affords; where it affords none, the first.
+
+    Raises:
+        PlanNotForSale
+    """
+    for price in plan.terms.prices:
+        purse = await purse_of(uow, standing.customer.id, price.currency)
+        if price <= purse.cash + purse.bonus:
+            return price
+    if not plan.terms.prices:
+        raise PlanNotForSale(plan.code)
+    return plan.terms.prices[0]
 
 
 class ShowPurchases:

@@ -1,12 +1,13 @@
 """Settling: ask the gateway about a payment, and make what it confirms so in our books."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from core.domain import ledger
 from core.domain.case import Case, CaseKind
+from core.domain.charge import Charge, ChargeKey
 from core.domain.checkout import Checkout, CheckoutId
 from core.domain.customer import CustomerId
 from core.domain.errors import Unavailable
@@ -18,7 +19,8 @@ from core.domain.plan import GatewayName
 from core.domain.purchase import Meeting, Purchase, PurchaseId
 from core.ports.payment_gateway import Gateways, GatewayUnavailable
 from core.ports.unit_of_work import Now, Store, UnitOfWork, View
-from core.use_cases.customers import standing_of
+from core.use_cases.granting import grant
+from core.use_cases.wallet import credited
 
 PATIENCE: Final = timedelta(hours=24)
 """How long a notice may claim more than the provider confirms before a person must look."""
@@ -224,12 +226,14 @@ async def _ownerless(uow: UnitOfWork, facts: PaymentFacts, *, at: datetime) -> S
         at=at,
     )
     if await _is_booked(uow, entry):
+        await _learn_fee(uow, facts, at=at)
         return Settlement.REPEATED
     await uow.ledger.post(entry)
     told = _told(facts, facts.paid)
     # Of several who ask at once, one opens the case; the entry is posted once as well.
     if not await uow.open_case(Case(f"case {entry.id}", CaseKind.SUSPENSE, entry.id, at, told)):
         return Settlement.REPEATED
+    await _keep(uow, facts, None, settled=False, at=at)
     await uow.record(Event("payment.in_suspense", _about(facts), at, facts=told))
     return Settlement.SUSPENSE
 
@@ -268,62 +272,66 @@ async def _owned(
         purchase_id=purchase.id,
     )
     if await _is_booked(uow, charge):
+        await _learn_fee(uow, facts, at=at)
         return Settlement.REPEATED
     await uow.ledger.post(charge)
     purchase, meeting = purchase.meet(facts.paid, at=at)
+    settled = meeting is Meeting.SETTLED
+    if settled:  # It was paid at a gateway, whatever had been agreed before.
+        purchase = replace(purchase, from_wallet=False)
     await uow.purchases.save(purchase)
-    if meeting is Meeting.SETTLED:
-        await _grant(uow, purchase, at=at)
+    await _keep(uow, facts, purchase, settled=settled, at=at)
+    if settled:
+        await grant(uow, purchase, at=at)
     else:
         await _leave_in_wallet(uow, purchase, facts, meeting, at=at)
     return _OF_MEETING[meeting]
 
 
-async def _grant(uow: UnitOfWork, purchase: Purchase, *, at: datetime) -> None:
-    """The purchase is paid from the wallet, and what was bought is given, in the same unit."""
-    customer = purchase.customer_id
-    await uow.ledger.post(
-        ledger.transfer(
-            f"purchase {purchase.id}",
-            "purchase",
-            purchase.amount,
-            debit=ledger.cash(customer),
-            credit=ledger.revenue(purchase.plan.code),
-            at=at,
-            purchase_id=purchase.id,
-        )
+async def _keep(
+    uow: UnitOfWork,
+    facts: PaymentFacts,
+    purchase: Purchase | None,
+    *,
+    settled: bool,
+    at: datetime,
+) -> None:
+    """Remember the charge, so that it can be given back, and book what the gateway kept of it."""
+    assert facts.paid is not None
+    charge = Charge(
+        ChargeKey(facts.gateway, facts.charge_id),
+        facts.payment_id,
+        facts.paid,
+        at,
+        settled,
+        customer_id=None if purchase is None else purchase.customer_id,
+        purchase_id=None if purchase is None else purchase.id,
+        fee=facts.fee,
+        details=facts.details,
     )
-    standing = await standing_of(uow, customer)
-    former = standing.plan(at)
-    extension = standing.subscription.extended_by(
-        purchase.plan, purchase.period, purchase.amount, zone=standing.customer.zone, at=at
-    )
-    await uow.subscriptions.save(extension.subscription)
-    if extension.returned is not None:
-        await uow.ledger.post(
-            ledger.transfer(
-                f"rest {purchase.id}",
-                "rest_of_former_plan",
-                extension.returned,
-                debit=ledger.revenue(former.code),
-                credit=ledger.cash(customer),
-                at=at,
-                purchase_id=purchase.id,
-            )
-        )
-    await uow.record(
-        Event(
-            "purchase.paid",
-            purchase.id,
-            at,
-            customer,
-            {
-                "plan": purchase.plan.code,
-                "amount_minor": purchase.amount.amount_minor,
-                "currency": purchase.amount.currency.code,
-                "period_end": extension.end.isoformat(),
-            },
-        )
+    await uow.charges.add(charge)
+    if facts.fee is not None and facts.fee.is_positive:
+        await uow.ledger.post(_fee(facts, facts.fee, at=at))
+
+
+async def _learn_fee(uow: UnitOfWork, facts: PaymentFacts, *, at: datetime) -> None:
+    """Some gateways tell their fee only later."""
+    charge = await uow.charges.find(ChargeKey(facts.gateway, facts.charge_id))
+    if charge is None or charge.fee is not None or facts.fee is None:
+        return
+    await uow.charges.save(replace(charge, fee=facts.fee))
+    if facts.fee.is_positive:
+        await uow.ledger.post(_fee(facts, facts.fee, at=at))
+
+
+def _fee(facts: PaymentFacts, fee: Money, *, at: datetime) -> Entry:
+    return ledger.transfer(
+        f"fee {_charge_id(facts)}",
+        "fee",
+        fee,
+        debit=ledger.fees(facts.gateway),
+        credit=ledger.clearing(facts.gateway),
+        at=at,
     )
 
 
@@ -339,6 +347,7 @@ async def _leave_in_wallet(
     if meeting is Meeting.MISMATCH:
         await uow.open_case(Case(f"case {cause}", CaseKind.MISMATCH, cause, at, told, customer))
     await uow.record(Event("payment.left_in_wallet", purchase.id, at, customer, told))
+    await uow.record(credited(customer, facts.paid, cause, at=at))
 
 
 async def _for_a_person(

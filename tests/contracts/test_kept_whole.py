@@ -1,5 +1,6 @@
 """Every aggregate comes back as it was given: fresh, with every field set, and after a save."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -7,12 +8,22 @@ from typing import Any
 
 import pytest
 
+from core.domain.audit import FIRST_SEAL, AuditLine
 from core.domain.checkout import CheckoutStatus
 from core.domain.credentials import ApiKey, Scope, SessionEnd
 from core.domain.customer import Identity, IdentityKind
+from core.domain.item import (
+    Deposit,
+    EscrowId,
+    EscrowPart,
+    EscrowShare,
+    PaymentMethodId,
+    Verification,
+)
 from core.domain.money import Money
-from core.domain.payment import InboxStatus, NoticeKind
-from core.domain.purchase import Meeting, Remark
+from core.domain.payment import InboxStatus, NoticeKind, PayoutId
+from core.domain.purchase import Meeting, PurchaseStatus, Remark
+from core.domain.refund import RefundStatus
 from core.domain.subscription import Activation, SubscriptionStatus
 from core.domain.usage_quota import HoldStatus
 from core.ports.unit_of_work import Store, UnitOfWork
@@ -20,6 +31,7 @@ from tests.builders import (
     NOON,
     a_case,
     a_catalog,
+    a_charge,
     a_checkout,
     a_claim,
     a_customer,
@@ -29,18 +41,25 @@ from tests.builders import (
     a_notice,
     a_pending_purchase,
     a_purchase,
+    a_refund,
     a_session,
     a_subscription,
     an_api_key,
     an_asked_checkout,
+    an_asked_refund,
     an_event,
     an_inbox_item,
     an_open_hold,
+    rub,
 )
 from tests.contracts.units import seen, written
 
 CUSTOMER = a_customer(id="cus_carol001", identities=(Identity(IdentityKind.TELEGRAM, "1003"),))
 SUBSCRIPTION = a_subscription(id="sub_carol001", customer_id=CUSTOMER.id)
+PAYOUT_NOTICE = a_notice(
+    kind=NoticeKind.PAYOUT, payment_id=None, payout_id=PayoutId("po-1"), claims_paid=False
+)
+SHARE = EscrowShare(EscrowId("esc_1"), EscrowPart.REMAINDER)
 BARE_NOTICE = a_notice(kind=NoticeKind.OTHER, payment_id=None, claims_paid=False)
 
 
@@ -83,6 +102,62 @@ KINDS = {
         add=lambda uow, it: uow.purchases.add(it),
         save=lambda uow, it: uow.purchases.save(it),
         load=lambda reader, it: reader.purchases.get(it.id),
+    ),
+    "purchase of a deposit": Kept(
+        fresh=a_pending_purchase(item=Deposit()),
+        full=a_purchase(item=Deposit()),
+        other=a_purchase(item=Deposit(), status=PurchaseStatus.REFUNDED, refunded=rub(299)),
+        add=lambda uow, it: uow.purchases.add(it),
+        save=lambda uow, it: uow.purchases.save(it),
+        load=lambda reader, it: reader.purchases.get(it.id),
+    ),
+    "purchase of a check": Kept(
+        fresh=a_pending_purchase(item=Verification(PaymentMethodId("pm_1"))),
+        full=a_purchase(item=Verification(PaymentMethodId("pm_1"))),
+        other=a_purchase(item=Verification(PaymentMethodId("pm_1")), refunded=rub(1)),
+        add=lambda uow, it: uow.purchases.add(it),
+        save=lambda uow, it: uow.purchases.save(it),
+        load=lambda reader, it: reader.purchases.get(it.id),
+    ),
+    "purchase of a part of an escrow": Kept(
+        fresh=a_pending_purchase(item=SHARE),
+        full=a_purchase(item=SHARE),
+        other=a_purchase(item=SHARE, refunded=rub(1)),
+        add=lambda uow, it: uow.purchases.add(it),
+        save=lambda uow, it: uow.purchases.save(it),
+        load=lambda reader, it: reader.purchases.get(it.id),
+    ),
+    "charge": Kept(
+        fresh=a_charge(fee=None, returning=None, details={}),
+        full=a_charge(),
+        other=a_charge(fee=rub(0), returning=rub(299), details={"asset": "USDT"}),
+        add=lambda uow, it: uow.charges.add(it),
+        save=lambda uow, it: uow.charges.save(it),
+        load=lambda reader, it: reader.charges.find(it.key),
+    ),
+    "charge of nobody": Kept(
+        fresh=a_charge(customer_id=None, purchase_id=None, settled=False, returning=None),
+        full=a_charge(customer_id=None, purchase_id=None, settled=False),
+        other=a_charge(customer_id=None, purchase_id=None, settled=False, returning=rub(299)),
+        add=lambda uow, it: uow.charges.add(it),
+        save=lambda uow, it: uow.charges.save(it),
+        load=lambda reader, it: reader.charges.find(it.key),
+    ),
+    "refund": Kept(
+        fresh=an_asked_refund(),
+        full=a_refund(),
+        other=a_refund(status=RefundStatus.FAILED, is_chargeback=False, looked=9),
+        add=lambda uow, it: uow.refunds.add(it),
+        save=lambda uow, it: uow.refunds.save(it),
+        load=lambda reader, it: reader.refunds.get(it.id),
+    ),
+    "inbox item of a payout": Kept(
+        fresh=an_inbox_item(notice=PAYOUT_NOTICE, handled_at=None, result=None),
+        full=an_inbox_item(notice=PAYOUT_NOTICE),
+        other=an_inbox_item(notice=PAYOUT_NOTICE, copies=12),
+        add=lambda uow, it: uow.inbox.take(it),
+        save=lambda uow, it: uow.inbox.save(it),
+        load=lambda reader, it: reader.inbox.find(it.id),
     ),
     "checkout": Kept(
         fresh=an_asked_checkout(),
@@ -166,8 +241,10 @@ async def _key(reader: Any, key_hash: str) -> ApiKey | None:
 @pytest.fixture(params=KINDS)
 async def kept(request: pytest.FixtureRequest, shop: Store) -> Kept:
     """One kind, with whatever it belongs to in the store already."""
-    if request.param == "checkout":
+    if request.param in {"charge", "refund", "checkout"}:
         await written(shop, lambda uow: uow.purchases.add(a_pending_purchase()))
+    if request.param == "refund":
+        await written(shop, lambda uow: uow.charges.add(a_charge()))
     if request.param == "hold":
         await written(shop, lambda uow: uow.usage.lock([a_hold().key]))
     if request.param == "subscription":
@@ -214,6 +291,25 @@ async def test_an_open_case_comes_back_whole(shop):
 
     cases = await seen(shop, lambda view: view.open_cases(limit=9))
     assert sorted(cases, key=lambda found: found.id) == [case, nobodys]
+
+
+async def test_the_audit_trail_is_a_chain_in_which_each_line_seals_the_one_before(shop):
+    one = AuditLine(NOON, "ann", "purchase.refund", "pur_1", "asked for", {"amount_minor": 5})
+    other = AuditLine(NOON, "ben", "customer.block", "cus_1", "a stolen card")
+
+    await asyncio.gather(*(written(shop, lambda uow: uow.audit(one)) for _ in range(5)))
+    await written(shop, lambda uow: uow.audit(other))
+
+    trail = await seen(shop, lambda view: view.audit_trail(limit=9))
+    assert [line for _, line, _ in trail] == [one] * 5 + [other]
+    former = FIRST_SEAL
+    for _, line, seal in trail:
+        assert seal == line.seal(former)
+        former = seal
+    [(number, _, _), *_] = trail
+    assert await seen(shop, lambda view: view.audit_trail(limit=2, after=number)) == trail[1:3]
+    of_anna = await seen(shop, lambda view: view.audit_trail(limit=9, subject="cus_1"))
+    assert of_anna == trail[-1:]
 
 
 async def test_an_event_comes_back_whole(shop):

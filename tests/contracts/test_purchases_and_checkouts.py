@@ -9,9 +9,10 @@ import pytest
 
 from core.domain.checkout import CheckoutId
 from core.domain.customer import CustomerId
+from core.domain.item import Deposit, PlanItem
 from core.domain.money import Money
 from core.domain.payment import OpenedCheckout, PaymentId
-from core.domain.plan import GatewayName, PlanVersionId
+from core.domain.plan import GatewayName
 from core.domain.purchase import Purchase, PurchaseId
 from core.ports.unit_of_work import SavedMeanwhile, Store
 from tests.builders import (
@@ -43,7 +44,11 @@ async def add_purchases(store: Store, *purchases: Purchase) -> None:
 
 
 async def find_pending(store: Store, **otherwise: Any) -> Purchase | None:
-    asked = {"customer_id": ANNA, "plan": a_plan_version().id, "amount": rub(299)} | otherwise
+    asked = {
+        "customer_id": ANNA,
+        "item": PlanItem(a_plan_version()),
+        "amount": rub(299),
+    } | otherwise
     return await seen(store, lambda view: view.purchases.find_pending(**asked))
 
 
@@ -62,7 +67,7 @@ async def test_another_customer_price_or_plan_is_another_purchase(shop):
         "customer": a_pending_purchase(id=PurchaseId("pur_2"), customer_id=BORIS),
         "price": a_pending_purchase(id=PurchaseId("pur_3"), amount=rub(300)),
         "currency": a_pending_purchase(id=PurchaseId("pur_4"), amount=Money.of(29900, "PHP")),
-        "plan": a_pending_purchase(id=PurchaseId("pur_5"), plan=yearly),
+        "plan": a_pending_purchase(id=PurchaseId("pur_5"), item=PlanItem(yearly)),
     }
     await add_purchases(shop, a_pending_purchase(), *others.values())
 
@@ -70,8 +75,8 @@ async def test_another_customer_price_or_plan_is_another_purchase(shop):
     assert await find_pending(shop, customer_id=BORIS) == others["customer"]
     assert await find_pending(shop, amount=rub(300)) == others["price"]
     assert await find_pending(shop, amount=Money.of(29900, "PHP")) == others["currency"]
-    assert await find_pending(shop, plan=yearly.id) == others["plan"]
-    assert await find_pending(shop, plan=PlanVersionId("plv_404")) is None
+    assert await find_pending(shop, item=PlanItem(yearly)) == others["plan"]
+    assert await find_pending(shop, item=Deposit()) is None
 
 
 async def test_an_ended_purchase_leaves_room_for_a_new_one(shop):
@@ -89,7 +94,7 @@ async def test_an_ended_purchase_leaves_room_for_a_new_one(shop):
 async def test_of_two_who_start_the_same_purchase_at_once_one_is_told_to_repeat(shop):
     async def start(number: int) -> PurchaseId:
         async with shop.write() as uow:
-            open_one = await uow.purchases.find_pending(ANNA, a_plan_version().id, rub(299))
+            open_one = await uow.purchases.find_pending(ANNA, PlanItem(a_plan_version()), rub(299))
             if open_one is not None:
                 return open_one.id
             await let_others_go_on()
@@ -304,3 +309,24 @@ async def test_a_save_says_anew_when_it_is_due(shop, due):
         await uow.commit()
 
     assert await due.take(shop, at) == [0]
+
+
+async def test_what_waits_for_money_is_found_the_oldest_first(shop):
+    later, sooner = (
+        a_pending_purchase(
+            id=PurchaseId(f"pur_{no}"),
+            amount=rub(no),
+            from_wallet=True,
+            created_at=NOON + no * MINUTE,
+            expires_at=NOON + timedelta(days=1),
+        )
+        for no in (2, 1)
+    )
+    elsewhere = a_pending_purchase(id=PurchaseId("pur_3"), amount=rub(3))
+    others = replace(sooner, id=PurchaseId("pur_4"), customer_id=BORIS)
+    paid = a_purchase(id=PurchaseId("pur_5"), amount=rub(500))
+    await add_purchases(shop, later, sooner, elsewhere, others, paid)
+
+    found = await seen(shop, lambda view: view.purchases.waiting(ANNA))
+
+    assert found == [sooner, later]

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from core.domain.catalog import Catalog
 from core.domain.credentials import Session, SessionId
 from core.domain.customer import CustomerId, Identity, IdentityKind
 from core.domain.ledger import bonus, cash, clearing, transfer
-from core.domain.plan import Catalog, PlanCode, PlanVersion, PlanVersionId
+from core.domain.plan import PlanCode, PlanVersion, PlanVersionId
 from core.domain.usage_quota import UsageKey, UsageQuota
 from core.ports.unit_of_work import SavedMeanwhile, Store
 from tests.builders import (

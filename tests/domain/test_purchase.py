@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.money import AMOUNT_MINOR_MAX, Money
-from core.domain.period import Period, PeriodUnit
 from core.domain.purchase import (
     MOVES,
     PURCHASE_LIFE,
@@ -18,7 +17,7 @@ from core.domain.purchase import (
     PurchaseStatus,
     Remark,
 )
-from tests.builders import NOON, a_pending_purchase, a_plan_version, a_purchase, rub
+from tests.builders import NOON, a_pending_purchase, a_purchase, rub
 
 LATER = NOON + timedelta(minutes=7)
 PRICE = rub(299)
@@ -147,7 +146,19 @@ def test_only_a_pending_purchase_is_due(status):
     assert purchase.due_at == (NOON + PURCHASE_LIFE if purchase.is_pending else None)
 
 
-def test_the_period_is_the_one_agreed_on():
-    assert a_purchase().period == Period(1, PeriodUnit.MONTH)
-    with pytest.raises(AssertionError):
-        _ = a_purchase(plan=a_plan_version(period=None)).period
+def test_what_goes_back_is_counted_until_nothing_is_left():
+    paid = a_purchase(refunded=None)
+    assert paid.refundable == rub(299)
+
+    partly = paid.gave_back(rub(100))
+    wholly = partly.gave_back(rub(199))
+
+    assert (partly.status, partly.refundable) == (PurchaseStatus.PAID, rub(199))
+    assert (wholly.status, wholly.refundable) == (PurchaseStatus.REFUNDED, rub(0))
+    for too_much in (rub(200), rub(0)):
+        with pytest.raises(AssertionError):
+            partly.gave_back(too_much)
+
+
+def test_what_was_never_paid_has_nothing_to_give_back():
+    assert a_pending_purchase().refundable == rub(0)

@@ -9,6 +9,7 @@ from adapters.gateways.memory import MemoryGateway
 from adapters.http.bodies import body_from_started
 from core.domain.cause import KeyUsedOtherwise, StillRunning, claim
 from core.domain.checkout import CheckoutStatus
+from core.domain.item import PlanItem
 from core.domain.money import Money
 from core.domain.plan import PlanNotForSale, PlanNotFound
 from core.domain.purchase import PurchaseNotFound, PurchaseNotPending, PurchaseStatus
@@ -20,7 +21,7 @@ from core.ports.payment_gateway import (
 )
 from core.use_cases.checkouts import offer
 from core.use_cases.purchases import PreviewOutdated
-from tests.builders import Clock, a_plan_version, rub
+from tests.builders import Clock, a_catalog, a_plan_version, rub
 from tests.world import RETURN, World
 
 
@@ -253,7 +254,8 @@ def test_the_offer_is_the_first_listed_price_that_the_gateway_takes() -> None:
     gateways = Gateways(gateway)
 
     def price_of(*prices: Money) -> Money:
-        return offer(a_plan_version(prices=prices), gateways, None)[1]
+        item = PlanItem(a_plan_version(prices=prices))
+        return offer(a_catalog(), item, gateways, None, prices=prices)[1]
 
     stars, dear = Money.of(250, "XTR"), Money.of(10**11 + 1, "RUB")
     assert price_of(rub(299), stars) == rub(299)

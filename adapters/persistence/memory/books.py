@@ -56,6 +56,15 @@ class MemoryLedger(Repository):
         lines = (self._unit.get(self._tables.lines, (account, currency, seq)) for seq in wanted)
         return [line for line in lines if line is not None]
 
+    async def balance_at(self, account: Account, currency: Currency, at: datetime) -> Money:
+        balance = self._unit.get(self._tables.balances, (account, currency))
+        for line in await self.lines(
+            account, currency, limit=0 if balance is None else balance.seq
+        ):
+            if line.at <= at:
+                return line.balance_after
+        return Money(0, currency)
+
     async def post(self, entry: Entry) -> None:
         await self._unit.called()
         posted = await self._unit.lock(self._tables.entries, entry.id)

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from adapters.persistence.memory.tables import Tables
 from adapters.persistence.memory.transactions import Table, Transaction
+from core.domain.catalog import Catalog
 from core.domain.checkout import Checkout, CheckoutId, CheckoutNotFound
 from core.domain.credentials import ApiKey, Session, SessionId
 from core.domain.customer import Customer, CustomerId, CustomerNotFound, Identity
+from core.domain.item import Item
 from core.domain.money import Money
 from core.domain.payment import PaymentId
-from core.domain.plan import Catalog, GatewayName, PlanVersionId
+from core.domain.plan import GatewayName
 from core.domain.purchase import Purchase, PurchaseId, PurchaseNotFound
 from core.domain.subscription import Standing, Subscription
 from core.ports.unit_of_work import CatalogMissing, SavedMeanwhile
@@ -128,12 +130,18 @@ class MemoryPurchases(Dated):
         return purchase
 
     async def find_pending(
-        self, customer_id: CustomerId, plan: PlanVersionId, amount: Money
+        self, customer_id: CustomerId, item: Item, amount: Money
     ) -> Purchase | None:
         await self._unit.called()
-        same = (customer_id, plan, amount)
+        same = (customer_id, item.key, amount)
         found = self._unit.find(self._tables.purchases, "pending", same)
         return found[0][1] if found else None
+
+    async def waiting(self, customer_id: CustomerId) -> list[Purchase]:
+        await self._unit.called()
+        found = self._unit.find(self._tables.purchases, "customer", customer_id)
+        waiting = [it for _, it in found if it.is_pending and it.from_wallet]
+        return sorted(waiting, key=lambda purchase: (purchase.created_at, purchase.id))
 
     async def page(
         self, customer_id: CustomerId, *, limit: int, after: PurchaseId | None = None

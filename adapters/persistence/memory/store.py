@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from adapters.persistence.memory.books import MemoryHolds, MemoryLedger, MemoryUsage
+from adapters.persistence.memory.refunds import MemoryCharges, MemoryRefunds
 from adapters.persistence.memory.repositories import (
     MemoryCatalogs,
     MemoryCheckouts,
@@ -18,37 +19,16 @@ from adapters.persistence.memory.repositories import (
 from adapters.persistence.memory.tables import Tables
 from adapters.persistence.memory.transactions import Locks, Owner, Pause, Resource, Transaction
 from adapters.persistence.memory.work import MemoryClaims, MemoryInbox, MemoryJobs
+from core.domain.audit import FIRST_SEAL, AuditLine
 from core.domain.case import Case
 from core.domain.customer import CustomerId, CustomerNotFound
 from core.domain.event import Event, Job
+from core.ports import repositories as kept
 from core.ports.unit_of_work import (
     AccountOverview,
-    Catalogs,
-    CatalogsRead,
-    Checkouts,
-    CheckoutsRead,
-    Claims,
     Consequences,
-    Credentials,
-    CredentialsRead,
-    Customers,
-    CustomersRead,
     HeldElsewhere,
-    Holds,
-    HoldsRead,
-    Inbox,
-    InboxRead,
-    Jobs,
-    JobsRead,
-    Ledger,
-    LedgerRead,
-    Purchases,
-    PurchasesRead,
-    Subscriptions,
-    SubscriptionsRead,
     UnitOfWork,
-    Usage,
-    UsageRead,
     View,
     unit_is_open,
 )
@@ -77,17 +57,19 @@ class MemoryView:
     def __init__(self, tables: Tables, unit: Transaction) -> None:
         self._tables = tables
         self._unit = unit
-        self.customers: CustomersRead = MemoryCustomers(tables, unit)
-        self.subscriptions: SubscriptionsRead = MemorySubscriptions(tables, unit)
-        self.purchases: PurchasesRead = MemoryPurchases(tables, unit)
-        self.checkouts: CheckoutsRead = MemoryCheckouts(tables, unit)
-        self.ledger: LedgerRead = MemoryLedger(tables, unit)
-        self.usage: UsageRead = MemoryUsage(tables, unit)
-        self.holds: HoldsRead = MemoryHolds(tables, unit)
-        self.catalogs: CatalogsRead = MemoryCatalogs(tables, unit)
-        self.credentials: CredentialsRead = MemoryCredentials(tables, unit)
-        self.inbox: InboxRead = MemoryInbox(tables, unit)
-        self.jobs: JobsRead = MemoryJobs(tables, unit)
+        self.customers: kept.CustomersRead = MemoryCustomers(tables, unit)
+        self.subscriptions: kept.SubscriptionsRead = MemorySubscriptions(tables, unit)
+        self.purchases: kept.PurchasesRead = MemoryPurchases(tables, unit)
+        self.checkouts: kept.CheckoutsRead = MemoryCheckouts(tables, unit)
+        self.charges: kept.ChargesRead = MemoryCharges(tables, unit)
+        self.refunds: kept.RefundsRead = MemoryRefunds(tables, unit)
+        self.ledger: kept.LedgerRead = MemoryLedger(tables, unit)
+        self.usage: kept.UsageRead = MemoryUsage(tables, unit)
+        self.holds: kept.HoldsRead = MemoryHolds(tables, unit)
+        self.catalogs: kept.CatalogsRead = MemoryCatalogs(tables, unit)
+        self.credentials: kept.CredentialsRead = MemoryCredentials(tables, unit)
+        self.inbox: kept.InboxRead = MemoryInbox(tables, unit)
+        self.jobs: kept.JobsRead = MemoryJobs(tables, unit)
 
     async def overview(self, customer_id: CustomerId) -> AccountOverview:
         await self._unit.called()
@@ -109,6 +91,18 @@ class MemoryView:
         found = self._unit.find(self._tables.events, "subject", subject)
         return [event for _, event in sorted(found, key=lambda row: row[0])]
 
+    async def audit_trail(
+        self, *, limit: int, after: int = 0, subject: str | None = None
+    ) -> list[tuple[int, AuditLine, str]]:
+        await self._unit.called()
+        lines = sorted(self._unit.all(self._tables.audit), key=lambda row: row[0])
+        wanted = [
+            (number, line, seal)
+            for number, (line, seal) in lines
+            if number > after and subject in {None, line.subject}
+        ]
+        return wanted[:limit]
+
 
 class MemoryUnitOfWork:
     def __init__(
@@ -122,18 +116,20 @@ class MemoryUnitOfWork:
         self._unit = unit
         self._consequences = consequences
         self._watch = watch
-        self.customers: Customers = MemoryCustomers(tables, unit)
-        self.subscriptions: Subscriptions = MemorySubscriptions(tables, unit)
-        self.purchases: Purchases = MemoryPurchases(tables, unit)
-        self.checkouts: Checkouts = MemoryCheckouts(tables, unit)
-        self.ledger: Ledger = MemoryLedger(tables, unit)
-        self.usage: Usage = MemoryUsage(tables, unit)
-        self.holds: Holds = MemoryHolds(tables, unit)
-        self.catalogs: Catalogs = MemoryCatalogs(tables, unit)
-        self.credentials: Credentials = MemoryCredentials(tables, unit)
-        self.claims: Claims = MemoryClaims(tables, unit)
-        self.inbox: Inbox = MemoryInbox(tables, unit)
-        self.jobs: Jobs = MemoryJobs(tables, unit)
+        self.customers: kept.Customers = MemoryCustomers(tables, unit)
+        self.subscriptions: kept.Subscriptions = MemorySubscriptions(tables, unit)
+        self.purchases: kept.Purchases = MemoryPurchases(tables, unit)
+        self.checkouts: kept.Checkouts = MemoryCheckouts(tables, unit)
+        self.charges: kept.Charges = MemoryCharges(tables, unit)
+        self.refunds: kept.Refunds = MemoryRefunds(tables, unit)
+        self.ledger: kept.Ledger = MemoryLedger(tables, unit)
+        self.usage: kept.Usage = MemoryUsage(tables, unit)
+        self.holds: kept.Holds = MemoryHolds(tables, unit)
+        self.catalogs: kept.Catalogs = MemoryCatalogs(tables, unit)
+        self.credentials: kept.Credentials = MemoryCredentials(tables, unit)
+        self.claims: kept.Claims = MemoryClaims(tables, unit)
+        self.inbox: kept.Inbox = MemoryInbox(tables, unit)
+        self.jobs: kept.Jobs = MemoryJobs(tables, unit)
 
     async def open_case(self, case: Case) -> bool:
         await self._unit.called()
@@ -141,6 +137,16 @@ class MemoryUnitOfWork:
             return False
         await self._unit.put(self._tables.cases, case.cause, case)
         return True
+
+    async def audit(self, line: AuditLine) -> None:
+        await self._unit.called()
+        audit = self._tables.audit
+        # The lock on a row that is never there is the end of the chain.
+        await self._unit.lock(audit, 0)
+        number, seal = max(
+            ((no, seal) for no, (_, seal) in self._unit.all(audit)), default=(0, FIRST_SEAL)
+        )
+        await self._unit.put(audit, number + 1, (line, line.seal(seal)))
 
     async def record(self, event: Event) -> None:
         await self._unit.called()

@@ -8,8 +8,11 @@ from itertools import count
 from typing import Final
 
 from adapters.persistence.memory.transactions import Table
+from core.domain.audit import AuditLine
 from core.domain.case import Case
+from core.domain.catalog import Catalog
 from core.domain.cause import Claim
+from core.domain.charge import Charge, ChargeKey
 from core.domain.checkout import Checkout, CheckoutId
 from core.domain.credentials import ApiKey, Session, SessionId
 from core.domain.customer import Customer, CustomerId
@@ -17,8 +20,8 @@ from core.domain.event import Event, Job
 from core.domain.ledger import Account, Entry, EntryId, Line, Posting
 from core.domain.money import Currency, Money
 from core.domain.payment import InboxItem
-from core.domain.plan import Catalog
 from core.domain.purchase import Purchase, PurchaseId
+from core.domain.refund import OurRefundId, Refund
 from core.domain.subscription import Subscription
 from core.domain.usage_quota import HoldId, UsageHold, UsageKey, UsageReceipt
 from core.ports.unit_of_work import IdentityTaken
@@ -51,7 +54,7 @@ class KeptJob:
 
 def _pending(_: PurchaseId, purchase: Purchase) -> Iterator[tuple[str, str, Money]]:
     if purchase.is_pending:
-        yield purchase.customer_id, purchase.plan.id, purchase.amount
+        yield purchase.customer_id, purchase.item.key, purchase.amount
 
 
 def _payment(_: CheckoutId, checkout: Checkout) -> Iterator[tuple[str, str]]:
@@ -59,27 +62,20 @@ def _payment(_: CheckoutId, checkout: Checkout) -> Iterator[tuple[str, str]]:
         yield checkout.gateway, checkout.payment_id
 
 
+def _provider(_: OurRefundId, refund: Refund) -> Iterator[tuple[str, str]]:
+    if refund.provider_id is not None:
+        yield refund.gateway, refund.provider_id
+
+
 def _waiting(_: int, kept: KeptJob) -> Iterator[tuple[str, str]]:
     if kept.status is JobStatus.WAITING and kept.job.dedupe is not None:
         yield kept.job.name, kept.job.dedupe
 
 
-class Tables:
-    """
-    All tables. `due` says when a purchase, a checkout, a subscription or a hold is to be looked
-    at, by the name of its table and its id: a lease moves it without touching the entity.
-    """
+class MoneyTables:
+    """Purchases, what was charged and given back for them, and the books."""
 
     def __init__(self) -> None:
-        self.catalogs: Final = Table[str, Catalog]("catalog")
-        self.customers: Final = Table[CustomerId, Customer](
-            "customer",
-            unique={"identity": lambda _, it: it.identities},
-            taken=lambda _, identity: IdentityTaken(str(identity)),
-        )
-        self.subscriptions: Final = Table[CustomerId, Subscription](
-            "subscription", unique={"id": lambda _, it: [it.id]}
-        )
         self.purchases: Final = Table[PurchaseId, Purchase](
             "purchase",
             unique={"pending": _pending},
@@ -90,8 +86,20 @@ class Tables:
             unique={"payment": _payment},
             index={"purchase": lambda _, it: [it.purchase_id]},
         )
-        self.due: Final = Table[tuple[str, str], datetime](
-            "due", index={"table": lambda key, _: [key[0]]}
+        self.charges: Final = Table[ChargeKey, Charge](
+            "charge",
+            index={
+                "purchase": lambda _, it: [it.purchase_id],
+                "payment": lambda _, it: [(it.key.gateway, it.payment_id)],
+            },
+        )
+        self.refunds: Final = Table[OurRefundId, Refund](
+            "refund",
+            unique={"provider": _provider},
+            index={
+                "purchase": lambda _, it: [it.purchase_id],
+                "payment": lambda _, it: [(it.gateway, it.payment_id)],
+            },
         )
         self.entries: Final = Table[EntryId, Entry]("entry")
         self.postings: Final = Table[tuple[EntryId, int], Posting](
@@ -100,6 +108,28 @@ class Tables:
         self.lines: Final = Table[tuple[Account, Currency, int], Line]("line")
         self.balances: Final = Table[tuple[Account, Currency], Balance](
             "balance", index={"customer": lambda key, _: [key[0].partition(":")[2]]}
+        )
+
+
+class Tables(MoneyTables):
+    """
+    All tables. `due` says when a purchase, a checkout, a subscription or a hold is to be looked
+    at, by the name of its table and its id: a lease moves it without touching the entity.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.catalogs: Final = Table[str, Catalog]("catalog")
+        self.customers: Final = Table[CustomerId, Customer](
+            "customer",
+            unique={"identity": lambda _, it: it.identities},
+            taken=lambda _, identity: IdentityTaken(str(identity)),
+        )
+        self.subscriptions: Final = Table[CustomerId, Subscription](
+            "subscription", unique={"id": lambda _, it: [it.id]}
+        )
+        self.due: Final = Table[tuple[str, str], datetime](
+            "due", index={"table": lambda key, _: [key[0]]}
         )
         self.counters: Final = Table[UsageKey, int](
             "counter", index={"customer": lambda key, _: [key.customer_id]}
@@ -118,6 +148,7 @@ class Tables:
             "api_key", unique={"hash": lambda _, it: [it.key_hash]}
         )
         self.cases: Final = Table[str, Case]("case")
+        self.audit: Final = Table[int, tuple[AuditLine, str]]("audit_line")
         self.events: Final = Table[int, Event](
             "event", index={"subject": lambda _, it: [it.subject]}
         )

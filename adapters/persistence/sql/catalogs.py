@@ -8,19 +8,14 @@ from sqlalchemy import RowMapping, func, select
 
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import catalog_plan, catalog_revision, plan_version
-from core.domain.money import Money
-from core.domain.period import Period, PeriodUnit, WindowKind
-from core.domain.plan import (
-    Catalog,
-    ChatTerms,
-    Feature,
-    PlanCode,
-    PlanTerms,
-    PlanVersion,
-    PlanVersionId,
-    QuotaRule,
-    ReceiptRule,
+from adapters.persistence.sql.terms import (
+    json_from_money_terms,
+    json_from_plan_terms,
+    money_terms_from_json,
+    plan_terms_from_json,
 )
+from core.domain.catalog import Catalog, ChatTerms
+from core.domain.plan import PlanVersion, PlanVersionId
 from core.ports.unit_of_work import CatalogMissing, SavedMeanwhile
 
 
@@ -65,6 +60,7 @@ class SqlCatalogs:
             default_plan=first[catalog_revision.c.default_plan],
             plans={version.code: version for version in plans},
             chat=ChatTerms(**first[catalog_revision.c.chat] or {}),
+            money=money_terms_from_json(first[catalog_revision.c.money] or {}),
         )
 
     async def versions(
@@ -94,6 +90,7 @@ class SqlCatalogs:
             "zone": catalog.zone,
             "default_plan": catalog.default_plan,
             "chat": asdict(catalog.chat),
+            "money": json_from_money_terms(catalog.money),
         }
         await run(insert(catalog_revision), [revision], subject=subject)
         plans: Collection[PlanVersion] = catalog.plans.values()
@@ -123,41 +120,12 @@ def row_from_plan_version(version: PlanVersion) -> dict[str, Any]:
         "id": version.id,
         "code": version.code,
         "number": version.number,
-        "terms": _json_from_terms(version.terms),
+        "terms": json_from_plan_terms(version.terms),
         "created_at": version.created_at,
     }
 
 
 def plan_version_from_row(row: RowMapping) -> PlanVersion:
     c = plan_version.c
-    terms = _terms_from_json(row[c.code], row[c.terms])
+    terms = plan_terms_from_json(row[c.code], row[c.terms])
     return PlanVersion(row[c.id], row[c.number], terms, row[c.created_at])
-
-
-def _json_from_terms(terms: PlanTerms) -> dict[str, Any]:
-    return {
-        "titles": dict(terms.titles),
-        "prices": [[price.amount_minor, price.currency.code] for price in terms.prices],
-        "period": None if terms.period is None else [terms.period.count, terms.period.unit],
-        "quotas": {name: [rule.limit, rule.per] for name, rule in terms.quotas.items()},
-        "grants": terms.grants,
-        "gateways": terms.gateways,
-        "receipt": None if terms.receipt is None else asdict(terms.receipt),
-    }
-
-
-def _terms_from_json(code: PlanCode, terms: dict[str, Any]) -> PlanTerms:
-    period, receipt = terms["period"], terms["receipt"]
-    return PlanTerms(
-        code=code,
-        titles=terms["titles"],
-        prices=tuple(Money.of(*price) for price in terms["prices"]),
-        period=None if period is None else Period(period[0], PeriodUnit(period[1])),
-        quotas={
-            Feature(name): QuotaRule(limit, WindowKind(per))
-            for name, (limit, per) in terms["quotas"].items()
-        },
-        grants=tuple(terms["grants"]),
-        gateways=tuple(terms["gateways"]),
-        receipt=None if receipt is None else ReceiptRule(**receipt),
-    )

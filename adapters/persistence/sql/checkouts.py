@@ -5,12 +5,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, Table, select
 
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.due import take_due
+from adapters.persistence.sql.money_tables import checkout as checkouts
 from adapters.persistence.sql.statements import Statements
-from adapters.persistence.sql.tables import checkout as checkouts
 from core.domain.checkout import (
     Checkout,
     CheckoutId,
@@ -68,11 +68,7 @@ class SqlCheckouts:
 
 def checkout_from_row(row: RowMapping, data_key: DataKey) -> Checkout:
     c = checkouts.c
-    receipt, opened = None, None
-    if row[c.receipt_contact] is not None:
-        terms = row[c.receipt_terms]
-        rule = ReceiptRule(**terms["rule"])
-        receipt = Receipt(data_key.open(row[c.receipt_contact]), terms["title"], rule)
+    opened = None
     if row[c.payment_id] is not None:
         opened = OpenedCheckout(
             row[c.payment_id], row[c.confirmation_url], row[c.opened_expires_at]
@@ -86,7 +82,7 @@ def checkout_from_row(row: RowMapping, data_key: DataKey) -> Checkout:
         description=row[c.description],
         return_url=row[c.return_url],
         language=row[c.language],
-        receipt=receipt,
+        receipt=receipt_from_row(row, checkouts, data_key),
         asked_at=row[c.asked_at],
         status=CheckoutStatus(row[c.status]),
         opened=opened,
@@ -96,9 +92,22 @@ def checkout_from_row(row: RowMapping, data_key: DataKey) -> Checkout:
     )
 
 
+def receipt_from_row(row: RowMapping, of_table: Table, data_key: DataKey) -> Receipt | None:
+    contact, terms = row[of_table.c.receipt_contact], row[of_table.c.receipt_terms]
+    if contact is None:
+        return None
+    return Receipt(data_key.open(contact), terms["title"], ReceiptRule(**terms["rule"]))
+
+
+def row_from_receipt(receipt: Receipt | None, data_key: DataKey) -> dict[str, Any]:
+    if receipt is None:
+        return {"receipt_contact": None, "receipt_terms": None}
+    terms = {"title": receipt.title, "rule": asdict(receipt.rule)}
+    return {"receipt_contact": data_key.seal(receipt.contact), "receipt_terms": terms}
+
+
 def row_from_checkout(checkout: Checkout, data_key: DataKey) -> dict[str, Any]:
-    receipt, opened = checkout.receipt, checkout.opened
-    terms = None if receipt is None else {"title": receipt.title, "rule": asdict(receipt.rule)}
+    opened = checkout.opened
     return {
         "id": checkout.id,
         "purchase_id": checkout.purchase_id,
@@ -109,8 +118,7 @@ def row_from_checkout(checkout: Checkout, data_key: DataKey) -> dict[str, Any]:
         "description": checkout.description,
         "return_url": checkout.return_url,
         "language": checkout.language,
-        "receipt_contact": None if receipt is None else data_key.seal(receipt.contact),
-        "receipt_terms": terms,
+        **row_from_receipt(checkout.receipt, data_key),
         "asked_at": checkout.asked_at,
         "status": checkout.status,
         "payment_id": checkout.payment_id,

@@ -1,14 +1,19 @@
-"""What happened, and what waits for a person: events and cases as rows."""
+"""What happened, what was done by hand, what waits for a person: events, audit, cases as rows."""
 
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, func, select
 
 from adapters.persistence.sql.statements import Statements
+from adapters.persistence.sql.tables import audit_line as lines
 from adapters.persistence.sql.tables import billing_case as cases
 from adapters.persistence.sql.tables import event as events
+from core.domain.audit import FIRST_SEAL, AuditLine
 from core.domain.case import Case, CaseKind
 from core.domain.event import Event
+
+_END_OF_THE_CHAIN: Final = 4_611_686_018_427_387_002
+"""Any number that nobody else locks."""
 
 
 class SqlHistory:
@@ -38,6 +43,26 @@ class SqlHistory:
         opened = await self._statements.run(once, [row_from_case(case)], subject=case.id)
         return opened.rowcount == 1
 
+    async def audit(self, line: AuditLine) -> None:
+        """The chain has one end: on PostgreSQL a lock until the unit ends keeps others from it."""
+        if self._statements.is_postgresql:
+            await self._statements.run(select(func.pg_advisory_xact_lock(_END_OF_THE_CHAIN)))
+        last = await self._statements.first(
+            select(lines.c.seal).order_by(lines.c.id.desc()).limit(1)
+        )
+        seal = line.seal(FIRST_SEAL if last is None else last["seal"])
+        row = row_from_audit_line(line) | {"seal": seal}
+        await self._statements.run(self._statements.insert(lines), [row])
+
+    async def audit_trail(
+        self, *, limit: int, after: int, subject: str | None
+    ) -> list[tuple[int, AuditLine, str]]:
+        wanted = select(lines).where(lines.c.id > after)
+        if subject is not None:
+            wanted = wanted.where(lines.c.subject == subject)
+        rows = await self._statements.all(wanted.order_by(lines.c.id).limit(limit))
+        return [(row[lines.c.id], audit_line_from_row(row), row[lines.c.seal]) for row in rows]
+
 
 def event_from_row(row: RowMapping) -> Event:
     c = events.c
@@ -51,6 +76,24 @@ def row_from_event(event: Event) -> dict[str, Any]:
         "at": event.at,
         "customer_id": event.customer_id,
         "facts": dict(event.facts),
+    }
+
+
+def audit_line_from_row(row: RowMapping) -> AuditLine:
+    c = lines.c
+    return AuditLine(
+        row[c.at], row[c.actor], row[c.action], row[c.subject], row[c.reason], row[c.facts]
+    )
+
+
+def row_from_audit_line(line: AuditLine) -> dict[str, Any]:
+    return {
+        "at": line.at,
+        "actor": line.actor,
+        "action": line.action,
+        "subject": line.subject,
+        "reason": line.reason,
+        "facts": dict(line.facts),
     }
 
 

@@ -2,14 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, func, select, tuple_
 
+from adapters.persistence.sql.money_tables import balance as balances
+from adapters.persistence.sql.money_tables import entry as entries
+from adapters.persistence.sql.money_tables import posting as postings
 from adapters.persistence.sql.statements import Statements
-from adapters.persistence.sql.tables import balance as balances
-from adapters.persistence.sql.tables import entry as entries
-from adapters.persistence.sql.tables import posting as postings
 from core.domain.customer import CustomerId
 from core.domain.ledger import (
     Account,
@@ -75,6 +76,16 @@ class SqlLedger:
             statement = statement.where(c.seq < before_seq)
         rows = await self._statements.all(statement.order_by(c.seq.desc()).limit(limit))
         return [line_from_row(row) for row in rows]
+
+    async def balance_at(self, account: Account, currency: Currency, at: datetime) -> Money:
+        c = postings.c
+        row = await self._statements.first(
+            select(c.balance_after_minor)
+            .where(c.account == account, c.currency == currency.code, c.posted_at <= at)
+            .order_by(c.posted_at.desc(), c.seq.desc())
+            .limit(1)
+        )
+        return Money(0 if row is None else row[c.balance_after_minor], currency)
 
     async def post(self, entry: Entry) -> None:
         before = await self._lock(entry)

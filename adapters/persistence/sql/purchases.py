@@ -1,6 +1,6 @@
 """Purchases as rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,9 +8,10 @@ from sqlalchemy import RowMapping, and_, or_, select
 
 from adapters.persistence.sql.catalogs import SqlCatalogs
 from adapters.persistence.sql.due import take_due
+from adapters.persistence.sql.money_tables import purchase as purchases
 from adapters.persistence.sql.statements import Statements
-from adapters.persistence.sql.tables import purchase as purchases
 from core.domain.customer import CustomerId
+from core.domain.item import Deposit, EscrowPart, EscrowShare, Item, PlanItem, Verification
 from core.domain.money import Money
 from core.domain.plan import PlanVersion, PlanVersionId
 from core.domain.purchase import (
@@ -38,16 +39,23 @@ class SqlPurchases:
         return await self._one(purchases.c.id == purchase_id)
 
     async def find_pending(
-        self, customer_id: CustomerId, plan: PlanVersionId, amount: Money
+        self, customer_id: CustomerId, item: Item, amount: Money
     ) -> Purchase | None:
         c = purchases.c
         return await self._one(
             c.customer_id == customer_id,
-            c.plan_version_id == plan,
+            c.item_key == item.key,
             c.amount_minor == amount.amount_minor,
             c.currency == amount.currency.code,
             c.status == PurchaseStatus.PENDING,
         )
+
+    async def waiting(self, customer_id: CustomerId) -> list[Purchase]:
+        c = purchases.c
+        wanted = select(purchases).where(
+            c.customer_id == customer_id, c.status == PurchaseStatus.PENDING, c.from_wallet
+        )
+        return await self._from(await self._statements.all(wanted.order_by(c.created_at, c.id)))
 
     async def page(
         self, customer_id: CustomerId, *, limit: int, after: PurchaseId | None = None
@@ -81,10 +89,10 @@ class SqlPurchases:
 
     async def _from(self, rows: Sequence[RowMapping]) -> list[Purchase]:
         plans = await self._catalogs.versions(row[purchases.c.plan_version_id] for row in rows)
-        return [purchase_from_row(row, plans[row[purchases.c.plan_version_id]]) for row in rows]
+        return [purchase_from_row(row, plans) for row in rows]
 
 
-def purchase_from_row(row: RowMapping, plan: PlanVersion) -> Purchase:
+def purchase_from_row(row: RowMapping, plans: Mapping[PlanVersionId, PlanVersion]) -> Purchase:
     c = purchases.c
     remark = None
     if row[c.remark_code] is not None:
@@ -93,23 +101,60 @@ def purchase_from_row(row: RowMapping, plan: PlanVersion) -> Purchase:
     return Purchase(
         id=row[c.id],
         customer_id=row[c.customer_id],
-        plan=plan,
+        item=_item_from_row(row, plans),
         amount=Money.of(row[c.amount_minor], row[c.currency]),
         created_at=row[c.created_at],
         expires_at=row[c.expires_at],
         status=PurchaseStatus(row[c.status]),
         ended_at=row[c.ended_at],
         remark=remark,
+        from_wallet=row[c.from_wallet],
+        refunded=money_or_none(row[c.refunded_minor], row[c.currency]),
         version=row[c.version],
     )
 
 
+def money_or_none(minor: int | None, code: str) -> Money | None:
+    return None if minor is None else Money.of(minor, code)
+
+
+def _item_from_row(row: RowMapping, plans: Mapping[PlanVersionId, PlanVersion]) -> Item:
+    c = purchases.c
+    match row[c.item]:
+        case "plan":
+            return PlanItem(plans[row[c.plan_version_id]])
+        case "deposit":
+            return Deposit()
+        case "verification":
+            return Verification(row[c.method_id])
+        case _:
+            return EscrowShare(row[c.escrow_id], EscrowPart(row[c.escrow_part]))
+
+
+def _row_from_item(item: Item) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "item_key": item.key,
+        "plan_version_id": None,
+        "method_id": None,
+        "escrow_id": None,
+        "escrow_part": None,
+    }
+    match item:
+        case PlanItem(plan):
+            return row | {"item": "plan", "plan_version_id": plan.id}
+        case Deposit():
+            return row | {"item": "deposit"}
+        case Verification(method_id):
+            return row | {"item": "verification", "method_id": method_id}
+        case EscrowShare(escrow_id, part):
+            return row | {"item": "escrow", "escrow_id": escrow_id, "escrow_part": part}
+
+
 def row_from_purchase(purchase: Purchase) -> dict[str, Any]:
-    remark = purchase.remark
-    return {
+    remark, refunded = purchase.remark, purchase.refunded
+    return _row_from_item(purchase.item) | {
         "id": purchase.id,
         "customer_id": purchase.customer_id,
-        "plan_version_id": purchase.plan.id,
         "amount_minor": purchase.amount.amount_minor,
         "currency": purchase.amount.currency.code,
         "created_at": purchase.created_at,
@@ -119,6 +164,8 @@ def row_from_purchase(purchase: Purchase) -> dict[str, Any]:
         "remark_code": None if remark is None else remark.code,
         "remark_minor": None if remark is None else remark.received.amount_minor,
         "remark_currency": None if remark is None else remark.received.currency.code,
+        "from_wallet": purchase.from_wallet,
+        "refunded_minor": None if refunded is None else refunded.amount_minor,
         "due_at": purchase.due_at,
         "version": purchase.version,
     }

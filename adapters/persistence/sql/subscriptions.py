@@ -11,8 +11,9 @@ from adapters.persistence.sql.column_types import Words, moment_from_stored
 from adapters.persistence.sql.customers import customer_columns, customer_from_row
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.due import take_due
+from adapters.persistence.sql.money_tables import balance
 from adapters.persistence.sql.statements import Statements, json_rows
-from adapters.persistence.sql.tables import balance, customer, usage_counter
+from adapters.persistence.sql.tables import customer, usage_counter
 from adapters.persistence.sql.tables import subscription as subscriptions
 from core.domain.customer import CustomerId, CustomerNotFound
 from core.domain.ledger import Account

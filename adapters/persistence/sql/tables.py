@@ -1,20 +1,17 @@
 """The tables, with every rule that the database itself can keep."""
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     Column,
-    Connection,
     ForeignKeyConstraint,
     Index,
-    MetaData,
     UniqueConstraint,
     text,
 )
-from sqlalchemy import event as event_of_tables
 
+from adapters.persistence.sql import money_tables  # noqa: F401 - As said at `metadata`.
 from adapters.persistence.sql.column_types import Whole
-from adapters.persistence.sql.sealing import seal
 from adapters.persistence.sql.shapes import (
     all_tables,
     check,
@@ -25,7 +22,6 @@ from adapters.persistence.sql.shapes import (
     moment,
     number,
     one_of,
-    price,
     refers,
     table,
     together,
@@ -34,16 +30,15 @@ from adapters.persistence.sql.shapes import (
     yes_no,
 )
 from core.domain.case import CaseKind
-from core.domain.checkout import CheckoutStatus
 from core.domain.credentials import SessionEnd
 from core.domain.customer import IdentityKind
 from core.domain.money import AMOUNT_MINOR_MAX
 from core.domain.payment import InboxStatus, NoticeKind
-from core.domain.purchase import Meeting, PurchaseStatus
 from core.domain.subscription import Activation, SubscriptionStatus
 from core.domain.usage_quota import HOLD_SECONDS_MAX, HoldStatus
 
 metadata: Final = all_tables
+"""Also of the tables of money: they are known to it since they were imported."""
 
 customer: Final = table(
     "customer",
@@ -88,6 +83,7 @@ catalog_revision: Final = table(
     words("default_plan"),
     key("revision"),
     json_("chat", null=True),  # Revisions from before there was a chat say nothing of it.
+    json_("money", null=True),  # Nor those from before there was a wallet of that.
 )
 
 catalog_plan: Final = table(
@@ -142,131 +138,6 @@ subscription: Final = table(
     check("paid_minor", f"paid_minor BETWEEN 0 AND {AMOUNT_MINOR_MAX}"),
     currency("paid_currency"),
     due("subscription"),
-)
-
-_is_pending: Final = text("status = 'pending'")
-
-purchase: Final = table(
-    "purchase",
-    words("id"),
-    words("customer_id"),
-    words("plan_version_id"),
-    whole("amount_minor"),
-    words("currency"),
-    moment("created_at"),
-    moment("expires_at"),
-    words("status"),
-    moment("ended_at", null=True),
-    words("remark_code", null=True),
-    whole("remark_minor", null=True),
-    words("remark_currency", null=True),
-    moment("due_at", null=True),
-    whole("version"),
-    key("id"),
-    refers("customer_id", "customer.id"),
-    refers("plan_version_id", "plan_version.id"),
-    price(),
-    currency(),
-    one_of("status", PurchaseStatus),
-    check("ended", "(status = 'pending') = (ended_at IS NULL)"),
-    check("life", "created_at <= expires_at"),
-    one_of("remark_code", Meeting),
-    together("remark_whole", "remark_code", "remark_minor", "remark_currency"),
-    check("remark_minor", f"abs(remark_minor) <= {AMOUNT_MINOR_MAX}"),
-    currency("remark_currency"),
-    Index(None, "customer_id", "created_at", "id"),
-    Index(
-        "uq_purchase_pending",
-        "customer_id",
-        "plan_version_id",
-        "amount_minor",
-        "currency",
-        unique=True,
-        postgresql_where=_is_pending,
-        sqlite_where=_is_pending,
-    ),
-    due("purchase"),
-)
-
-checkout: Final = table(
-    "checkout",
-    words("id"),
-    words("purchase_id"),
-    words("customer_id"),
-    words("gateway"),
-    whole("amount_minor"),
-    words("currency"),
-    words("description"),
-    words("return_url"),
-    words("language"),
-    words("receipt_contact", null=True),  # Sealed by the data key.
-    json_("receipt_terms", null=True),
-    moment("asked_at"),
-    words("status"),
-    words("payment_id", null=True),
-    words("confirmation_url", null=True),
-    moment("opened_expires_at", null=True),
-    whole("looked"),
-    moment("due_at", null=True),
-    whole("version"),
-    key("id"),
-    UniqueConstraint("gateway", "payment_id"),
-    refers("purchase_id", "purchase.id"),
-    refers("customer_id", "customer.id"),
-    price(),
-    currency(),
-    one_of("status", CheckoutStatus),
-    together("receipt_whole", "receipt_contact", "receipt_terms"),
-    together("opened_whole", "payment_id", "confirmation_url"),
-    Index(None, "purchase_id"),
-    due("checkout"),
-)
-
-entry: Final = table(
-    "entry",
-    words("id"),
-    words("purpose"),
-    moment("at"),
-    words("purchase_id", null=True),
-    key("id"),
-    Index(None, "purchase_id"),
-)
-
-posting: Final = table(
-    "posting",
-    words("entry_id"),
-    whole("line_no"),
-    words("account"),
-    words("currency"),
-    whole("amount_minor"),
-    # Only accounts of customers are numbered: those of the system have no hot row to count in.
-    whole("seq", null=True),
-    whole("balance_after_minor", null=True),
-    moment("posted_at", null=True),
-    key("entry_id", "line_no"),
-    # Also the index that sums of an account are read by.
-    UniqueConstraint("account", "currency", "seq"),
-    ForeignKeyConstraint(["entry_id"], ["entry.id"], deferrable=True, initially="DEFERRED"),
-    check("line_no", "line_no >= 1"),
-    check("amount_minor", f"amount_minor <> 0 AND abs(amount_minor) <= {AMOUNT_MINOR_MAX}"),
-    currency(),
-    check("seq", "seq >= 1"),
-    together("numbered", "seq", "balance_after_minor", "posted_at"),
-)
-
-balance: Final = table(
-    "balance",
-    words("account"),
-    words("currency"),
-    words("customer_id"),
-    whole("balance_minor"),
-    whole("seq"),
-    moment("last_posted_at"),
-    key("account", "currency"),
-    check("balance_minor", f"balance_minor BETWEEN 0 AND {AMOUNT_MINOR_MAX}"),
-    currency(),
-    check("seq", "seq >= 0"),
-    Index(None, "customer_id"),
 )
 
 usage_counter: Final = table(
@@ -355,6 +226,7 @@ inbox: Final = table(
     words("event"),
     words("dedupe_key"),
     words("payment_id", null=True),
+    words("payout_id", null=True),
     yes_no("claims_paid"),
     words("body"),
     moment("received_at"),
@@ -442,6 +314,21 @@ billing_case: Final = table(
     ),
 )
 
+audit_line: Final = table(
+    "audit_line",
+    number(),
+    moment("at"),
+    words("actor"),
+    words("action"),
+    words("subject"),
+    words("reason"),
+    json_("facts"),
+    words("seal"),
+    key("id"),
+    Index(None, "subject", "id"),
+    sqlite_autoincrement=True,
+)
+
 _PROVEN: Final = text("proof IS NOT NULL")
 
 customer_session: Final = table(
@@ -478,8 +365,3 @@ api_key: Final = table(
     key("name"),
     UniqueConstraint("key_hash"),
 )
-
-
-@event_of_tables.listens_for(metadata, "after_create")
-def _seal_the_books(_target: MetaData, connection: Connection, **_options: Any) -> None:
-    seal(connection)

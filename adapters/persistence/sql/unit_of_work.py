@@ -12,12 +12,15 @@ from adapters.persistence.sql.inbox import SqlInbox
 from adapters.persistence.sql.jobs import SqlJobs
 from adapters.persistence.sql.ledger import SqlLedger
 from adapters.persistence.sql.purchases import SqlPurchases
+from adapters.persistence.sql.refunds import SqlCharges, SqlRefunds
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.subscriptions import SqlSubscriptions
 from adapters.persistence.sql.usage import SqlUsage
+from core.domain.audit import AuditLine
 from core.domain.case import Case
 from core.domain.customer import CustomerId
 from core.domain.event import Event
+from core.ports import repositories as kept
 from core.ports import unit_of_work as port
 
 
@@ -26,17 +29,19 @@ class SqlView:
         catalogs = SqlCatalogs(statements, shelf)
         self._subscriptions = SqlSubscriptions(statements, catalogs, data_key)
         self._history = SqlHistory(statements)
-        self.customers: port.CustomersRead = SqlCustomers(statements, data_key)
-        self.subscriptions: port.SubscriptionsRead = self._subscriptions
-        self.purchases: port.PurchasesRead = SqlPurchases(statements, catalogs)
-        self.checkouts: port.CheckoutsRead = SqlCheckouts(statements, data_key)
-        self.ledger: port.LedgerRead = SqlLedger(statements)
-        self.usage: port.UsageRead = SqlUsage(statements)
-        self.holds: port.HoldsRead = SqlHolds(statements)
-        self.catalogs: port.CatalogsRead = catalogs
-        self.credentials: port.CredentialsRead = SqlCredentials(statements)
-        self.inbox: port.InboxRead = SqlInbox(statements)
-        self.jobs: port.JobsRead = SqlJobs(statements)
+        self.customers: kept.CustomersRead = SqlCustomers(statements, data_key)
+        self.subscriptions: kept.SubscriptionsRead = self._subscriptions
+        self.purchases: kept.PurchasesRead = SqlPurchases(statements, catalogs)
+        self.checkouts: kept.CheckoutsRead = SqlCheckouts(statements, data_key)
+        self.charges: kept.ChargesRead = SqlCharges(statements)
+        self.refunds: kept.RefundsRead = SqlRefunds(statements, data_key)
+        self.ledger: kept.LedgerRead = SqlLedger(statements)
+        self.usage: kept.UsageRead = SqlUsage(statements)
+        self.holds: kept.HoldsRead = SqlHolds(statements)
+        self.catalogs: kept.CatalogsRead = catalogs
+        self.credentials: kept.CredentialsRead = SqlCredentials(statements)
+        self.inbox: kept.InboxRead = SqlInbox(statements)
+        self.jobs: kept.JobsRead = SqlJobs(statements)
 
     async def overview(self, customer_id: CustomerId) -> port.AccountOverview:
         return await self._subscriptions.overview(customer_id)
@@ -46,6 +51,11 @@ class SqlView:
 
     async def history(self, subject: str) -> list[Event]:
         return await self._history.of(subject)
+
+    async def audit_trail(
+        self, *, limit: int, after: int = 0, subject: str | None = None
+    ) -> list[tuple[int, AuditLine, str]]:
+        return await self._history.audit_trail(limit=limit, after=after, subject=subject)
 
 
 class SqlUnitOfWork:
@@ -60,21 +70,26 @@ class SqlUnitOfWork:
         self._statements = statements
         self._consequences = consequences
         self._history = SqlHistory(statements)
-        self.customers: port.Customers = SqlCustomers(statements, data_key)
-        self.subscriptions: port.Subscriptions = SqlSubscriptions(statements, catalogs, data_key)
-        self.purchases: port.Purchases = SqlPurchases(statements, catalogs)
-        self.checkouts: port.Checkouts = SqlCheckouts(statements, data_key)
-        self.ledger: port.Ledger = SqlLedger(statements)
-        self.usage: port.Usage = SqlUsage(statements)
-        self.holds: port.Holds = SqlHolds(statements)
-        self.catalogs: port.Catalogs = catalogs
-        self.credentials: port.Credentials = SqlCredentials(statements)
-        self.claims: port.Claims = SqlClaims(statements)
-        self.inbox: port.Inbox = SqlInbox(statements)
-        self.jobs: port.Jobs = SqlJobs(statements)
+        self.customers: kept.Customers = SqlCustomers(statements, data_key)
+        self.subscriptions: kept.Subscriptions = SqlSubscriptions(statements, catalogs, data_key)
+        self.purchases: kept.Purchases = SqlPurchases(statements, catalogs)
+        self.checkouts: kept.Checkouts = SqlCheckouts(statements, data_key)
+        self.charges: kept.Charges = SqlCharges(statements)
+        self.refunds: kept.Refunds = SqlRefunds(statements, data_key)
+        self.ledger: kept.Ledger = SqlLedger(statements)
+        self.usage: kept.Usage = SqlUsage(statements)
+        self.holds: kept.Holds = SqlHolds(statements)
+        self.catalogs: kept.Catalogs = catalogs
+        self.credentials: kept.Credentials = SqlCredentials(statements)
+        self.claims: kept.Claims = SqlClaims(statements)
+        self.inbox: kept.Inbox = SqlInbox(statements)
+        self.jobs: kept.Jobs = SqlJobs(statements)
 
     async def open_case(self, case: Case) -> bool:
         return await self._history.open_case(case)
+
+    async def audit(self, line: AuditLine) -> None:
+        await self._history.audit(line)
 
     async def record(self, event: Event) -> None:
         await self._history.add(event)

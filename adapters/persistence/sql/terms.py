@@ -1,0 +1,117 @@
+"""The terms of a catalog as JSON, and back. What an older revision does not say has no terms."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from core.domain.money import Money
+from core.domain.money_terms import (
+    Brake,
+    DepositTerms,
+    EscrowTerms,
+    MoneyTerms,
+    VerificationTerms,
+    WithdrawalTerms,
+)
+from core.domain.period import Period, PeriodUnit, WindowKind
+from core.domain.plan import (
+    Feature,
+    PlanCode,
+    PlanTerms,
+    QuotaRule,
+    ReceiptRule,
+)
+
+
+def json_from_plan_terms(terms: PlanTerms) -> dict[str, Any]:
+    return {
+        "titles": dict(terms.titles),
+        "prices": [[price.amount_minor, price.currency.code] for price in terms.prices],
+        "period": None if terms.period is None else [terms.period.count, terms.period.unit],
+        "quotas": {name: [rule.limit, rule.per] for name, rule in terms.quotas.items()},
+        "grants": terms.grants,
+        "gateways": terms.gateways,
+        "receipt": None if terms.receipt is None else asdict(terms.receipt),
+    }
+
+
+def plan_terms_from_json(code: PlanCode, terms: dict[str, Any]) -> PlanTerms:
+    period, receipt = terms["period"], terms["receipt"]
+    return PlanTerms(
+        code=code,
+        titles=terms["titles"],
+        prices=tuple(Money.of(*price) for price in terms["prices"]),
+        period=None if period is None else Period(period[0], PeriodUnit(period[1])),
+        quotas={
+            Feature(name): QuotaRule(limit, WindowKind(per))
+            for name, (limit, per) in terms["quotas"].items()
+        },
+        grants=tuple(terms["grants"]),
+        gateways=tuple(terms["gateways"]),
+        receipt=None if receipt is None else ReceiptRule(**receipt),
+    )
+
+
+def json_from_money_terms(terms: MoneyTerms) -> dict[str, Any]:
+    deposit, escrow, withdrawal = terms.deposit, terms.escrow, terms.withdrawal
+    return {
+        "deposit": {
+            "bounds": [[_pair(least), _pair(most)] for least, most in deposit.bounds],
+            "gateways": deposit.gateways,
+            "titles": dict(deposit.titles),
+            "receipt": None if deposit.receipt is None else asdict(deposit.receipt),
+        },
+        "verification": {
+            "amounts": [_pair(amount) for amount in terms.verification.amounts],
+            "titles": dict(terms.verification.titles),
+        },
+        "escrow": {
+            "is_offered": escrow.is_offered,
+            "fee_basis_points": escrow.fee_basis_points,
+            "buffer_seconds": escrow.buffer // timedelta(seconds=1),
+            "titles": dict(escrow.titles),
+        },
+        "withdrawal": {
+            "least": [_pair(amount) for amount in withdrawal.least],
+            "brakes": [
+                [_pair(brake.payout), _pair(brake.customer_day), _pair(brake.hour)]
+                for brake in withdrawal.brakes
+            ],
+        },
+    }
+
+
+def money_terms_from_json(terms: dict[str, Any]) -> MoneyTerms:
+    if not terms:
+        return MoneyTerms()
+    deposit, verification = terms["deposit"], terms["verification"]
+    escrow, withdrawal = terms["escrow"], terms["withdrawal"]
+    receipt = deposit["receipt"]
+    return MoneyTerms(
+        DepositTerms(
+            tuple((Money.of(*least), Money.of(*most)) for least, most in deposit["bounds"]),
+            tuple(deposit["gateways"]),
+            deposit["titles"],
+            None if receipt is None else ReceiptRule(**receipt),
+        ),
+        VerificationTerms(
+            tuple(Money.of(*amount) for amount in verification["amounts"]),
+            verification["titles"],
+        ),
+        EscrowTerms(
+            escrow["is_offered"],
+            escrow["fee_basis_points"],
+            timedelta(seconds=escrow["buffer_seconds"]),
+            escrow["titles"],
+        ),
+        WithdrawalTerms(
+            tuple(Money.of(*amount) for amount in withdrawal["least"]),
+            tuple(
+                Brake(*(Money.of(*amount) for amount in brake)) for brake in withdrawal["brakes"]
+            ),
+        ),
+    )
+
+
+def _pair(amount: Money) -> list[int | str]:
+    return [amount.amount_minor, amount.currency.code]

@@ -1,0 +1,102 @@
+"""What the catalog says of money beside plans: deposits, checks of methods, escrow, withdrawals."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from core.domain.errors import Refused
+from core.domain.money import Money
+from core.domain.plan import GatewayName, ReceiptRule
+
+BASIS_POINTS: Final = 10_000
+"""The whole, in hundredths of a percent."""
+
+Titles = Mapping[str, str]
+"""What the customer reads on the bill, by language."""
+
+
+@dataclass(eq=False)
+class NotOffered(Refused):
+    """This business does not offer that."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class DepositTerms:
+    """
+    `bounds` are the smallest and the largest deposit, one pair for each currency that the wallet
+    takes; none: no deposits. `gateways`: which may take them (empty: every one switched on).
+    """
+
+    bounds: tuple[tuple[Money, Money], ...] = ()
+    gateways: tuple[GatewayName, ...] = ()
+    titles: Titles = field(default_factory=dict)
+    receipt: ReceiptRule | None = None
+
+    def takes(self, amount: Money) -> bool:
+        return any(
+            least.currency == amount.currency and least <= amount <= most
+            for least, most in self.bounds
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationTerms:
+    """What proves a payment method, one amount for each currency; none: methods are not kept."""
+
+    amounts: tuple[Money, ...] = ()
+    titles: Titles = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowTerms:
+    """
+    `fee_basis_points` of a part are kept when it is released, from what the payee gets.
+    `buffer` is how long a part waits after the payer's word before the payee has it.
+    """
+
+    is_offered: bool = False
+    fee_basis_points: int = 0
+    buffer: timedelta = timedelta(hours=72)
+    titles: Titles = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """
+    Above any of these a withdrawal waits for a person: one payout, one customer in a day, and all
+    customers in an hour.
+    """
+
+    payout: Money
+    customer_day: Money
+    hour: Money
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalTerms:
+    """`brakes` by currency; a currency without one cannot be withdrawn."""
+
+    least: tuple[Money, ...] = ()
+    brakes: tuple[Brake, ...] = ()
+
+    def brake(self, amount: Money) -> Brake | None:
+        found = (one for one in self.brakes if one.payout.currency == amount.currency)
+        return next(found, None)
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyTerms:
+    deposit: DepositTerms = field(default_factory=DepositTerms)
+    verification: VerificationTerms = field(default_factory=VerificationTerms)
+    escrow: EscrowTerms = field(default_factory=EscrowTerms)
+    withdrawal: WithdrawalTerms = field(default_factory=WithdrawalTerms)
+
+    @property
+    def currencies(self) -> tuple[str, ...]:
+        deposits = (least.currency.code for least, _ in self.deposit.bounds)
+        checks = (amount.currency.code for amount in self.verification.amounts)
+        payouts = (brake.payout.currency.code for brake in self.withdrawal.brakes)
+        return tuple(dict.fromkeys((*deposits, *checks, *payouts)))

@@ -1,0 +1,425 @@
+"""What the store keeps, one protocol for each kind of thing: how it is read, and how written."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from core.domain.catalog import Catalog
+from core.domain.cause import Cause, Claim
+from core.domain.charge import Charge, ChargeKey
+from core.domain.checkout import Checkout, CheckoutId
+from core.domain.credentials import ApiKey, Session, SessionId
+from core.domain.customer import Customer, CustomerId, Identity
+from core.domain.event import ClaimedJob, Job
+from core.domain.item import Item
+from core.domain.ledger import Account, Entry, EntryId, Line
+from core.domain.money import Currency, Money
+from core.domain.payment import InboxItem, PaymentId
+from core.domain.plan import GatewayName
+from core.domain.purchase import Purchase, PurchaseId
+from core.domain.refund import OurRefundId, Refund
+from core.domain.subscription import Standing, Subscription
+from core.domain.usage_quota import HoldId, UsageHold, UsageKey, UsageQuota, UsageReceipt
+
+
+class CustomersRead(Protocol):
+    async def ids(
+        self, refs: Collection[Identity | CustomerId]
+    ) -> Mapping[Identity | CustomerId, CustomerId]:
+        """Whose these identities are, and which of these ids exist. Unknown: left out."""
+        ...
+
+    async def find(self, ref: Identity | CustomerId) -> Customer | None: ...
+
+    async def get(self, ref: Identity | CustomerId) -> Customer:
+        """
+        Raises:
+            CustomerNotFound
+        """
+        ...
+
+
+class Customers(CustomersRead, Protocol):
+    async def lock(self, customer_id: CustomerId) -> Customer:
+        """
+        The one lock of a unit: holds the customer's row until the unit ends (FOR NO KEY UPDATE),
+        so that everything read afterwards is decided by one unit at a time.
+
+        Raises:
+            CustomerNotFound
+        """
+        ...
+
+    async def add(self, customer: Customer) -> None:
+        """
+        Raises:
+            IdentityTaken: also when a unit at the same time commits it first.
+        """
+        ...
+
+    async def save(self, customer: Customer) -> None:
+        """
+        Raises:
+            IdentityTaken: as `add`.
+        """
+        ...
+
+
+class SubscriptionsRead(Protocol):
+    async def get(self, customer_id: CustomerId) -> Subscription: ...
+
+    async def standings(
+        self, customer_ids: Collection[CustomerId]
+    ) -> Mapping[CustomerId, Standing]:
+        """Each customer with subscription and the catalog in force, at one price. Unknown: left out."""
+        ...
+
+
+class Subscriptions(SubscriptionsRead, Protocol):
+    async def add(self, subscription: Subscription) -> None: ...
+
+    async def save(self, subscription: Subscription) -> None: ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[CustomerId]:
+        """
+        Up to `limit` whose `due_at` is not after `now`, the oldest first, those locked by others
+        passed over. Their `due_at` moves to `until` (a lease), without a new version.
+        """
+        ...
+
+
+class PurchasesRead(Protocol):
+    async def get(self, purchase_id: PurchaseId) -> Purchase:
+        """
+        Raises:
+            PurchaseNotFound
+        """
+        ...
+
+    async def find(self, purchase_id: PurchaseId) -> Purchase | None: ...
+
+    async def find_pending(
+        self, customer_id: CustomerId, item: Item, amount: Money
+    ) -> Purchase | None:
+        """The open purchase of the same thing at the same price; there is at most one."""
+
+    async def waiting(self, customer_id: CustomerId) -> list[Purchase]:
+        """The open purchases that wait for money in the wallet, the oldest first."""
+        ...
+
+    async def page(
+        self, customer_id: CustomerId, *, limit: int, after: PurchaseId | None = None
+    ) -> list[Purchase]:
+        """The newest first (by `created_at`, then id); `after`: older than that one."""
+        ...
+
+
+class Purchases(PurchasesRead, Protocol):
+    async def add(self, purchase: Purchase) -> None: ...
+
+    async def save(self, purchase: Purchase) -> None: ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[PurchaseId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+
+class CheckoutsRead(Protocol):
+    async def get(self, checkout_id: CheckoutId) -> Checkout:
+        """
+        Raises:
+            CheckoutNotFound
+        """
+        ...
+
+    async def find(self, checkout_id: CheckoutId) -> Checkout | None: ...
+
+    async def find_by_payment(
+        self, gateway: GatewayName, payment_id: PaymentId
+    ) -> Checkout | None: ...
+
+    async def of_purchases(self, purchase_ids: Collection[PurchaseId]) -> list[Checkout]:
+        """All checkouts of these purchases, in the order they were asked (then by id)."""
+        ...
+
+
+class Checkouts(CheckoutsRead, Protocol):
+    async def add(self, checkout: Checkout) -> None: ...
+
+    async def save(self, checkout: Checkout) -> None: ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[CheckoutId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+
+class ChargesRead(Protocol):
+    async def find(self, key: ChargeKey) -> Charge | None: ...
+
+    async def of_purchase(self, purchase_id: PurchaseId) -> list[Charge]:
+        """The oldest first."""
+        ...
+
+    async def of_payment(self, gateway: GatewayName, payment_id: PaymentId) -> list[Charge]:
+        """The oldest first."""
+        ...
+
+
+class Charges(ChargesRead, Protocol):
+    async def add(self, charge: Charge) -> None:
+        """
+        Raises:
+            SavedMeanwhile: it is there already.
+        """
+        ...
+
+    async def save(self, charge: Charge) -> None: ...
+
+
+class RefundsRead(Protocol):
+    async def get(self, refund_id: OurRefundId) -> Refund:
+        """
+        Raises:
+            RefundNotFound
+        """
+        ...
+
+    async def of_purchase(self, purchase_id: PurchaseId) -> list[Refund]:
+        """In the order they were asked for (then by id)."""
+        ...
+
+    async def of_payment(self, gateway: GatewayName, payment_id: PaymentId) -> list[Refund]:
+        """As `of_purchase`."""
+        ...
+
+
+class Refunds(RefundsRead, Protocol):
+    async def add(self, refund: Refund) -> None:
+        """
+        Raises:
+            SavedMeanwhile: one of that gateway has this provider's id already.
+        """
+        ...
+
+    async def save(self, refund: Refund) -> None: ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[OurRefundId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+
+class LedgerRead(Protocol):
+    async def find(self, entry_id: EntryId) -> Entry | None: ...
+
+    async def balances(self, customer_id: CustomerId) -> Mapping[tuple[Account, Currency], Money]:
+        """The natural balance of every account the customer ever had a posting in."""
+        ...
+
+    async def total(self, account: Account, currency: Currency) -> Money:
+        """The sum of all postings to an account of the system (credits positive)."""
+        ...
+
+    async def lines(
+        self, account: Account, currency: Currency, *, limit: int, before_seq: int | None = None
+    ) -> list[Line]:
+        """A customer account's statement, the newest first."""
+        ...
+
+    async def balance_at(self, account: Account, currency: Currency, at: datetime) -> Money:
+        """What a customer's account held after everything posted up to and at that moment."""
+        ...
+
+
+class Ledger(LedgerRead, Protocol):
+    async def post(self, entry: Entry) -> None:
+        """
+        Append. Posting the same entry again changes nothing. Balance rows are locked in the order
+        of their keys; a line's time is never before the line before it.
+
+        Raises:
+            EntryContradicts: this id stands for something else.
+            BalanceTooLow: an account of a customer would be below zero.
+        """
+        ...
+
+
+class UsageRead(Protocol):
+    async def used(self, keys: Collection[UsageKey]) -> Mapping[UsageKey, int]:
+        """Units used, for the keys that were ever used."""
+        ...
+
+
+class Usage(UsageRead, Protocol):
+    async def lock(self, keys: Collection[UsageKey]) -> Mapping[UsageKey, int]:
+        """The counters, made where missing, locked in the order of their keys until the unit ends."""
+        ...
+
+    async def receipts(
+        self, requests: Collection[tuple[CustomerId, str]]
+    ) -> Mapping[tuple[CustomerId, str], UsageReceipt]: ...
+
+    async def save(self, quotas: Sequence[UsageQuota]) -> None:
+        """Write `used` of counters that this unit locked."""
+        ...
+
+    async def add_receipts(self, receipts: Sequence[UsageReceipt]) -> None:
+        """
+        Raises:
+            SavedMeanwhile: one of the request ids was answered by another unit.
+        """
+        ...
+
+    async def forget_receipts(self, now: datetime, *, limit: int) -> int:
+        """Drop up to `limit` receipts that expired; how many were dropped."""
+        ...
+
+
+class HoldsRead(Protocol):
+    async def get(self, hold_id: HoldId) -> UsageHold:
+        """
+        Raises:
+            UsageHoldNotFound
+        """
+        ...
+
+
+class Holds(HoldsRead, Protocol):
+    """Holds of usage. Each is decided under the lock of its counter (`Usage.lock`)."""
+
+    async def add(self, holds: Sequence[UsageHold]) -> None: ...
+
+    async def save(self, hold: UsageHold) -> None: ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[HoldId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+    async def forget(self, now: datetime, *, limit: int) -> int:
+        """Drop up to `limit` that have ended and whose receipts have expired; how many."""
+        ...
+
+
+class Claims(Protocol):
+    async def take(self, claim: Claim) -> Claim:
+        """
+        Write the claim, or return the one that this cause already has, locked until the unit
+        ends. Of two units at once the second waits for the first.
+        """
+        ...
+
+    async def find(self, cause: Cause) -> Claim | None:
+        """By scope and key."""
+        ...
+
+    async def save(self, claim: Claim) -> None: ...
+
+
+class InboxRead(Protocol):
+    async def find(self, item_id: str) -> InboxItem | None: ...
+
+
+class Inbox(InboxRead, Protocol):
+    async def take(self, item: InboxItem) -> InboxItem:
+        """Store it, or return the one with the same (gateway, dedupe key), locked as `Claims.take`."""
+        ...
+
+    async def save(self, item: InboxItem) -> None: ...
+
+    async def forget(self, before: datetime, *, limit: int) -> int:
+        """Drop up to `limit` that were done with before then and are of kind OTHER; how many."""
+        ...
+
+
+class JobsRead(Protocol):
+    async def waiting(self) -> int: ...
+
+    async def parked(self, *, limit: int) -> list[tuple[ClaimedJob, str]]:
+        """Jobs that were given up on, the newest first, each with its last error."""
+        ...
+
+
+class Jobs(JobsRead, Protocol):
+    async def enqueue(self, job: Job) -> None:
+        """
+        Of two waiting jobs with the same name and `dedupe` one is kept, at the earlier of their
+        times, with all its tries again; never an error. It is held until this unit ends and
+        starts only then: started before, it would not see what this unit wrote.
+        """
+        ...
+
+    async def claim(
+        self,
+        now: datetime,
+        *,
+        limit: int,
+        only: Collection[str] | None = None,
+        but: Collection[str] = (),
+    ) -> list[ClaimedJob]:
+        """
+        Take jobs that are due, the oldest first: those with a name in `only` (None: any) and not
+        in `but`. They are nobody else's until they end.
+        """
+        ...
+
+    async def done(self, job: ClaimedJob) -> None: ...
+
+    async def retry(self, job: ClaimedJob, *, at: datetime, error: str) -> None: ...
+
+    async def park(self, job: ClaimedJob, *, error: str) -> None:
+        """Give up on it: kept, shown, and not tried again by itself."""
+        ...
+
+    async def release(self) -> int:
+        """Whatever a dead worker had taken waits again. Only for who holds the pump alone."""
+        ...
+
+
+class CredentialsRead(Protocol):
+    async def find_session(self, session_id: SessionId) -> Session | None: ...
+
+    async def sessions_of(self, proof: str) -> Sequence[Session]:
+        """All that were opened with this proof, ended ones too."""
+        ...
+
+    async def find_keys(self, key_hashes: Collection[str]) -> Mapping[str, ApiKey]:
+        """The keys with these hashes, revoked ones too. Unknown: left out."""
+        ...
+
+    async def list_keys(self) -> list[ApiKey]: ...
+
+
+class Credentials(CredentialsRead, Protocol):
+    async def add_session(self, session: Session) -> None: ...
+
+    async def save_session(self, session: Session) -> None: ...
+
+    async def forget_sessions(self, now: datetime, *, limit: int) -> int:
+        """
+        Drop up to `limit` that are over, however they ended; how many. What proved them is too
+        old by then to open another.
+        """
+        ...
+
+    async def put_key(self, key: ApiKey) -> None:
+        """Add it, or replace the one of the same name."""
+        ...
+
+
+class CatalogsRead(Protocol):
+    async def current(self) -> Catalog:
+        """
+        Raises:
+            CatalogMissing
+        """
+        ...
+
+
+class Catalogs(CatalogsRead, Protocol):
+    async def apply(self, catalog: Catalog) -> None:
+        """
+        Make it the one in force; its new plan versions are kept for ever.
+
+        Raises:
+            SavedMeanwhile: its revision is not the one after the current.
+        """
+        ...

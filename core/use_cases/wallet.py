@@ -1,0 +1,220 @@
+"""The wallet: what is spent from it, what is repaid first, what waits for money, the statement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from core.domain import ledger
+from core.domain.audit import Deed, line_of
+from core.domain.cause import Cause, claim
+from core.domain.customer import CustomerId
+from core.domain.errors import Invalid, PaymentWouldHelp
+from core.domain.event import Event
+from core.domain.ledger import Account, Entry, EntryId, Line
+from core.domain.money import Currency, Money
+from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
+
+
+@dataclass(eq=False)
+class WalletTooLow(PaymentWouldHelp):
+    """There is not enough money in the wallet; deposit what is missing and repeat."""
+
+    missing: Money
+    purchase_id: str | None = None
+
+
+@dataclass(eq=False)
+class AdjustmentNotUsable(Invalid):
+    """An adjustment gives or takes an amount of a currency of the wallet, and says which account."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """What a customer could spend in one currency at the moment it was read."""
+
+    customer_id: CustomerId
+    cash: Money
+    bonus: Money
+    owed: Money
+
+    def require(self, amount: Money, *, with_bonus: bool) -> None:
+        """
+        Raises:
+            WalletTooLow
+        """
+        there = self.cash + self.bonus if with_bonus else self.cash
+        if there < amount:
+            raise WalletTooLow(missing=amount - there)
+
+    def spent(self, amount: Money, *, with_bonus: bool) -> list[tuple[Account, Money]]:
+        """
+        The debits that make up the amount, bonus first.
+
+        Raises:
+            WalletTooLow
+        """
+        self.require(amount, with_bonus=with_bonus)
+        of_bonus = min(self.bonus, amount) if with_bonus else amount - amount
+        return [
+            (ledger.bonus(self.customer_id), -of_bonus),
+            (ledger.cash(self.customer_id), of_bonus - amount),
+        ]
+
+    def given_up(self, amount: Money, *, from_bonus: bool = False) -> list[tuple[Account, Money]]:
+        """The debits that take so much away: from what is there, and the rest is owed."""
+        there, account = self.cash, ledger.cash(self.customer_id)
+        if from_bonus:
+            there, account = self.bonus, ledger.bonus(self.customer_id)
+        taken = min(there, amount)
+        return [(account, -taken), (ledger.receivable(self.customer_id), taken - amount)]
+
+
+async def purse_of(uow: UnitOfWork | View, customer_id: CustomerId, currency: Currency) -> Purse:
+    """Read it after the customer's row is locked, where anything is decided on it."""
+    balances = await uow.ledger.balances(customer_id)
+    cash, bonus, owed = (
+        balances.get((account(customer_id), currency), Money(0, currency))
+        for account in (ledger.cash, ledger.bonus, ledger.receivable)
+    )
+    return Purse(customer_id, cash, bonus, owed)
+
+
+async def repaid(
+    uow: UnitOfWork, customer_id: CustomerId, currency: Currency, cause: str, *, at: datetime
+) -> Purse:
+    """
+    The purse after what the customer owes was taken from it, as far as there is cash. Whoever
+    spends or withdraws calls this first, so that a debt is repaid before anything else.
+    """
+    purse = await purse_of(uow, customer_id, currency)
+    back = min(purse.cash, purse.owed)
+    if not back.is_positive:
+        return purse
+    await uow.ledger.post(
+        ledger.transfer(
+            f"repay {cause}",
+            "repayment",
+            back,
+            debit=ledger.cash(customer_id),
+            credit=ledger.receivable(customer_id),
+            at=at,
+        )
+    )
+    return await purse_of(uow, customer_id, currency)
+
+
+def credited(customer_id: CustomerId, amount: Money, cause: str, *, at: datetime) -> Event:
+    """Money came into the wallet to stay: what waits for it is looked at."""
+    told: dict[str, str | int] = {
+        "amount_minor": amount.amount_minor,
+        "currency": amount.currency.code,
+        "cause": cause,
+    }
+    return Event("wallet.credited", customer_id, at, customer_id, told)
+
+
+STATEMENT_KINDS: Final = ("cash", "bonus", "hold", "escrow", "receivable")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The lines of one account in one currency, the newest first."""
+
+    account: str
+    currency: Currency
+    lines: Sequence[Line]
+    balance: Money
+    at: datetime
+
+
+class ShowStatement:
+    """What moved in a customer's account, and what it held at any moment of the past."""
+
+    def __init__(self, store: Store, now: Now) -> None:
+        self._store = store
+        self._now = now
+
+    async def __call__(
+        self,
+        customer_id: CustomerId,
+        kind: str,
+        currency: Currency,
+        *,
+        limit: int,
+        before_seq: int | None = None,
+        at: datetime | None = None,
+    ) -> Statement:
+        """
+        `kind` is one of STATEMENT_KINDS. `before_seq`: only older lines than this one. The balance
+        is that of the moment `at`, everything posted by then included; None: now.
+        """
+        assert kind in STATEMENT_KINDS
+        account = Account(f"{kind}:{customer_id}")
+        async with self._store.read() as view:
+            lines = await view.ledger.lines(account, currency, limit=limit, before_seq=before_seq)
+            if at is None:
+                balances = await view.ledger.balances(customer_id)
+                balance = balances.get((account, currency), Money(0, currency))
+            else:
+                balance = await view.ledger.balance_at(account, currency, at)
+        return Statement(kind, currency, lines, balance, at or self._now())
+
+
+class AdjustWallet:
+    """
+    An operator gives money, or takes it back: cash, or bonus. What is taken and not there is
+    owed. Once per cause, with a reason in the audit trail.
+    """
+
+    def __init__(self, store: Store, now: Now, new_id: NewId) -> None:
+        self._store = store
+        self._now = now
+        self._new_id = new_id
+
+    async def __call__(
+        self, customer_id: CustomerId, amount: Money, *, account: str, deed: Deed, cause: Cause
+    ) -> Entry:
+        """
+        `amount` is positive to give, negative to take; `account` is `cash` or `bonus`.
+
+        Raises:
+            AdjustmentNotUsable, CustomerNotFound, KeyUsedOtherwise
+        """
+        if account not in {"cash", "bonus"} or not amount.amount_minor:
+            raise AdjustmentNotUsable(account[:32])
+        async with self._store.write() as uow:
+            at = self._now()
+            await uow.customers.lock(customer_id)
+            fresh = claim(cause, self._new_id("adj"), at=at)
+            taken = await uow.claims.take(fresh)
+            if taken.subject != fresh.subject:
+                taken.taken_again(cause, at=taken.leased_until)
+                known = await uow.ledger.find(EntryId(f"adjustment {taken.subject}"))
+                assert known is not None, "claimed and posted in one unit"
+                return known
+            purse = await purse_of(uow, customer_id, amount.currency)
+            is_bonus = account == "bonus"
+            if amount.is_positive:
+                own = ledger.bonus(customer_id) if is_bonus else ledger.cash(customer_id)
+                moves = [(own, amount)]
+            else:
+                moves = purse.given_up(-amount, from_bonus=is_bonus)
+            other = ledger.BONUSES if is_bonus else ledger.ADJUSTMENTS
+            entry = ledger.entry_of(
+                f"adjustment {fresh.subject}", "adjustment", [*moves, (other, -amount)], at=at
+            )
+            await uow.ledger.post(entry)
+            if amount.is_positive:
+                await uow.record(credited(customer_id, amount, entry.id, at=at))
+            told: dict[str, str | int] = {
+                "entry": entry.id,
+                "amount_minor": amount.amount_minor,
+                "currency": amount.currency.code,
+            }
+            await uow.audit(line_of(deed, "wallet.adjust", customer_id, at=at, **told))
+            await uow.claims.save(taken.answered(entry.id))
+            await uow.commit()
+        return entry
