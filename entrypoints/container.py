@@ -19,6 +19,7 @@ from core.use_cases.customers import (
     ShowAccount,
     UnblockCustomer,
 )
+from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.pre_checkout import AllowPayment
@@ -30,6 +31,7 @@ from core.use_cases.purchases import (
     StartPurchase,
 )
 from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
+from core.use_cases.refunds import RefundPurchase, WatchRefund
 from core.use_cases.sessions import (
     CheckProof,
     CheckSession,
@@ -108,6 +110,14 @@ class Container(containers.DeclarativeContainer):
     )
     settle_payment = providers.Factory(SettlePayment, store=store, gateways=gateways, now=now)
 
+    refund_purchase = providers.Factory(
+        RefundPurchase, store=store, gateways=gateways, now=now, new_id=new_id
+    )
+    book_refunds = providers.Factory(
+        BookRefunds, store=store, gateways=gateways, now=now, new_id=new_id
+    )
+    watch_refund = providers.Factory(WatchRefund, store=store, gateways=gateways, now=now)
+
     sweep = providers.Factory(Sweep, store=store, now=now)
     watch_checkout = providers.Factory(
         WatchCheckout, store=store, gateways=gateways, now=now, new_id=new_id
@@ -154,6 +164,9 @@ class Container(containers.DeclarativeContainer):
         allow_payment=allow_payment,
         take_in_webhook=take_in_webhook,
         settle_payment=settle_payment,
+        refund_purchase=refund_purchase,
+        book_refunds=book_refunds,
+        watch_refund=watch_refund,
         sweep=sweep,
         watch_checkout=watch_checkout,
         expire_purchase=expire_purchase,

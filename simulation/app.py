@@ -26,6 +26,7 @@ from core.use_cases.customers import (
     ShowAccount,
     UnblockCustomer,
 )
+from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.pre_checkout import AllowPayment
@@ -37,6 +38,7 @@ from core.use_cases.purchases import (
     StartPurchase,
 )
 from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
+from core.use_cases.refunds import RefundPurchase, WatchRefund
 from core.use_cases.sessions import (
     CheckProof,
     CheckSession,
@@ -109,6 +111,9 @@ def wired(outside: Outside) -> Billing:
         allow_payment=AllowPayment(store, now),
         take_in_webhook=TakeInWebhook(store, gateways, now, new_id),
         settle_payment=SettlePayment(store, gateways, now),
+        refund_purchase=RefundPurchase(store, gateways, now, new_id),
+        book_refunds=BookRefunds(store, gateways, now, new_id),
+        watch_refund=WatchRefund(store, gateways, now),
         sweep=Sweep(store, now),
         watch_checkout=WatchCheckout(store, gateways, now, new_id),
         expire_purchase=ExpirePurchase(store, gateways, now),

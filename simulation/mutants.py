@@ -31,7 +31,7 @@ from core.use_cases.news import NewsRef, TellCustomer
 from core.use_cases.purchases import ExpirePurchase
 from core.use_cases.quotas import Ask, ConsumeQuota, ExpireHold
 from core.use_cases.sessions import CheckSession, RefreshSession
-from core.use_cases.settling import Settlement, SettlePayment, book
+from core.use_cases.settling import Settlement, SettlePayment, book, find_notice
 from core.use_cases.updates import ChatUpdate, HandleUpdate
 from core.use_cases.webhooks import TakeInWebhook
 from simulation.app import Compose, Outside, wired
@@ -154,7 +154,7 @@ class Trusts(SettlePayment):
     async def __call__(
         self, gateway: GatewayName, payment_id: PaymentId, *, inbox_id: str | None = None
     ) -> Settlement:
-        item = await self._item(inbox_id)
+        item = await find_notice(self._store, inbox_id)
         if item is None or not item.notice.claims_paid:
             return await super().__call__(gateway, payment_id, inbox_id=inbox_id)
         told = json.loads(item.notice.body)["object"]

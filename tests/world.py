@@ -12,9 +12,12 @@ from adapters.gateways.memory import MemoryGateway
 from adapters.jobs.pump import Pump
 from adapters.jobs.work import ASIDE, work_of
 from adapters.memory_notifier import MemoryNotifier
+from core.domain import ledger
+from core.domain.audit import Deed
 from core.domain.cause import Cause
 from core.domain.customer import CustomerId, identity
-from core.domain.money import Money
+from core.domain.money import Money, currency
+from core.domain.money_terms import DepositTerms, MoneyTerms
 from core.domain.payment import PaymentId
 from core.domain.plan import Feature
 from core.domain.purchase import PurchaseId
@@ -22,8 +25,11 @@ from core.domain.usage_quota import HOLD_SECONDS, QuotaDecision
 from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways, PaymentGateway
 from core.ports.unit_of_work import Now, Store
+from core.use_cases.buying import Terms
+from core.use_cases.catalogs import WantedCatalog
 from core.use_cases.checkouts import Started
 from core.use_cases.customers import Account
+from core.use_cases.giving_back import Refunded
 from core.use_cases.quotas import Ask
 from core.use_cases.settling import Settlement
 from entrypoints.container import Container
@@ -65,8 +71,14 @@ class World:
         self._requests = 0
 
     async def opens(self) -> "World":
-        await self.billing.apply_catalog(catalog_from_file(FITNESS))
+        await self.billing.apply_catalog(self.wanted())
         return self
+
+    def wanted(self) -> WantedCatalog:
+        """The fitness app, which also takes deposits here."""
+        wanted = catalog_from_file(FITNESS)
+        bounds = (Money.of(100, "RUB"), Money.of(100_000_00, "RUB"))
+        return replace(wanted, money=MoneyTerms(deposit=DepositTerms(bounds=(bounds,))))
 
     async def lets_telegram_sell_for_stars_alone(self) -> None:
         """The operator takes back the word that other gateways are offered there."""
@@ -108,6 +120,48 @@ class World:
         assert payment_id is not None
         self.gateway.cancel(payment_id)
         await self.hears(payment_id, "payment.canceled")
+
+    async def pays_and_is_heard(self, started: Started) -> PaymentId:
+        payment_id = self.pays(started)
+        await self.hears(payment_id)
+        return payment_id
+
+    async def deposits(self, who: CustomerId, amount: Money) -> Started:
+        """Opened, paid, and in the wallet."""
+        started = await self.starts_deposit(who, amount)
+        await self.pays_and_is_heard(started)
+        return started
+
+    async def starts_deposit(
+        self, who: CustomerId, amount: Money, cause: Cause | None = None
+    ) -> Started:
+        return await self.billing.start_deposit(
+            who, amount, Terms(RETURN), cause=cause or self.cause()
+        )
+
+    async def refunds(
+        self,
+        started: Started,
+        amount: Money | None = None,
+        cause: Cause | None = None,
+        charge_id: str | None = None,
+    ) -> Refunded:
+        return await self.billing.refund_purchase(
+            started.purchase.id,
+            deed=Deed("ann", "asked for it"),
+            cause=cause or self.cause(),
+            amount=amount,
+            charge_id=charge_id,
+        )
+
+    async def books(self, account: ledger.Account, code: str = "RUB") -> int:
+        """What lies in an account: of a customer its balance, of the system its sum."""
+        async with self.store.read() as view:
+            if ledger.is_of_a_customer(account):
+                owner = CustomerId(account.partition(":")[2])
+                found = (await view.ledger.balances(owner)).get((account, currency(code)))
+                return 0 if found is None else found.amount_minor
+            return (await view.ledger.total(account, currency(code))).amount_minor
 
     async def settles(self, payment_id: PaymentId) -> Settlement:
         return await self.billing.settle_payment(self.gateway.name, payment_id)

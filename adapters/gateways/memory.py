@@ -16,15 +16,21 @@ from core.domain.payment import (
     Notice,
     NoticeKind,
     OpenedCheckout,
+    OutgoingStatus,
     PaymentFacts,
     PaymentId,
     PaymentStatus,
+    RefundFacts,
+    RefundId,
 )
 from core.domain.plan import GatewayName
+from core.domain.refund import Refund
 from core.ports.payment_gateway import (
     Abilities,
     CheckoutDeclined,
     GatewayUnavailable,
+    RefundDeclined,
+    Refunding,
     TakesPayments,
     Webhook,
     WebhookNotReadable,
@@ -60,6 +66,7 @@ class MemoryGateway(TakesPayments):
             for code in ("RUB", "PHP", "USD", "EUR", "XTR")
         },
         key_memory=KEY_MEMORY,
+        refunding=Refunding.PARTS,
     )
 
     def __init__(self, name: str = "memory", *, now: Now, secret: str = OPEN_SECRET) -> None:
@@ -69,7 +76,9 @@ class MemoryGateway(TakesPayments):
         self._answers: dict[CheckoutId, _Answer] = {}
         self._payments: dict[PaymentId, PaymentFacts] = {}
         self._asked: dict[PaymentId, Money] = {}
+        self._refunds: dict[RefundId, RefundFacts] = {}
         self._unavailable = self._lost = self._declines = 0
+        self._refusals = self._slow_refunds = 0
 
     @property
     def payments(self) -> Mapping[PaymentId, PaymentFacts]:
@@ -85,9 +94,7 @@ class MemoryGateway(TakesPayments):
             self._answers[checkout.id] = known
         if known.request != request:  # One key for two requests: a mistake of ours.
             raise GatewayUnavailable(self.name)
-        if self._lost > 0:
-            self._lost -= 1
-            raise GatewayUnavailable(self.name)
+        self._lose_answer()
         if known.opened is None:
             raise CheckoutDeclined(self.name, "declined")
         return known.opened
@@ -125,6 +132,23 @@ class MemoryGateway(TakesPayments):
         found = (one for one in self.payments.values() if one.checkout_id == checkout.id)
         return next(found, None)
 
+    async def refund(self, refund: Refund) -> RefundFacts:
+        await self._reach()
+        known = [one for one in self._refunds.values() if one.our_id == refund.id]
+        if not known:
+            if self._refusals > 0:
+                self._refusals -= 1
+                raise RefundDeclined(self.name, "refused")
+            known = [self._give_back(refund.payment_id, refund.amount, our_id=refund.id)]
+        if known[0].amount != refund.amount:  # One key for two requests: a mistake of ours.
+            raise GatewayUnavailable(self.name)
+        self._lose_answer()
+        return known[0]
+
+    async def find_refunds(self, payment_id: PaymentId) -> list[RefundFacts]:
+        await self._reach()
+        return [one for one in self._refunds.values() if one.payment_id == payment_id]
+
     # The payer.
 
     def pay(self, payment_id: PaymentId, amount: Money | None = None) -> None:
@@ -154,6 +178,23 @@ class MemoryGateway(TakesPayments):
         assert self._present(payment_id).paid is None
         self._change(payment_id, status=PaymentStatus.CANCELED, opened=None, was_refused=True)
 
+    def refund_at_dashboard(
+        self, payment_id: PaymentId, amount: Money, *, is_chargeback: bool = False
+    ) -> RefundFacts:
+        """Somebody of the shop gives back by hand, or the payer's bank takes back."""
+        return self._give_back(payment_id, amount, is_chargeback=is_chargeback)
+
+    def tell_of_refund(self, facts: RefundFacts, *, payment_id: str) -> None:
+        """The same refund, said to be of another payment."""
+        strange = replace(facts, payment_id=PaymentId(payment_id))
+        self._refunds[facts.refund_id] = strange
+
+    def finish_refunds(self, status: OutgoingStatus = OutgoingStatus.DONE) -> None:
+        """Those that were slow have ended so."""
+        for refund_id, facts in self._refunds.items():
+            if facts.status is OutgoingStatus.PENDING:
+                self._refunds[refund_id] = replace(facts, status=status)
+
     def webhook(self, payment_id: PaymentId, event: str = "payment.succeeded") -> Webhook:
         """What this gateway would send about the payment, with its proof."""
         body = json.dumps({"event": event, "payment_id": payment_id}).encode()
@@ -166,12 +207,20 @@ class MemoryGateway(TakesPayments):
         self._unavailable = next_n
 
     def act_then_fail(self, next_n: int = 1) -> None:
-        """The next openings are done, and their answers lost."""
+        """The next openings and refunds are done, and their answers lost."""
         self._lost = next_n
 
     def decline(self, next_n: int = 1) -> None:
         """The next openings are refused, and refused again for the same key."""
         self._declines = next_n
+
+    def refuse_refunds(self, next_n: int = 1) -> None:
+        """The next refunds are not made."""
+        self._refusals = next_n
+
+    def slow_refunds(self, next_n: int = 1) -> None:
+        """The next refunds are pending until they are finished."""
+        self._slow_refunds = next_n
 
     # Trouble with one payment.
 
@@ -192,6 +241,41 @@ class MemoryGateway(TakesPayments):
         if self._unavailable > 0:
             self._unavailable -= 1
             raise GatewayUnavailable(self.name)
+
+    def _lose_answer(self) -> None:
+        if self._lost > 0:
+            self._lost -= 1
+            raise GatewayUnavailable(self.name)
+
+    def _give_back(
+        self,
+        payment_id: PaymentId,
+        amount: Money,
+        *,
+        our_id: str | None = None,
+        is_chargeback: bool = False,
+    ) -> RefundFacts:
+        payment = self._payments[payment_id]
+        before = [one.amount for one in self._refunds.values() if one.payment_id == payment_id]
+        assert payment.paid is not None, "nothing was paid"
+        left = payment.paid.amount_minor - sum(one.amount_minor for one in before)
+        if amount.amount_minor > left:
+            raise RefundDeclined(self.name, "more_than_is_left")
+        status = OutgoingStatus.DONE
+        if self._slow_refunds > 0:
+            self._slow_refunds -= 1
+            status = OutgoingStatus.PENDING
+        refund_id = RefundId(f"{self.name}-refund-{len(self._refunds) + 1:04d}")
+        self._refunds[refund_id] = RefundFacts(
+            self.name,
+            refund_id,
+            payment_id,
+            status,
+            amount,
+            our_id=our_id,
+            is_chargeback=is_chargeback,
+        )
+        return self._refunds[refund_id]
 
     def _open(self, checkout: Checkout) -> OpenedCheckout | None:
         if self._declines > 0:

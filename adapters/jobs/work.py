@@ -9,10 +9,12 @@ from core.domain.ledger import EntryId
 from core.domain.payment import PaymentId
 from core.domain.plan import GatewayName, PlanCode
 from core.domain.purchase import PurchaseId
+from core.domain.refund import OurRefundId
 from core.domain.usage_quota import HoldId
 from core.ports.notifier import NewsKind
 from core.use_cases.billing import Billing
 from core.use_cases.consequences import (
+    BOOK_REFUNDS,
     END_PERIOD,
     EXPIRE_HOLD,
     EXPIRE_PURCHASE,
@@ -20,6 +22,7 @@ from core.use_cases.consequences import (
     SETTLE_PAYMENT,
     TELL_CUSTOMER,
     WATCH_CHECKOUT,
+    WATCH_REFUND,
 )
 from core.use_cases.news import NewsRef
 
@@ -55,6 +58,16 @@ def work_of(billing: Billing) -> Work:
     async def pay_waiting(payload: Payload) -> None:
         await billing.pay_waiting(CustomerId(payload["customer_id"]), payload["cause"])
 
+    async def book_refunds(payload: Payload) -> None:
+        await billing.book_refunds(
+            GatewayName(payload["gateway"]),
+            PaymentId(payload["payment_id"]),
+            inbox_id=payload.get("inbox_id"),
+        )
+
+    async def watch_refund(payload: Payload) -> None:
+        await billing.watch_refund(OurRefundId(payload["refund_id"]))
+
     async def tell_customer(payload: Payload) -> None:
         await billing.tell_customer(news_ref_from_payload(payload))
 
@@ -65,6 +78,8 @@ def work_of(billing: Billing) -> Work:
         EXPIRE_HOLD: expire_hold,
         END_PERIOD: end_period,
         PAY_WAITING: pay_waiting,
+        BOOK_REFUNDS: book_refunds,
+        WATCH_REFUND: watch_refund,
         TELL_CUSTOMER: tell_customer,
     }
 

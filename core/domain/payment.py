@@ -96,7 +96,7 @@ class RefundFacts:
     What the provider said about one refund when we asked it, whoever made it there.
 
     `amount` is exact. `our_id` is our own id of it as the provider gives it back; None where it
-    knows none. `is_chargeback`: the payer's bank took the money back, nobody of the shop gave it.
+    knows none. `charge_id`: of which charge of the payment; None: it does not say. `is_chargeback`: the payer's bank took the money back, nobody of the shop gave it.
     `fee` is what the provider charges for it; None: nothing, or not known.
     """
 
@@ -106,6 +106,7 @@ class RefundFacts:
     status: OutgoingStatus
     amount: Money
     our_id: str | None = None
+    charge_id: str | None = None
     is_chargeback: bool = False
     fee: Money | None = None
     reason: str | None = None

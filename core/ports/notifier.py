@@ -33,6 +33,7 @@ class NewsKind(StrEnum):
     SECOND = "second"  # Paid once more: the money is in the wallet.
     AFTER_END = "after_end"  # Paid after it was given up: the money is in the wallet.
     MISMATCH = "mismatch"  # Another sum: the money is in the wallet, and a person looks.
+    REFUNDED = "refunded"  # Money went back to whoever paid.
     ENDED = "ended"  # A paid period is over.
 
 
@@ -40,7 +41,7 @@ class NewsKind(StrEnum):
 class News:
     """
     One thing to tell one customer, as things stand `at` this moment. `id` is the same whenever
-    it is told again. `received` is money that did not pay the purchase, `ended` the plan whose
+    it is told again. `received` is money that did not pay the purchase, or went back of it, `ended` the plan whose
     paid period is over.
     """
 

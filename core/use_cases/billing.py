@@ -12,6 +12,7 @@ from core.use_cases.customers import (
     ShowAccount,
     UnblockCustomer,
 )
+from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.pre_checkout import AllowPayment
@@ -23,6 +24,7 @@ from core.use_cases.purchases import (
     StartPurchase,
 )
 from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
+from core.use_cases.refunds import RefundPurchase, WatchRefund
 from core.use_cases.sessions import (
     CheckProof,
     CheckSession,
@@ -77,9 +79,13 @@ class Billing:
     allow_payment: AllowPayment
     take_in_webhook: TakeInWebhook
     settle_payment: SettlePayment
+    # Money going back
+    refund_purchase: RefundPurchase
+    book_refunds: BookRefunds
     # Time passing
     sweep: Sweep
     watch_checkout: WatchCheckout
+    watch_refund: WatchRefund
     expire_purchase: ExpirePurchase
     expire_hold: ExpireHold
     end_period: EndPeriod

@@ -13,13 +13,18 @@ EXPIRE_HOLD: Final = "expire_hold"
 END_PERIOD: Final = "end_period"
 TELL_CUSTOMER: Final = "tell_customer"
 PAY_WAITING: Final = "pay_waiting"
+BOOK_REFUNDS: Final = "book_refunds"
+WATCH_REFUND: Final = "watch_refund"
 
 
-def _ask_about_the_payment(event: Event) -> Job:
-    payload = {name: str(event.facts[name]) for name in ("gateway", "payment_id")}
-    return Job(
-        SETTLE_PAYMENT, {**payload, "inbox_id": event.subject}, event.at, dedupe=event.subject
-    )
+def _ask_by(job: str) -> Callable[[Event], Job]:
+    """The gateway is asked about the payment that a stored notice names."""
+
+    def ask(event: Event) -> Job:
+        payload = {name: str(event.facts[name]) for name in ("gateway", "payment_id")}
+        return Job(job, {**payload, "inbox_id": event.subject}, event.at, dedupe=event.subject)
+
+    return ask
 
 
 def _pay_what_waits(event: Event) -> Job:
@@ -41,6 +46,11 @@ def _tell_of_the_money(event: Event) -> Job:
     return _tell(event, kind, entry_id, purchase_id=event.subject, entry_id=entry_id)
 
 
+def _tell_of_the_refund(event: Event) -> Job:
+    entry_id = str(event.facts["entry_id"])
+    return _tell(event, NewsKind.REFUNDED, entry_id, purchase_id=event.subject, entry_id=entry_id)
+
+
 def _tell_of_the_end(event: Event) -> Job:
     plan = str(event.facts["plan"])
     return _tell(event, NewsKind.ENDED, f"{event.subject} {event.facts['period_end']}", plan=plan)
@@ -54,12 +64,14 @@ def _tell(event: Event, kind: NewsKind, about: str, **ids: str) -> Job:
 
 
 _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job], ...]]] = {
-    "notice.taken": (_ask_about_the_payment,),
+    "notice.taken": (_ask_by(SETTLE_PAYMENT),),
+    "refund_notice.taken": (_ask_by(BOOK_REFUNDS),),
     "purchase.paid": (_tell_of_the_purchase(NewsKind.PAID),),
     "purchase.expired": (_tell_of_the_purchase(NewsKind.EXPIRED),),
     "wallet.credited": (_pay_what_waits,),
     "payment.refused": (_tell_of_the_refusal,),
     "payment.left_in_wallet": (_tell_of_the_money,),
+    "purchase.refunded": (_tell_of_the_refund,),
     "subscription.ended": (_tell_of_the_end,),
 }
 

@@ -86,7 +86,7 @@ class SettlePayment:
             GatewayUnavailable: nothing was learned; ask again.
             NotYetConfirmed: the notice claims more than the gateway says; ask again.
         """
-        item = await self._item(inbox_id)
+        item = await find_notice(self._store, inbox_id)
         if item is not None and item.status is not InboxStatus.STORED:
             return Settlement.REPEATED
         known = self._gateways.get(gateway)
@@ -100,16 +100,10 @@ class SettlePayment:
             return await self._doubt(item)
         if facts is None:
             async with self._store.write() as uow:
-                await _close(uow, item, Settlement.NOT_FOUND, at=self._now())
+                await close_notice(uow, item, Settlement.NOT_FOUND, at=self._now())
                 await uow.commit()
             return Settlement.NOT_FOUND
         return await book(self._store, facts, self._now, item)
-
-    async def _item(self, inbox_id: str | None) -> InboxItem | None:
-        if inbox_id is None:
-            return None
-        async with self._store.read() as view:
-            return await view.inbox.find(inbox_id)
 
     async def _note_attempt(self, item: InboxItem | None) -> None:
         if item is None:
@@ -162,18 +156,25 @@ async def book(
             settlement = await _owned(
                 uow, facts, purchase.id, None if checkout is None else checkout.id, at=at
             )
-        await _close(uow, item, settlement, at=at)
+        await close_notice(uow, item, settlement, at=at)
         await uow.commit()
     return settlement
 
 
-async def _close(
-    uow: UnitOfWork, item: InboxItem | None, settlement: Settlement, *, at: datetime
+async def find_notice(store: Store, inbox_id: str | None) -> InboxItem | None:
+    if inbox_id is None:
+        return None
+    async with store.read() as view:
+        return await view.inbox.find(inbox_id)
+
+
+async def close_notice(
+    uow: UnitOfWork, item: InboxItem | None, result: str, *, at: datetime
 ) -> None:
     """Mark the notice handled. Read anew: copies of it may have been counted meanwhile."""
     present = None if item is None else await uow.inbox.find(item.id)
     if present is not None and present.status is InboxStatus.STORED:
-        await uow.inbox.save(present.done(settlement, at=at))
+        await uow.inbox.save(present.done(result, at=at))
 
 
 def _is_less_than_paid(facts: PaymentFacts | None) -> bool:

@@ -5,7 +5,13 @@ from typing import Final
 
 from core.domain.event import Job
 from core.ports.unit_of_work import Now, Store
-from core.use_cases.consequences import END_PERIOD, EXPIRE_HOLD, EXPIRE_PURCHASE, WATCH_CHECKOUT
+from core.use_cases.consequences import (
+    END_PERIOD,
+    EXPIRE_HOLD,
+    EXPIRE_PURCHASE,
+    WATCH_CHECKOUT,
+    WATCH_REFUND,
+)
 from core.use_cases.updates import KEPT_FOR
 
 BATCH: Final = 200
@@ -38,6 +44,10 @@ class Sweep:
             found += [
                 Job(END_PERIOD, {"customer_id": one}, now, dedupe=one)
                 for one in await uow.subscriptions.take_due(now, until=until, limit=BATCH)
+            ]
+            found += [
+                Job(WATCH_REFUND, {"refund_id": one}, now, dedupe=one)
+                for one in await uow.refunds.take_due(now, until=until, limit=BATCH)
             ]
             found += [
                 Job(EXPIRE_HOLD, {"hold_id": one}, now, dedupe=one)

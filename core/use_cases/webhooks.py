@@ -1,10 +1,17 @@
 """Webhooks: prove, store, and only then answer; the question to the gateway follows in a job."""
 
-from core.domain.case import Case, CaseKind
+from typing import Final
+
 from core.domain.event import Event
 from core.domain.payment import InboxItem, InboxStatus, NoticeKind
 from core.ports.payment_gateway import Gateways, Webhook
 from core.ports.unit_of_work import NewId, Now, Store
+
+_ASKED_ABOUT: Final = {
+    NoticeKind.PAYMENT: "notice.taken",
+    NoticeKind.REFUND: "refund_notice.taken",
+}
+"""What is recorded of a notice that the gateway is asked about."""
 
 
 class TakeInWebhook:
@@ -36,17 +43,12 @@ class TakeInWebhook:
             item = await uow.inbox.take(fresh)
             if item.id != fresh.id:
                 item = item.received_again()
-            elif notice.kind is not NoticeKind.PAYMENT:
+            elif notice.kind not in _ASKED_ABOUT:
                 item = item.done(notice.kind.value, at=now)
             if item != fresh:
                 await uow.inbox.save(item)
-            if notice.kind is NoticeKind.REFUND:
-                # Until refunds are a use case of their own, a person compares the books.
-                facts = {"gateway": notice.gateway, "payment_id": notice.payment_id or ""}
-                cause = f"refund {notice.gateway} {notice.dedupe_key}"
-                await uow.open_case(Case(f"case {cause}", CaseKind.REFUND, cause, now, facts))
             if item.status is InboxStatus.STORED and notice.payment_id is not None:
                 told = {"gateway": notice.gateway, "payment_id": notice.payment_id}
-                await uow.record(Event("notice.taken", item.id, now, facts=told))
+                await uow.record(Event(_ASKED_ABOUT[notice.kind], item.id, now, facts=told))
             await uow.commit()
         return item

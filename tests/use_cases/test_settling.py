@@ -154,15 +154,6 @@ async def test_a_canceled_payment_lapses_and_buying_again_opens_another(world: W
     assert again_.checkout.id != started.checkout.id
 
 
-async def test_a_refund_made_elsewhere_opens_a_case_once(world: World) -> None:
-    anna = await world.customer()
-    payment = world.pays(await world.buys(anna))
-    await world.hears(payment)
-    for _ in range(3):
-        await world.hears(payment, "refund.succeeded")
-    assert await world.cases() == ["refund"]
-
-
 async def test_every_settled_purchase_has_its_history(world: World, store: Store) -> None:
     anna = await world.customer()
     started = await world.buys(anna)

@@ -72,7 +72,8 @@ _RULES: Final = {
     """,  # noqa: S608
     "purchase {id} is {status} and its entry is missing": """
         SELECT id, status FROM purchase p WHERE status IN ('paid', 'refunded') AND NOT EXISTS (
-            SELECT 1 FROM entry e WHERE e.purchase_id = p.id AND e.purpose = 'purchase'
+            SELECT 1 FROM entry e WHERE e.purchase_id = p.id
+                AND e.purpose = CASE WHEN p.item = 'deposit' THEN 'charge' ELSE 'purchase' END
         )
     """,
     "entry {id} is of a purchase that is not paid": """
@@ -84,12 +85,50 @@ _RULES: Final = {
     "purchase {id} was paid at {gateway} and the charge is not in the books": """
         SELECT purchase_id AS id, gateway FROM checkout c
         WHERE status = 'paid' AND NOT EXISTS (
-            SELECT 1 FROM entry e WHERE e.id = 'charge ' || c.gateway || ' ' || c.payment_id
+            SELECT 1 FROM charge h WHERE h.gateway = c.gateway AND h.payment_id = c.payment_id
         )
-        GROUP BY purchase_id, gateway HAVING count(*) > (
-            SELECT count(*) FROM entry e WHERE e.purpose = 'charge'
-                AND e.purchase_id = c.purchase_id AND e.id LIKE 'charge ' || c.gateway || ' %'
+    """,
+    "the charge {charge_id} of {gateway} and its entry do not say the same": """
+        SELECT h.gateway, h.charge_id FROM charge h WHERE NOT EXISTS (
+            SELECT 1 FROM posting p WHERE p.entry_id = 'charge ' || h.gateway || ' ' || h.charge_id
+                AND p.account = 'clearing:' || h.gateway
+                AND p.amount_minor = -h.amount_minor AND p.currency = h.currency
         )
+    """,
+    "entry {id} is of a charge that nobody remembers": """
+        SELECT e.id FROM entry e WHERE purpose = 'charge' AND NOT EXISTS (
+            SELECT 1 FROM charge h WHERE e.id = 'charge ' || h.gateway || ' ' || h.charge_id
+        )
+    """,
+    "of charge {charge_id} of {gateway} {returning_minor} goes back, its refunds say {refunded}": """
+        SELECT h.gateway, h.charge_id, coalesce(h.returning_minor, 0) AS returning_minor,
+            coalesce(r.refunded, 0) AS refunded
+        FROM charge h LEFT JOIN (
+            SELECT gateway, charge_id, sum(amount_minor) AS refunded FROM refund
+            WHERE status <> 'failed' GROUP BY gateway, charge_id
+        ) r ON r.gateway = h.gateway AND r.charge_id = h.charge_id
+        WHERE h.customer_id IS NOT NULL
+            AND coalesce(h.returning_minor, 0) <> coalesce(r.refunded, 0)
+    """,
+    "refund {id} is {status} and its entry does not say so": """
+        SELECT id, status FROM refund r WHERE
+            (status = 'done' AND NOT EXISTS (
+                SELECT 1 FROM entry e WHERE e.purpose = 'refund' AND e.id IN (
+                    'refund ' || r.id || ' ended', 'refund ' || r.id || ' done after all')))
+            OR (status = 'failed' AND NOT EXISTS (
+                SELECT 1 FROM entry e WHERE e.purpose = 'refund_failed'
+                    AND e.id = 'refund ' || r.id || ' ended'))
+            OR (status = 'asked' AND EXISTS (
+                SELECT 1 FROM entry e WHERE e.id = 'refund ' || r.id || ' ended'))
+    """,
+    "purchase {id} gave back {said} by its own word and {found} by its refunds": """
+        SELECT p.id, coalesce(p.refunded_minor, 0) AS said, coalesce(r.done, 0) AS found
+        FROM purchase p LEFT JOIN (
+            SELECT f.purchase_id, sum(f.amount_minor) AS done FROM refund f
+            JOIN charge h ON h.gateway = f.gateway AND h.charge_id = f.charge_id
+            WHERE f.status = 'done' AND h.settled GROUP BY f.purchase_id
+        ) r ON r.purchase_id = p.id
+        WHERE NOT p.from_wallet AND coalesce(p.refunded_minor, 0) <> coalesce(r.done, 0)
     """,
     "{customer_id} used {used} of {feature} in a window whose holds took {taken}": """
         SELECT c.customer_id, c.feature, c.used, h.taken

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from adapters.persistence.sql.books import check_books
+from core.domain.charge import ChargeKey
 from core.domain.checkout import CheckoutStatus
 from core.domain.ledger import cash, clearing, receivable, revenue, transfer
 from core.domain.plan import PlanCode
@@ -15,9 +16,11 @@ from tests.builders import (
     ANNA,
     NOON,
     YOOKASSA,
+    a_charge,
     a_checkout,
     a_hold,
     a_purchase,
+    a_refund,
     an_open_hold,
     rub,
 )
@@ -45,11 +48,22 @@ async def busy_shop(shop):
             at=NOON,
             purchase_id="pur_00000001",
         ),
+        transfer(
+            "refund rfd_00000001 ended",
+            "refund",
+            rub(99),
+            debit=revenue(PlanCode("PRO_MONTHLY")),
+            credit=clearing(YOOKASSA),
+            at=NOON,
+            purchase_id="pur_00000001",
+        ),
         transfer("owed", "fee", rub(5), debit=receivable(ANNA), credit=clearing(YOOKASSA), at=NOON),
     ]
     async with shop.write() as uow:
-        await uow.purchases.add(a_purchase())
+        await uow.purchases.add(a_purchase(from_wallet=False))
         await uow.checkouts.add(a_checkout(status=CheckoutStatus.PAID, due_at=None))
+        await uow.charges.add(a_charge(key=ChargeKey(YOOKASSA, "2d8f"), amount=rub(399)))
+        await uow.refunds.add(a_refund(charge_id="2d8f", paid=rub(399)))
         for entry in entries:
             await uow.ledger.post(entry)
         hold = a_hold()
@@ -145,8 +159,36 @@ LINE = "account = 'cash:cus_anna0001' AND seq"
             "entry purchase pur_00000001 is of a purchase that is not paid",
         ),
         (
-            "UPDATE entry SET purpose = 'gift' WHERE purpose = 'charge'",
+            "DELETE FROM refund; DELETE FROM charge",
             "purchase pur_00000001 was paid at yookassa and the charge is not in the books",
+        ),
+        (
+            "DELETE FROM refund; DELETE FROM charge",
+            "entry charge yookassa 2d8f is of a charge that nobody remembers",
+        ),
+        (
+            "UPDATE charge SET amount_minor = 39901",
+            "the charge 2d8f of yookassa and its entry do not say the same",
+        ),
+        (
+            "UPDATE refund SET amount_minor = 9800",
+            "of charge 2d8f of yookassa 9900 goes back, its refunds say 9800",
+        ),
+        (
+            "UPDATE refund SET amount_minor = 9800",
+            "purchase pur_00000001 gave back 9900 by its own word and 9800 by its refunds",
+        ),
+        (
+            "UPDATE entry SET purpose = 'gift' WHERE purpose = 'refund'",
+            "refund rfd_00000001 is done and its entry does not say so",
+        ),
+        (
+            "UPDATE refund SET status = 'failed'",
+            "refund rfd_00000001 is failed and its entry does not say so",
+        ),
+        (
+            "UPDATE refund SET status = 'asked', ended_at = NULL",
+            "refund rfd_00000001 is asked and its entry does not say so",
         ),
         (
             "UPDATE usage_counter SET used = 2",

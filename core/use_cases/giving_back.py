@@ -1,0 +1,184 @@
+"""Money going back, inside a unit: where it is taken from, and what becomes of what was bought."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.domain import ledger
+from core.domain.case import Case, CaseKind
+from core.domain.charge import Charge
+from core.domain.event import Event
+from core.domain.item import PlanItem, Verification
+from core.domain.money import Money
+from core.domain.payment import OutgoingStatus, RefundFacts
+from core.domain.purchase import Purchase
+from core.domain.refund import OurRefundId, Refund, RefundStatus
+from core.ports.unit_of_work import UnitOfWork
+from core.use_cases.granting import Moves
+from core.use_cases.wallet import credited, purse_of
+
+
+@dataclass(frozen=True, slots=True)
+class Refunded:
+    """A purchase after money went back; `refund` is None where it went back into the wallet."""
+
+    purchase: Purchase
+    refund: Refund | None
+
+
+async def learn(
+    uow: UnitOfWork,
+    refund_id: OurRefundId,
+    facts: RefundFacts | None,
+    *,
+    at: datetime,
+    failed: str | None = None,
+) -> Refunded:
+    """What the gateway says of a refund of ours, made so; the customer's row is locked."""
+    refund = await uow.refunds.get(refund_id)
+    purchase = await uow.purchases.get(refund.purchase_id)
+    if facts is not None:
+        refund = refund.named(facts.refund_id)
+        if facts.amount != refund.amount:
+            await for_a_person(uow, CaseKind.DIFFERENCE, refund, at=at)
+        elif facts.status is OutgoingStatus.FAILED:
+            failed = facts.reason or "failed"
+        elif facts.status is OutgoingStatus.DONE and refund.status is not RefundStatus.DONE:
+            return await _done(uow, refund, purchase, facts, at=at)
+    if refund.status is RefundStatus.ASKED and failed is not None:
+        return await _failed(uow, refund, purchase, failed, at=at)
+    if refund.status is RefundStatus.ASKED:
+        refund = refund.looked_at(at=at)
+        await uow.refunds.save(refund)
+    return Refunded(purchase, refund)
+
+
+async def _done(
+    uow: UnitOfWork, refund: Refund, purchase: Purchase, facts: RefundFacts, *, at: datetime
+) -> Refunded:
+    charge = await uow.charges.find(refund.charge)
+    assert charge is not None, "a refund is of a charge in the books"
+    clearing = (ledger.clearing(refund.gateway), refund.amount)
+    if refund.status is RefundStatus.FAILED:  # It was given again; now it is taken once more.
+        await uow.charges.save(charge.giving_back(refund.amount))
+        moves = [*await taken_from(uow, purchase, charge, refund.amount), clearing]
+        entry_id = f"refund {refund.id} done after all"
+    else:
+        moves = [(ledger.hold(refund.customer_id), -refund.amount), clearing]
+        entry_id = f"refund {refund.id} ended"
+    entry = ledger.entry_of(entry_id, "refund", moves, at=at, purchase_id=purchase.id)
+    await uow.ledger.post(entry)
+    await book_fee(uow, refund, facts, at=at)
+    refund = refund.ended(RefundStatus.DONE, at=at)
+    await uow.refunds.save(refund)
+    if charge.settled:
+        purchase = await gave_back(uow, purchase, refund.amount, at=at)
+    await tell(uow, purchase, refund.amount, entry.id, at=at)
+    return Refunded(purchase, refund)
+
+
+async def _failed(
+    uow: UnitOfWork, refund: Refund, purchase: Purchase, why: str, *, at: datetime
+) -> Refunded:
+    charge = await uow.charges.find(refund.charge)
+    assert charge is not None, "a refund is of a charge in the books"
+    moves = given_again(refund, purchase, settled=charge.settled)
+    entry = ledger.entry_of(
+        f"refund {refund.id} ended",
+        "refund_failed",
+        [(ledger.hold(refund.customer_id), -refund.amount), *moves],
+        at=at,
+        purchase_id=purchase.id,
+    )
+    await uow.ledger.post(entry)
+    await uow.charges.save(charge.kept_after_all(refund.amount))
+    refund = refund.ended(RefundStatus.FAILED, at=at)
+    await uow.refunds.save(refund)
+    await for_a_person(uow, CaseKind.REFUND, refund, at=at, why=why)
+    await uow.record(credited(refund.customer_id, refund.amount, entry.id, at=at))
+    return Refunded(purchase, refund)
+
+
+async def book_fee(uow: UnitOfWork, refund: Refund, facts: RefundFacts, *, at: datetime) -> None:
+    if facts.fee is None or not facts.fee.is_positive:
+        return
+    await uow.ledger.post(
+        ledger.transfer(
+            f"fee refund {refund.id}",
+            "fee",
+            facts.fee,
+            debit=ledger.fees(refund.gateway),
+            credit=ledger.clearing(refund.gateway),
+            at=at,
+        )
+    )
+
+
+async def for_a_person(
+    uow: UnitOfWork, kind: CaseKind, refund: Refund, *, at: datetime, why: str = ""
+) -> None:
+    told = {"refund": refund.id, "purchase_id": refund.purchase_id, "gateway": refund.gateway}
+    if why:
+        told["reason"] = why[:100]
+    cause = f"{kind} {refund.id}"
+    await uow.open_case(Case(f"case {cause}", kind, cause, at, told, refund.customer_id))
+
+
+async def gave_back(
+    uow: UnitOfWork, purchase: Purchase, amount: Money, *, at: datetime
+) -> Purchase:
+    """Of a purchase refunded wholly, the time that it added goes too."""
+    less = purchase.gave_back(amount)
+    await uow.purchases.save(less)
+    plan = less.plan
+    if less.refundable.is_positive or plan is None:
+        return less
+    assert plan.terms.period is not None, "a plan without a period is never sold"
+    subscription = await uow.subscriptions.get(less.customer_id)
+    shorter = subscription.without(plan, plan.terms.period, less.amount, at=at)
+    if shorter != subscription:
+        await uow.subscriptions.save(shorter)
+        told: dict[str, str | int] = {"purchase_id": less.id}
+        if shorter.period is not None:
+            told["period_end"] = shorter.period.end.isoformat()
+        await uow.record(
+            Event("subscription.shortened", less.customer_id, at, less.customer_id, told)
+        )
+    return less
+
+
+async def tell(
+    uow: UnitOfWork, purchase: Purchase, amount: Money, entry_id: str, *, at: datetime
+) -> None:
+    told: dict[str, str | int] = {
+        "amount_minor": amount.amount_minor,
+        "currency": amount.currency.code,
+        "entry_id": entry_id,
+    }
+    await uow.record(Event("purchase.refunded", purchase.id, at, purchase.customer_id, told))
+
+
+async def taken_from(uow: UnitOfWork, purchase: Purchase, charge: Charge, amount: Money) -> Moves:
+    """Where the money that goes back comes from: what is not there any more is owed."""
+    purse = await purse_of(uow, purchase.customer_id, amount.currency)
+    if not charge.settled:
+        return purse.given_up(amount)
+    match purchase.item:
+        case PlanItem(plan):
+            return [(ledger.revenue(plan.code), -amount)]
+        case Verification():
+            return purse.given_up(amount, from_bonus=True)
+        case _:
+            return purse.given_up(amount)
+
+
+def given_again(refund: Refund, purchase: Purchase, *, settled: bool) -> Moves:
+    """The reverse, when a refund failed. What was owed because of it is repaid from it at once."""
+    own = ledger.cash(refund.customer_id)
+    match purchase.item:
+        case PlanItem(plan) if settled:
+            return [(ledger.revenue(plan.code), refund.amount)]
+        case Verification() if settled:
+            own = ledger.bonus(refund.customer_id)
+        case _:
+            pass
+    return [(own, refund.amount)]
