@@ -60,7 +60,7 @@ opened twice. The memory is that a key is asked again, less the hour of margin, 
 """
 CLOCKS_DIFFER: Final = timedelta(minutes=5)
 PAGE_SIZE: Final = 100
-PAGES_MAX: Final = 100
+PAGES_MAX: Final = 300
 
 log = structlog.get_logger()
 
@@ -192,7 +192,7 @@ class TelegramStarsGateway(TelegramGateway):
         if unpaid is None or ours is None:
             return None
         until = ours.expires_at + CLOCKS_DIFFER
-        async for row in self._rows(ours.expires_at - TERM - CLOCKS_DIFFER, until):
+        async for row in self._rows(_begin_of(payment_id), until):
             if row.payment_id == payment_id and not row.is_refund:
                 facts = row.facts(self.name)
                 assert isinstance(facts, PaymentFacts)
@@ -222,16 +222,15 @@ class TelegramStarsGateway(TelegramGateway):
             payment_id=refund.payment_id,
             status=OutgoingStatus.DONE,
             amount=refund.amount,
+            charge_id=row.charge_id,
         )
 
     async def find_refunds(self, payment_id: PaymentId) -> list[RefundFacts]:
-        ours = our_payload(payment_id)
-        if ours is None:
-            return []
         found = []
-        async for row in self._rows(ours.expires_at - TERM - CLOCKS_DIFFER):
-            facts = row.facts(self.name)
-            if row.payment_id == payment_id and isinstance(facts, RefundFacts):
+        async for row in self._rows(_begin_of(payment_id)):
+            if row.payment_id == payment_id and row.is_refund:
+                facts = row.facts(self.name)
+                assert isinstance(facts, RefundFacts)
                 found.append(facts)
         return found
 
@@ -244,9 +243,7 @@ class TelegramStarsGateway(TelegramGateway):
 
     async def _row_of(self, payment_id: PaymentId, charge_id: str) -> StarRow | None:
         """Of the charge itself: a renewal is made long after the term of its payload."""
-        ours = our_payload(payment_id)
-        start = None if ours is None else ours.expires_at - TERM - CLOCKS_DIFFER
-        async for row in self._rows(start):
+        async for row in self._rows(_begin_of(payment_id)):
             if row.charge_id == charge_id and not row.is_refund:
                 return row
         return None
@@ -317,3 +314,9 @@ class TelegramStarsGateway(TelegramGateway):
         if not isinstance(rows, list) or not all(isinstance(one, Mapping) for one in rows):
             raise GatewayUnavailable(self.name)
         return rows
+
+
+def _begin_of(payment_id: PaymentId) -> datetime | None:
+    """Nothing about it was before then. None: its payload does not say."""
+    ours = our_payload(payment_id)
+    return None if ours is None else ours.expires_at - TERM - CLOCKS_DIFFER

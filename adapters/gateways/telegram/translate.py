@@ -192,6 +192,7 @@ class StarRow:
             payment_id=self.payment_id,
             status=OutgoingStatus.UNKNOWN if self.stars is None else OutgoingStatus.DONE,
             amount=self.stars or unreadable,
+            charge_id=self.charge_id,
         )
 
 
