@@ -185,7 +185,7 @@ def _sandbox(settings: Settings) -> tuple[Sandbox, SandboxClock] | None:
     clock = SandboxClock(state / "clock.json")
     sandbox = sandbox_app(
         base_url=settings.base_url,
-        webhook_url=f"{settings.base_url}/api/v1/billing/webhooks/yookassa/",
+        webhooks_url=f"{settings.base_url}/api/v1/billing/webhooks",
         clock=clock,
         state_dir=state,
         bot_token=settings.bot_token,

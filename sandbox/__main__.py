@@ -1,4 +1,4 @@
-"""The sandbox alone: `python -m sandbox --port 8081 --webhook-url http://127.0.0.1:8000/...`."""
+"""The sandbox alone: `python -m sandbox --port 8081 --webhooks-url http://127.0.0.1:8000/...`."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -15,13 +15,13 @@ def main() -> None:
     parser = ArgumentParser(prog="sandbox", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8081)
-    parser.add_argument("--webhook-url", required=True)
+    parser.add_argument("--webhooks-url", required=True)
     parser.add_argument("--state-dir", type=Path, help="where payments and chats outlive a restart")
     parser.add_argument("--bot-token", default=DEMO_BOT_TOKEN)
     asked = parser.parse_args()
     sandbox = sandbox_app(
         base_url=f"http://{asked.host}:{asked.port}",
-        webhook_url=asked.webhook_url,
+        webhooks_url=asked.webhooks_url,
         clock=SandboxClock(asked.state_dir and asked.state_dir / "clock.json"),
         state_dir=asked.state_dir,
         bot_token=asked.bot_token,

@@ -47,7 +47,7 @@ class Sandbox:
 def sandbox_app(
     *,
     base_url: str,
-    webhook_url: str,
+    webhooks_url: str,
     clock: SandboxClock,
     state_dir: Path | None = None,
     bot_token: str = DEMO_BOT_TOKEN,
@@ -57,7 +57,8 @@ def sandbox_app(
     lost_after_seconds: float = 0.0,
 ) -> Sandbox:
     """
-    `base_url` is where browsers find the host, such as `http://127.0.0.1:8000`.
+    `base_url` is where browsers find the host, such as `http://127.0.0.1:8000`; below
+    `webhooks_url` each gateway posts to its own name, such as `…/webhooks/yookassa/`.
 
     The sample Mini App's own backend finds Billhook at `api_url` (`base_url`'s, if not told), and
     says who it is by `api_key`. With a `state_dir`, payments and chats outlive a restart. `lost_after_seconds` is how long the fault
@@ -69,7 +70,7 @@ def sandbox_app(
     )
     yookassa = YooKassaDouble(
         rules,
-        webhook_url=webhook_url,
+        webhook_url=f"{webhooks_url}/yookassa/",
         now=clock.now,
         state_file=None if state_dir is None else state_dir / "yookassa.json",
         slow_seconds=slow_seconds,

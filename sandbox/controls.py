@@ -33,11 +33,10 @@ def control(
     kinds = tuple(statuses)
 
     async def endpoint(request: Request) -> JSONResponse:
+        fields = parsed(await request.body())
+        if not isinstance(fields, dict):
+            return JSONResponse({"error": "A JSON object is expected"}, 422)
         try:
-            fields = json.loads(await request.body() or "{}")
-            json.dumps(fields, ensure_ascii=False).encode()  # Half a surrogate pair is no text.
-            if not isinstance(fields, dict):
-                return JSONResponse({"error": "A JSON object is expected"}, 422)
             told = act(fields, **request.path_params)
         except kinds as error:
             status = next(one for kind, one in statuses.items() if isinstance(error, kind))
@@ -45,6 +44,18 @@ def control(
         return JSONResponse(told)
 
     return [Route(path + end, endpoint, methods=[method]) for end in ("", "/")]
+
+
+def parsed(body: bytes) -> object:
+    """JSON; an empty object for no body at all, None for what is not JSON, or nested too deep."""
+    if not body:
+        return {}
+    try:
+        found: object = json.loads(body)
+        json.dumps(found, ensure_ascii=False).encode()  # Half a surrogate pair is no text.
+    except (ValueError, RecursionError):
+        return None
+    return found
 
 
 def text_field(fields: dict[str, Any], name: str, default: str | None = None) -> str:

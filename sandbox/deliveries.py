@@ -60,15 +60,18 @@ class Deliveries:
     def delivered(self, notification_id: int) -> None:
         self._waiting.pop(notification_id, None)
 
-    def failed(self, notification_id: int, *, at: datetime) -> None:
+    def failed(self, notification_id: int, *, at: datetime) -> bool:
+        """Whether it is given up: nobody will be told any more."""
         one = self._waiting.get(notification_id)
         if one is None:
-            return
+            return False
         one.due_at = at + self.pauses[min(one.tries, len(self.pauses) - 1)]
         one.tries += 1
         one.waits_for_next = False
-        if one.due_at > one.gives_up_at:
+        is_over = one.due_at > one.gives_up_at
+        if is_over:
             del self._waiting[notification_id]
+        return is_over
 
     def snapshot(self) -> list[dict[str, Any]]:
         return [asdict(one) for one in self._waiting.values()]

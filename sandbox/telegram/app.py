@@ -1,13 +1,10 @@
 """HTTP round the rules of Telegram: the Bot API, the chat's page, the tester's controls."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import httpx
@@ -15,15 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from sandbox.clock import replace_file
 from sandbox.controls import (
-    Control,
-    LostResponse,
-    control,
     number_field,
-    plan_fault,
+    parsed,
     text_field,
 )
+from sandbox.double import HOST_STARTS_SECONDS, Double
 from sandbox.pages import page_routes
 from sandbox.telegram.chats import ChatIsClosed, NoSuchButton
 from sandbox.telegram.payment_controls import PAYMENT_REFUSALS, payment_controls
@@ -32,8 +26,6 @@ from sandbox.telegram.updates import Pending
 from sandbox.telegram.wire import Answer, Call, Json, bad_request
 
 WEBHOOK_TIMEOUT_SECONDS: Final = 30.0
-POLL_SECONDS: Final = 0.2
-HOST_STARTS_SECONDS: Final = 1.0
 SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - its name.
 REFUSALS: Final = PAYMENT_REFUSALS | {NoSuchButton: 404, ChatIsClosed: 409}
 CHAT_PAGE_MAY: Final = (
@@ -44,52 +36,33 @@ CHAT_PAGE_MAY: Final = (
 """Mini Apps, wherever they live, are the only thing from elsewhere, and in a frame of their own."""
 
 
-class TelegramDouble:
-    """
-    Mount `routes`, and keep `running` entered while they serve: it posts updates to the webhook.
-
-    With a `state_file`, an answered call is on disk before its answer leaves.
-    """
+class TelegramDouble(Double):
+    """Mount `routes`, and keep `running` entered while they serve: it posts updates to the webhook."""
 
     def __init__(
-        self,
-        rules: TelegramRules,
-        *,
-        now: Callable[[], datetime],
-        state_file: Path | None = None,
-        slow_seconds: float = 3.0,
-        lost_after_seconds: float = 0.0,
-        held_seconds_max: float = 2.0,
+        self, rules: TelegramRules, *, held_seconds_max: float = 2.0, **options: Any
     ) -> None:
         """A long poll is held for less than it asks for: a host that stops waits for its end."""
+        super().__init__("telegram", rules, refusals=REFUSALS, **options)
         self.rules = rules
-        self._now = now
-        self._state_file = state_file
-        self._slow_seconds = slow_seconds
-        self._lost_after_seconds = lost_after_seconds
         self._held_seconds_max = held_seconds_max
-        self._changed = asyncio.Event()
         self._sending: set[int] = set()
-        if state_file is not None and state_file.exists():
-            rules.restore(json.loads(state_file.read_text()))
-        self._changes_kept = rules.changes
-        user = "/telegram/users/{user_id:int}"
+        user = "users/{user_id:int}"
         self.routes: list[BaseRoute] = [
             Route("/telegram/bot{token}/{method}", self._api, methods=["GET", "POST"]),
             *page_routes("/telegram", Path(__file__).parent / "chat", CHAT_PAGE_MAY),
-            Route(f"{user}/chat", self._view, methods=["GET"]),
-            *self._control("/telegram/users", self._users, "GET"),
-            *self._control(f"{user}/messages", self._messages, "GET"),
-            *self._control(f"{user}/send", self._send),
-            *self._control(f"{user}/press", self._press),
-            *self._control(f"{user}/open", self._open),
-            *self._control(f"{user}/block", self._block),
-            *self._control(f"{user}/unblock", self._unblock),
-            *self._control(f"{user}/profile", self._profile),
-            *self._control(f"{user}/init_data", self._init_data),
-            *payment_controls(rules, now, self._control),
-            *self._control("/telegram/faults", self._plan_fault),
-            *self._control("/telegram/calls", self._calls, "GET"),
+            Route(f"/telegram/{user}/chat", self._view, methods=["GET"]),
+            *self.control("users", self._users, "GET"),
+            *self.control(f"{user}/messages", self._messages, "GET"),
+            *self.control(f"{user}/send", self._send),
+            *self.control(f"{user}/press", self._press),
+            *self.control(f"{user}/open", self._open),
+            *self.control(f"{user}/block", self._block),
+            *self.control(f"{user}/unblock", self._unblock),
+            *self.control(f"{user}/profile", self._profile),
+            *self.control(f"{user}/init_data", self._init_data),
+            *payment_controls(rules, self._now, self.control),
+            *self.shared_controls(),
         ]
 
     @asynccontextmanager
@@ -108,22 +81,17 @@ class TelegramDouble:
         try:
             params = await _params(request)
         except ValueError:
-            return _told(bad_request("can't parse the request's parameters").answer())
+            return await self.told(bad_request("can't parse the request's parameters").answer())
         call = Call(request.path_params["token"], request.path_params["method"], params)
         answer = self.rules.answer(call, at=self._now())
-        self._keep()
+        self.keep()
         held_until = asyncio.get_running_loop().time() + self._held_seconds_max
         while answer.held is not None and asyncio.get_running_loop().time() < held_until:
-            await self._change()
+            await self.change()
             if await request.is_disconnected():
                 return Response()  # Nobody hears it, and without the next offset nothing is lost.
             answer = self.rules.resume(answer.held, at=self._now())
-        if answer.slow:
-            await asyncio.sleep(self._slow_seconds)
-        if answer.lost:
-            await asyncio.sleep(self._lost_after_seconds)
-            return LostResponse()
-        return _told(answer)
+        return await self.told(answer, _headers(answer))
 
     # The chat's page.
 
@@ -140,14 +108,6 @@ class TelegramDouble:
         return JSONResponse(told | {"version": self.rules.changes})
 
     # The tester's controls.
-
-    def _control(self, path: str, act: Control, method: str = "POST") -> list[BaseRoute]:
-        def act_and_keep(fields: Json, **names: object) -> object:
-            told = act(fields, **names)
-            self._keep()
-            return told
-
-        return control(path, act_and_keep, method=method, refusals=REFUSALS)
 
     def _users(self, _fields: Json) -> Json:
         return {"items": [user.as_told for user in self.rules.users()]}
@@ -203,33 +163,7 @@ class TelegramDouble:
         )
         return {"init_data": init_data}
 
-    def _plan_fault(self, fields: Json) -> Json:
-        told = plan_fault(self.rules.faults, fields)
-        self.rules.changes += 1
-        return told
-
-    def _calls(self, _fields: Json) -> Json:
-        """The journal of the API, oldest first; `status` is null where the answer was lost."""
-        records = self.rules.calls
-        return {"items": [asdict(record) | {"at": record.at.isoformat()} for record in records]}
-
-    # Keeping, and posting.
-
-    def _keep(self) -> None:
-        if self.rules.changes == self._changes_kept:
-            return
-        if self._state_file is not None:
-            state = json.dumps(self.rules.snapshot(), default=datetime.isoformat)
-            replace_file(self._state_file, state)
-        self._changes_kept = self.rules.changes
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
-
-    async def _change(self) -> None:
-        """Waits for the next change, and no longer than a moment: the clock may be moved."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(POLL_SECONDS):
-                await self._changed.wait()
+    # Posting.
 
     async def _post_updates(self) -> None:
         timeout = httpx.Timeout(WEBHOOK_TIMEOUT_SECONDS, pool=None)
@@ -248,7 +182,7 @@ class TelegramDouble:
                     if one.id not in self._sending:
                         self._sending.add(one.id)
                         sending.create_task(self._post(client, webhook, one))
-                await self._change()
+                await self.change()
 
     async def _post(self, client: httpx.AsyncClient, webhook: Webhook, update: Pending) -> None:
         headers = {SECRET_HEADER: webhook.secret_token} if webhook.secret_token else {}
@@ -270,12 +204,11 @@ class TelegramDouble:
         else:
             self.rules.delivered(update.id)
         self._sending.discard(update.id)
-        self._keep()
+        self.keep()
 
 
-def _told(answer: Answer) -> JSONResponse:
-    headers = {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
-    return JSONResponse(answer.body, answer.status, headers)
+def _headers(answer: Answer) -> dict[str, str]:
+    return {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
 
 
 async def _params(request: Request) -> Json:
@@ -284,8 +217,7 @@ async def _params(request: Request) -> Json:
     params: Json = dict(request.query_params)
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        given = json.loads(body or b"{}")
-        json.dumps(given, ensure_ascii=False).encode()  # Half a surrogate pair is no text.
+        given = parsed(body)
         if not isinstance(given, dict):
             raise ValueError("not an object")
         return params | given

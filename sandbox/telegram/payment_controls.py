@@ -19,7 +19,7 @@ def payment_controls(
     now: Callable[[], datetime],
     control: Callable[[str, Control, str], list[BaseRoute]],
 ) -> list[BaseRoute]:
-    """`control` makes the routes of one: its path, what it does, its method."""
+    """`control` makes the routes of one: its path below the double's name, its deed, its method."""
 
     def pay(fields: Json, slug: str) -> Json:
         """`{"user_id": 1001}`: whoever has the link, or was sent a copy of the message."""
@@ -51,11 +51,11 @@ def payment_controls(
         state = text_field(fields, "state")
         return payments.change_subscription(charge_id, state, at=now())
 
-    charge = "/telegram/stars/{charge_id}"
+    charge = "stars/{charge_id}"
     return [
-        *control("/telegram/invoices/{slug}", invoice, "GET"),
-        *control("/telegram/invoices/{slug}/pay", pay, "POST"),
-        *control("/telegram/stars", charges, "GET"),
+        *control("invoices/{slug}", invoice, "GET"),
+        *control("invoices/{slug}/pay", pay, "POST"),
+        *control("stars", charges, "GET"),
         *control(f"{charge}/refund", refund, "POST"),
         *control(f"{charge}/renew", renew, "POST"),
         *control(f"{charge}/subscription", subscription, "POST"),

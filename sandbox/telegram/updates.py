@@ -4,14 +4,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from sandbox.deliveries import OVERTAKEN_BY, OVERTAKEN_WITHIN
 from sandbox.faults import Faults
 from sandbox.telegram.wire import Json
 
 FIRST_UPDATE_ID: Final = 900_000_001
 PAUSE_MAX_SECONDS: Final = 60
 RETRY_AFTER_MAX_SECONDS: Final = 3600
-OVERTAKEN_BY: Final = timedelta(seconds=0.5)
-OVERTAKEN_WITHIN: Final = timedelta(seconds=5)
 
 
 @dataclass(slots=True)

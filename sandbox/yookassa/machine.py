@@ -5,7 +5,8 @@ No network, no clock, no chance: time is the argument `at` (aware UTC, never goi
 from a seed. A copy by `copy.deepcopy` lives on alone.
 """
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -191,6 +192,10 @@ class PaymentMachine:
     def failed(self, notification_id: int, *, at: datetime) -> None:
         self._deliveries.failed(notification_id, at=at)
         self.changes += 1
+
+    def signed(self, notification: Notification, _at: datetime) -> tuple[bytes, Mapping[str, str]]:
+        """Nothing proves them: the receiver looks at the sender's address, and asks back."""
+        return json.dumps(notification.body, ensure_ascii=False).encode(), {}
 
     def next_event_at(self) -> datetime | None:
         """When the next notification or expiry is due; None if nothing is to come."""

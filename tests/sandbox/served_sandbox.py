@@ -43,7 +43,7 @@ def serve(state_dir: Path | None = None, **settings) -> Iterator[Served]:
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     sandbox = sandbox_app(
         base_url=url,
-        webhook_url=f"{url}/hooks",
+        webhooks_url=f"{url}/hooks",
         clock=SandboxClock(state_dir and state_dir / "clock.json"),
         state_dir=state_dir,
         **settings,
@@ -54,7 +54,7 @@ def serve(state_dir: Path | None = None, **settings) -> Iterator[Served]:
         served.hooks.append(await request.json())
         return Response(status_code=served.hook_status, headers=served.hook_answer_headers)
 
-    routes = [Mount("/sandbox", sandbox.app), Route("/hooks", receive, methods=["POST"])]
+    routes = [Mount("/sandbox", sandbox.app), Route("/hooks/yookassa/", receive, methods=["POST"])]
     host = Starlette(routes=routes, lifespan=lambda _app: sandbox.running())
     with (
         httpx.Client(base_url=url, trust_env=False, timeout=10) as client,

@@ -216,3 +216,10 @@ def test_the_first_page_shows_payments_and_what_may_go_wrong(served):
 
     assert f'href="yookassa/checkout/{payment_id}"' in page
     assert "timeout_after_acting: 0" in page
+
+
+@pytest.mark.parametrize("path", ["yookassa/faults", "telegram/users/1001/send", "clock/advance"])
+def test_controls_refuse_what_is_nested_too_deep(served, path):
+    answer = served.client.post(f"/sandbox/{path}", content="[" * 100_000 + "]" * 100_000)
+
+    assert answer.status_code == 422

@@ -175,10 +175,10 @@ def new_shop(
         if request.param == "postgres":
             url = _new_database(request.getfixturevalue("postgres_admin_url"), folder.name)
         shop = Shop(folder, url)
-        webhook_url = f"http://127.0.0.1:{shop.ports[0]}/api/v1/billing/webhooks/yookassa/"
+        webhooks_url = f"http://127.0.0.1:{shop.ports[0]}/api/v1/billing/webhooks"
         double = subprocess.Popen(
             [sys.executable, "-m", "sandbox", "--port", str(shop.ports[1]),
-             "--webhook-url", webhook_url]
+             "--webhooks-url", webhooks_url]
         )  # fmt: skip
         shops.append((shop, double))
         _until_answered(shop.double)
