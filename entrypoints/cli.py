@@ -1,17 +1,24 @@
 """The command line: start, migrate, and the operator's own commands."""
 
-import asyncio
 import base64
 import os
 import secrets
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from core.domain.errors import BillingError
+from entrypoints.command_line import DataDir, read, run_to_end
+from entrypoints.operator_cli import (
+    audit_cli,
+    cases_cli,
+    customers_cli,
+    inbox_cli,
+    purchases_cli,
+    wallet_cli,
+)
 
 cli = typer.Typer(
     name="billhook",
@@ -22,17 +29,19 @@ cli = typer.Typer(
 )
 catalog_cli = typer.Typer(help="The catalog of plans.", no_args_is_help=True)
 keys_cli = typer.Typer(help="API keys of your own backend.", no_args_is_help=True)
-customers_cli = typer.Typer(help="Customers of yours.", no_args_is_help=True)
 books_cli = typer.Typer(help="The ledger.", no_args_is_help=True)
 cli.add_typer(catalog_cli, name="catalog")
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(customers_cli, name="customers")
+cli.add_typer(wallet_cli, name="wallet")
+cli.add_typer(purchases_cli, name="purchases")
+cli.add_typer(cases_cli, name="cases")
+cli.add_typer(inbox_cli, name="inbox")
+cli.add_typer(audit_cli, name="audit")
 cli.add_typer(books_cli, name="books")
 
-DataDir = Annotated[Path | None, typer.Option(help="Folder of the database file.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535)]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
-Reason = Annotated[str, typer.Option(help="Kept in the history; name nobody in it.")]
 CatalogPath = Annotated[Path | None, typer.Option("--catalog", help="The catalog file.")]
 
 
@@ -51,24 +60,6 @@ def main() -> None:
         sys.exit(f"billhook: {(error.__doc__ or '').strip()}\n{error}")
 
 
-def _settings(**overrides: object) -> Any:
-    from entrypoints.logs import configure_logs  # noqa: PLC0415
-    from entrypoints.settings import read_settings, unknown_variables  # noqa: PLC0415
-
-    settings = read_settings(**overrides)
-    configure_logs(settings.log_level, for_people=settings.is_development)
-    for name in unknown_variables():
-        typer.echo(f"warning: {name} is not a setting of this version", err=True)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    return settings
-
-
-def _run(work: Coroutine[Any, Any, int | None]) -> None:
-    code = asyncio.run(work)
-    if code:
-        raise typer.Exit(code)
-
-
 @cli.command()
 def run(
     host: Host = None, port: Port = None, data_dir: DataDir = None, catalog: CatalogPath = None
@@ -76,7 +67,7 @@ def run(
     """Everything in one process: web, bot, jobs and, in development, the sandbox."""
     from entrypoints import commands  # noqa: PLC0415
 
-    settings = _settings(host=host, port=port, data_dir=data_dir, catalog=catalog)
+    settings = read(host=host, port=port, data_dir=data_dir, catalog=catalog)
     commands.prepare(settings)
     typer.echo(commands.welcome(settings))
     commands.serve(settings, whole=True)
@@ -87,7 +78,7 @@ def web(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
     """The web alone, and Telegram's webhook; jobs are worked off by `billhook worker`."""
     from entrypoints import commands  # noqa: PLC0415
 
-    commands.serve(_settings(host=host, port=port, data_dir=data_dir), whole=False)
+    commands.serve(read(host=host, port=port, data_dir=data_dir), whole=False)
 
 
 @cli.command()
@@ -95,7 +86,7 @@ def bot(data_dir: DataDir = None) -> None:
     """The bot alone, asking Telegram for updates. One at a time; a second one waits."""
     from entrypoints import commands  # noqa: PLC0415
 
-    _run(commands.answer_chats(_settings(data_dir=data_dir)))
+    run_to_end(commands.answer_chats(read(data_dir=data_dir)))
 
 
 @cli.command()
@@ -103,7 +94,7 @@ def worker(data_dir: DataDir = None) -> None:
     """The jobs alone: settling, watching, expiring. One at a time; a second one waits."""
     from entrypoints import commands  # noqa: PLC0415
 
-    _run(commands.work_off(_settings(data_dir=data_dir)))
+    run_to_end(commands.work_off(read(data_dir=data_dir)))
 
 
 @cli.command()
@@ -111,7 +102,7 @@ def migrate(data_dir: DataDir = None) -> None:
     """Bring the database to this version's revision. Safe to repeat."""
     from entrypoints import commands  # noqa: PLC0415
 
-    typer.echo(f"database at revision {commands.migrate_database(_settings(data_dir=data_dir))}")
+    typer.echo(f"database at revision {commands.migrate_database(read(data_dir=data_dir))}")
 
 
 @cli.command()
@@ -119,7 +110,7 @@ def doctor(data_dir: DataDir = None) -> None:
     """Look for what is wrong, and say what to do about it."""
     from entrypoints import commands  # noqa: PLC0415
 
-    _run(commands.examine(_settings(data_dir=data_dir)))
+    run_to_end(commands.examine(read(data_dir=data_dir)))
 
 
 @catalog_cli.command("check")
@@ -127,7 +118,7 @@ def catalog_check(catalog: CatalogPath = None) -> None:
     """Read the file and say what is wrong with it, without a database."""
     from entrypoints import commands  # noqa: PLC0415
 
-    commands.check_catalog(_settings(catalog=catalog))
+    commands.check_catalog(read(catalog=catalog))
 
 
 @catalog_cli.command("diff")
@@ -135,7 +126,7 @@ def catalog_diff(catalog: CatalogPath = None, data_dir: DataDir = None) -> None:
     """What applying the file would change."""
     from entrypoints import commands  # noqa: PLC0415
 
-    _run(commands.change_catalog(_settings(catalog=catalog, data_dir=data_dir), dry=True))
+    run_to_end(commands.change_catalog(read(catalog=catalog, data_dir=data_dir), dry=True))
 
 
 @catalog_cli.command("apply")
@@ -143,7 +134,7 @@ def catalog_apply(catalog: CatalogPath = None, data_dir: DataDir = None) -> None
     """Put the file in force. Whoever bought a plan keeps the terms agreed on."""
     from entrypoints import commands  # noqa: PLC0415
 
-    _run(commands.change_catalog(_settings(catalog=catalog, data_dir=data_dir), dry=False))
+    run_to_end(commands.change_catalog(read(catalog=catalog, data_dir=data_dir), dry=False))
 
 
 @keys_cli.command("create")
@@ -157,7 +148,7 @@ def keys_create(
     """Make a key and show it once. The same name again replaces it."""
     from entrypoints import commands  # noqa: PLC0415
 
-    _run(commands.create_key(_settings(data_dir=data_dir), name, scope or []))
+    run_to_end(commands.create_key(read(data_dir=data_dir), name, scope or []))
 
 
 @keys_cli.command("list")
@@ -165,7 +156,7 @@ def keys_list(data_dir: DataDir = None) -> None:
     """Names, scopes and state; never the keys."""
     from entrypoints import commands  # noqa: PLC0415
 
-    _run(commands.list_keys(_settings(data_dir=data_dir)))
+    run_to_end(commands.list_keys(read(data_dir=data_dir)))
 
 
 @keys_cli.command("revoke")
@@ -173,7 +164,7 @@ def keys_revoke(name: str, data_dir: DataDir = None) -> None:
     """Refuse this key from now on."""
     from entrypoints import commands  # noqa: PLC0415
 
-    _run(commands.revoke_key(_settings(data_dir=data_dir), name))
+    run_to_end(commands.revoke_key(read(data_dir=data_dir), name))
 
 
 @keys_cli.command("data")
@@ -183,25 +174,9 @@ def keys_data() -> None:
     typer.echo(f"BILLHOOK_DATA_KEY={base64.urlsafe_b64encode(os.urandom(32)).decode()}")
 
 
-@customers_cli.command("block")
-def customers_block(ref: str, reason: Reason, data_dir: DataDir = None) -> None:
-    """Serve a customer (telegram:…, external:… or cus_…) no longer: no sign-in, no purchase."""
-    from entrypoints import commands  # noqa: PLC0415
-
-    _run(commands.block_customer(_settings(data_dir=data_dir), ref, reason))
-
-
-@customers_cli.command("unblock")
-def customers_unblock(ref: str, reason: Reason, data_dir: DataDir = None) -> None:
-    """Serve a customer again."""
-    from entrypoints import commands  # noqa: PLC0415
-
-    _run(commands.unblock_customer(_settings(data_dir=data_dir), ref, reason))
-
-
 @books_cli.command("check")
 def books_check(data_dir: DataDir = None) -> None:
     """Prove that the books hold: entries balance, balances equal their postings, and so on."""
     from entrypoints import commands  # noqa: PLC0415
 
-    _run(commands.check_the_books(_settings(data_dir=data_dir)))
+    run_to_end(commands.check_the_books(read(data_dir=data_dir)))

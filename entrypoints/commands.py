@@ -20,7 +20,6 @@ from adapters.persistence.sql.books import check_books
 from adapters.persistence.sql.migrate import migrate
 from adapters.telegram.ways_in import open_bot
 from core.domain.credentials import Scope, UnknownScope
-from core.domain.customer import customer_ref
 from core.domain.errors import BillingError
 from core.domain.payment import PaymentId
 from core.use_cases.catalogs import CatalogDiff
@@ -230,22 +229,6 @@ async def revoke_key(settings: Settings, name: str) -> int:
     async with opened(settings) as parts:
         await parts.billing.revoke_key(name)
     typer.echo(f"{name} is refused from now on")
-    return 0
-
-
-async def block_customer(settings: Settings, ref: str, reason: str) -> int:
-    async with opened(settings) as parts:
-        customer_id = await parts.billing.find_customer(customer_ref(ref))
-        await parts.billing.block_customer(customer_id, reason=reason)
-    typer.echo(f"{customer_id} is not served from now on; money that arrives is still booked")
-    return 0
-
-
-async def unblock_customer(settings: Settings, ref: str, reason: str) -> int:
-    async with opened(settings) as parts:
-        customer_id = await parts.billing.find_customer(customer_ref(ref))
-        await parts.billing.unblock_customer(customer_id, reason=reason)
-    typer.echo(f"{customer_id} is served again")
     return 0
 
 

@@ -9,9 +9,9 @@ from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Store
 from core.use_cases.billing import Billing
-from core.use_cases.buying import PayWaiting, StartDeposit
+from core.use_cases.buying import AddCheckout, PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
-from core.use_cases.checkouts import AddCheckout, WatchCheckout
+from core.use_cases.checkouts import WatchCheckout
 from core.use_cases.customers import (
     BlockCustomer,
     FindCustomer,
@@ -19,9 +19,20 @@ from core.use_cases.customers import (
     ShowAccount,
     UnblockCustomer,
 )
+from core.use_cases.escrows import (
+    DisputePart,
+    FundEscrow,
+    OpenEscrow,
+    RefundPart,
+    ReleaseDue,
+    ReleasePart,
+    ResolveEscrow,
+    ShowEscrows,
+)
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
+from core.use_cases.operators import CloseCase, ListCases, ReplayNotice, ShowAudit
 from core.use_cases.pre_checkout import AllowPayment
 from core.use_cases.purchases import (
     CancelPurchase,
@@ -104,6 +115,16 @@ class Container(containers.DeclarativeContainer):
     show_statement = providers.Factory(ShowStatement, store=store, now=now)
     adjust_wallet = providers.Factory(AdjustWallet, store=store, now=now, new_id=new_id)
 
+    open_escrow = providers.Factory(OpenEscrow, store=store, now=now, new_id=new_id)
+    fund_escrow = providers.Factory(
+        FundEscrow, store=store, gateways=gateways, now=now, new_id=new_id
+    )
+    release_part = providers.Factory(ReleasePart, store=store, now=now)
+    refund_part = providers.Factory(RefundPart, store=store, now=now)
+    dispute_part = providers.Factory(DisputePart, store=store, now=now)
+    resolve_escrow = providers.Factory(ResolveEscrow, store=store, now=now)
+    show_escrows = providers.Factory(ShowEscrows, store=store, now=now)
+
     allow_payment = providers.Factory(AllowPayment, store=store, now=now)
     take_in_webhook = providers.Factory(
         TakeInWebhook, store=store, gateways=gateways, now=now, new_id=new_id
@@ -124,8 +145,13 @@ class Container(containers.DeclarativeContainer):
     )
     expire_purchase = providers.Factory(ExpirePurchase, store=store, gateways=gateways, now=now)
     expire_hold = providers.Factory(ExpireHold, store=store, now=now)
+    release_due = providers.Factory(ReleaseDue, store=store, now=now)
     end_period = providers.Factory(EndPeriod, store=store, now=now)
 
+    list_cases = providers.Factory(ListCases, store=store)
+    close_case = providers.Factory(CloseCase, store=store, now=now)
+    replay_notice = providers.Factory(ReplayNotice, store=store, now=now)
+    show_audit = providers.Factory(ShowAudit, store=store)
     diff_catalog = providers.Factory(DiffCatalog, store=store)
     apply_catalog = providers.Factory(ApplyCatalog, store=store, now=now, new_id=new_id)
     show_catalog = providers.Factory(ShowCatalog, store=store)
@@ -161,6 +187,13 @@ class Container(containers.DeclarativeContainer):
         pay_waiting=pay_waiting,
         show_statement=show_statement,
         adjust_wallet=adjust_wallet,
+        open_escrow=open_escrow,
+        fund_escrow=fund_escrow,
+        release_part=release_part,
+        refund_part=refund_part,
+        dispute_part=dispute_part,
+        resolve_escrow=resolve_escrow,
+        show_escrows=show_escrows,
         allow_payment=allow_payment,
         take_in_webhook=take_in_webhook,
         settle_payment=settle_payment,
@@ -171,7 +204,12 @@ class Container(containers.DeclarativeContainer):
         watch_checkout=watch_checkout,
         expire_purchase=expire_purchase,
         expire_hold=expire_hold,
+        release_due=release_due,
         end_period=end_period,
+        list_cases=list_cases,
+        close_case=close_case,
+        replay_notice=replay_notice,
+        show_audit=show_audit,
         diff_catalog=diff_catalog,
         apply_catalog=apply_catalog,
         show_catalog=show_catalog,

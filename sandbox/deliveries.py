@@ -60,18 +60,17 @@ class Deliveries:
     def delivered(self, notification_id: int) -> None:
         self._waiting.pop(notification_id, None)
 
-    def failed(self, notification_id: int, *, at: datetime) -> bool:
-        """Whether it is given up: nobody will be told any more."""
+    def failed(self, notification_id: int, *, at: datetime) -> Notification | None:
+        """The notification, if it is given up: nobody will be told any more."""
         one = self._waiting.get(notification_id)
         if one is None:
-            return False
+            return None
         one.due_at = at + self.pauses[min(one.tries, len(self.pauses) - 1)]
         one.tries += 1
         one.waits_for_next = False
-        is_over = one.due_at > one.gives_up_at
-        if is_over:
-            del self._waiting[notification_id]
-        return is_over
+        if one.due_at <= one.gives_up_at:
+            return None
+        return self._waiting.pop(notification_id)
 
     def snapshot(self) -> list[dict[str, Any]]:
         return [asdict(one) for one in self._waiting.values()]

@@ -16,9 +16,9 @@ from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import HeldElsewhere, NewId, Now, Store
 from core.use_cases.billing import Billing
-from core.use_cases.buying import PayWaiting, StartDeposit
+from core.use_cases.buying import AddCheckout, PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
-from core.use_cases.checkouts import AddCheckout, WatchCheckout
+from core.use_cases.checkouts import WatchCheckout
 from core.use_cases.customers import (
     BlockCustomer,
     FindCustomer,
@@ -26,9 +26,20 @@ from core.use_cases.customers import (
     ShowAccount,
     UnblockCustomer,
 )
+from core.use_cases.escrows import (
+    DisputePart,
+    FundEscrow,
+    OpenEscrow,
+    RefundPart,
+    ReleaseDue,
+    ReleasePart,
+    ResolveEscrow,
+    ShowEscrows,
+)
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
+from core.use_cases.operators import CloseCase, ListCases, ReplayNotice, ShowAudit
 from core.use_cases.pre_checkout import AllowPayment
 from core.use_cases.purchases import (
     CancelPurchase,
@@ -108,6 +119,13 @@ def wired(outside: Outside) -> Billing:
         pay_waiting=PayWaiting(store, now),
         show_statement=ShowStatement(store, now),
         adjust_wallet=AdjustWallet(store, now, new_id),
+        open_escrow=OpenEscrow(store, now, new_id),
+        fund_escrow=FundEscrow(store, gateways, now, new_id),
+        release_part=ReleasePart(store, now),
+        refund_part=RefundPart(store, now),
+        dispute_part=DisputePart(store, now),
+        resolve_escrow=ResolveEscrow(store, now),
+        show_escrows=ShowEscrows(store, now),
         allow_payment=AllowPayment(store, now),
         take_in_webhook=TakeInWebhook(store, gateways, now, new_id),
         settle_payment=SettlePayment(store, gateways, now),
@@ -118,7 +136,12 @@ def wired(outside: Outside) -> Billing:
         watch_checkout=WatchCheckout(store, gateways, now, new_id),
         expire_purchase=ExpirePurchase(store, gateways, now),
         expire_hold=ExpireHold(store, now),
+        release_due=ReleaseDue(store, now),
         end_period=EndPeriod(store, now),
+        list_cases=ListCases(store),
+        close_case=CloseCase(store, now),
+        replay_notice=ReplayNotice(store, now),
+        show_audit=ShowAudit(store),
         diff_catalog=DiffCatalog(store),
         apply_catalog=ApplyCatalog(store, now, new_id),
         show_catalog=ShowCatalog(store),

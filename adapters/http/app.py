@@ -22,8 +22,10 @@ from adapters.http.customer_routes import (
 from adapters.http.documents import document_routes
 from adapters.http.edge import Edge
 from adapters.http.operations import Operation, routes
+from adapters.http.operator_routes import operator_operations
 from adapters.http.problems import ANSWERS_TO_ERRORS, FrontDoor, problem_page
 from adapters.http.public_routes import public_operations
+from adapters.http.wallet_routes import wallet_operations
 
 TITLE: Final = "Billhook"
 VERSION: Final = "0.1.0"
@@ -45,7 +47,12 @@ class Health:
 
 def operations() -> list[Operation]:
     """Everything under `/api/v1/billing`, in the order that the documentation tells it."""
-    return [*public_operations(), *customer_operations()]
+    return [
+        *public_operations(),
+        *customer_operations(),
+        *wallet_operations(),
+        *operator_operations(),
+    ]
 
 
 def web_app(

@@ -1,5 +1,6 @@
 """JSON bodies: what clients send and what they are told."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from adapters.locales.display import money_text
 from core.domain.checkout import CheckoutStatus
 from core.domain.credentials import Session
 from core.domain.item import Deposit, EscrowShare, PlanItem, Verification
-from core.domain.money import Money
+from core.domain.money import AMOUNT_MINOR_MAX, Money
 from core.domain.plan import PlanVersion
 from core.domain.purchase import Purchase, PurchaseStatus
 from core.domain.usage_quota import (
@@ -40,6 +41,20 @@ ContactText = Annotated[
     ),
 ]
 ReturnUrl = Annotated[str, Field(pattern=r"^[!-~]{1,2048}$")]
+
+
+class MoneyRequest(Closed):
+    """In minor units of the currency: 500.00 PHP is 50000."""
+
+    amount_minor: Annotated[int, Field(ge=-AMOUNT_MINOR_MAX, le=AMOUNT_MINOR_MAX)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3,8}$")]
+
+    def money(self) -> Money:
+        """
+        Raises:
+            UnknownCurrency
+        """
+        return Money.of(self.amount_minor, self.currency)
 
 
 class PurchaseRequest(Closed):
@@ -185,6 +200,8 @@ class WalletBody(BaseModel):
     balances: list[MoneyBody]
     bonus: list[MoneyBody]
     held: list[MoneyBody]
+    escrow: list[MoneyBody]
+    owed: list[MoneyBody]
     withdrawable: list[MoneyBody]
 
 
@@ -277,7 +294,6 @@ def body_from_account(account: Account) -> MeBody:
     customer = standing.customer
     subscription = standing.subscription.at(account.at)
     plan = standing.plan(account.at)
-    cash = [body_from_money(one, language) for one in account.cash]
     return MeBody(
         customer=CustomerBody(
             id=customer.id,
@@ -297,12 +313,23 @@ def body_from_account(account: Account) -> MeBody:
             activation=subscription.activation,
         ),
         usage={quota.key.feature: body_from_quota(quota) for quota in account.quotas},
-        wallet=WalletBody(
-            balances=cash,
-            bonus=[body_from_money(one, language) for one in account.bonus],
-            held=[body_from_money(one, language) for one in account.held],
-            withdrawable=cash,
-        ),
+        wallet=body_from_wallet(account),
+    )
+
+
+def body_from_wallet(account: Account) -> WalletBody:
+    language = account.standing.customer.language
+
+    def bodies(amounts: Iterable[Money]) -> list[MoneyBody]:
+        return [body_from_money(one, language) for one in amounts]
+
+    return WalletBody(
+        balances=bodies(account.cash),
+        bonus=bodies(account.bonus),
+        held=bodies(account.held),
+        escrow=bodies(account.escrow),
+        owed=bodies(account.owed),
+        withdrawable=bodies(account.withdrawable),
     )
 
 

@@ -57,6 +57,7 @@ from core.use_cases.checkouts import ReceiptContactMissing
 from core.use_cases.grouping import TooManyAsks
 from core.use_cases.purchases import PreviewOutdated
 from core.use_cases.quotas import Ask
+from core.use_cases.wallet import WalletTooLow
 
 ROOT: Final = "/api/v1/billing"
 SESSION: Final = "session"
@@ -217,15 +218,16 @@ async def release_hold(request: Request, params: HoldPath) -> EndedHoldBody:
 
 _OF_INIT_DATA: Final = (InitDataNotTrusted, InitDataTooOld, SignedOutBefore, CustomerNotFound)
 _OF_THE_COOKIE: Final = (OriginNotListed, CsrfTokenNotValid)
-_OF_THE_CLAIM: Final = (KeyUsedOtherwise, StillRunning)
-_OF_THE_OFFER: Final = (PlanNotFound, PlanNotForSale, GatewayNotFound)
-_OF_THE_LIMITS: Final = (TooManyRequests, LimitsAway)
-_OF_THE_GATEWAY: Final = (CheckoutDeclined, GatewayUnavailable, ReceiptContactMissing)
+OF_THE_CLAIM: Final = (KeyUsedOtherwise, StillRunning)
+OF_THE_OFFER: Final = (PlanNotFound, PlanNotForSale, GatewayNotFound)
+OF_THE_WALLET: Final = (WalletTooLow,)
+OF_THE_LIMITS: Final = (TooManyRequests, LimitsAway)
+OF_THE_GATEWAY: Final = (CheckoutDeclined, GatewayUnavailable, ReceiptContactMissing)
 
 Endpoint = Callable[..., Awaitable[Answer]]
 
 
-def _for_both(
+def for_both(
     method: str,
     path: str,
     endpoint: Endpoint,
@@ -263,7 +265,7 @@ def _for_both(
         leads_to=leads_to,
         **models,
     )
-    hosted = _hosted(
+    hosted = hosted_operation(
         method,
         f"/customers/{{ref}}{path if key_path is None else key_path}",
         endpoint,
@@ -279,7 +281,7 @@ def _for_both(
     return [own, hosted]
 
 
-def _hosted(
+def hosted_operation(
     method: str,
     path: str,
     endpoint: Endpoint,
@@ -375,42 +377,43 @@ def customer_operations() -> list[Operation]:
         "headers": IdempotencyHeader,
         "opens_a_checkout": True,
         "errors": (
-            *_OF_THE_CLAIM,
-            *_OF_THE_OFFER,
-            *_OF_THE_GATEWAY,
-            *_OF_THE_LIMITS,
+            *OF_THE_CLAIM,
+            *OF_THE_OFFER,
+            *OF_THE_WALLET,
+            *OF_THE_GATEWAY,
+            *OF_THE_LIMITS,
             CustomerBlocked,
             ReturnUrlNotListed,
         ),
     }
     return [
-        *_for_both("GET", "/me/", show_me, "Who I am, what I have, what I used", MeBody,
+        *for_both("GET", "/me/", show_me, "Who I am, what I have, what I used", MeBody,
                    key_path="/", scope=Scope.CUSTOMERS),
-        *_for_both("POST", "/purchases/preview/", preview_purchase,
+        *for_both("POST", "/purchases/preview/", preview_purchase,
                    "What a purchase would cost and do", PreviewBody,
-                   body=PreviewRequest, errors=(*_OF_THE_OFFER, CustomerBlocked)),
-        *_for_both("POST", "/purchases/", start_purchase,
+                   body=PreviewRequest, errors=(*OF_THE_OFFER, CustomerBlocked)),
+        *for_both("POST", "/purchases/", start_purchase,
                    "Buy a plan: agree on the price and get an address to pay at", PurchaseBody,
                    body=PurchaseRequest,
                    leads_to=("show_purchase", "add_checkout", "cancel_purchase"),
                    **{**started, "errors": (*started["errors"], PreviewOutdated)}),
-        *_for_both("GET", "/purchases/", list_purchases, "Purchases, the newest first",
+        *for_both("GET", "/purchases/", list_purchases, "Purchases, the newest first",
                    PurchasesBody, query=PageQuery, errors=(PurchaseNotFound,)),
-        *_for_both("GET", "/purchases/{purchase_id}/", show_purchase, "One purchase", PurchaseBody,
+        *for_both("GET", "/purchases/{purchase_id}/", show_purchase, "One purchase", PurchaseBody,
                    params=PurchasePath, errors=(PurchaseNotFound,)),
-        *_for_both("POST", "/purchases/{purchase_id}/checkouts/", add_checkout,
+        *for_both("POST", "/purchases/{purchase_id}/checkouts/", add_checkout,
                    "Another way to pay an open purchase", PurchaseBody, params=PurchasePath,
                    body=CheckoutRequest,
                    **{**started,
                       "errors": (*started["errors"], PurchaseNotFound, PurchaseNotPending)}),
-        *_for_both("POST", "/purchases/{purchase_id}/cancel/", cancel_purchase,
+        *for_both("POST", "/purchases/{purchase_id}/cancel/", cancel_purchase,
                    "Give up an open purchase", PurchaseBody, params=PurchasePath,
                    errors=(PurchaseNotFound, PurchaseNotPending)),
-        _hosted("POST", "/customers/{ref}/usage/{feature}/consume/", consume_quota,
+        hosted_operation("POST", "/customers/{ref}/usage/{feature}/consume/", consume_quota,
                 "Use a feature, if the quota allows it", DecisionBody, scope=Scope.USAGE,
                 params=FeaturePath, body=ConsumeRequest,
                 errors=(FeatureNotFound, RequestIdUsedOtherwise, TooManyAsks)),
-        _hosted("POST", "/customers/{ref}/usage/{feature}/holds/", hold_quota,
+        hosted_operation("POST", "/customers/{ref}/usage/{feature}/holds/", hold_quota,
                 "Hold units for work that may fail, if the quota allows it", HoldBody,
                 scope=Scope.USAGE, params=FeaturePath, body=HoldRequest,
                 errors=(FeatureNotFound, RequestIdUsedOtherwise, TooManyAsks)),

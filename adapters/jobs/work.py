@@ -5,6 +5,7 @@ from typing import Final
 
 from core.domain.checkout import CheckoutId
 from core.domain.customer import CustomerId
+from core.domain.item import EscrowId
 from core.domain.ledger import EntryId
 from core.domain.payment import PaymentId
 from core.domain.plan import GatewayName, PlanCode
@@ -19,6 +20,7 @@ from core.use_cases.consequences import (
     EXPIRE_HOLD,
     EXPIRE_PURCHASE,
     PAY_WAITING,
+    RELEASE_ESCROW,
     SETTLE_PAYMENT,
     TELL_CUSTOMER,
     WATCH_CHECKOUT,
@@ -52,6 +54,9 @@ def work_of(billing: Billing) -> Work:
     async def expire_hold(payload: Payload) -> None:
         await billing.expire_hold(HoldId(payload["hold_id"]))
 
+    async def release_escrow(payload: Payload) -> None:
+        await billing.release_due(EscrowId(payload["escrow_id"]))
+
     async def end_period(payload: Payload) -> None:
         await billing.end_period(CustomerId(payload["customer_id"]))
 
@@ -76,6 +81,7 @@ def work_of(billing: Billing) -> Work:
         WATCH_CHECKOUT: watch_checkout,
         EXPIRE_PURCHASE: expire_purchase,
         EXPIRE_HOLD: expire_hold,
+        RELEASE_ESCROW: release_escrow,
         END_PERIOD: end_period,
         PAY_WAITING: pay_waiting,
         BOOK_REFUNDS: book_refunds,

@@ -117,12 +117,19 @@ class Purchase:
             return self.amount - self.amount
         return self.amount if self.refunded is None else self.amount - self.refunded
 
-    def meet(self, received: Money, *, at: datetime) -> tuple["Purchase", Meeting]:
-        """What a charge does to this purchase. Only the exact price settles it, and only once."""
+    def meet(
+        self, received: Money, *, at: datetime, instead: Meeting | None = None
+    ) -> tuple["Purchase", Meeting]:
+        """
+        What a charge does to this purchase. Only the exact price settles it, and only once.
+        `instead`: what was agreed on can no longer be given, and so this comes of it.
+        """
         if received != self.amount:
             meeting = Meeting.MISMATCH
         elif PurchaseStatus.PAID in MOVES[self.status]:
-            return self._moved(PurchaseStatus.PAID, at=at), Meeting.SETTLED
+            if instead is None:
+                return self._moved(PurchaseStatus.PAID, at=at), Meeting.SETTLED
+            meeting = instead
         elif self.status in {PurchaseStatus.PAID, PurchaseStatus.REFUNDED}:
             meeting = Meeting.SECOND
         else:

@@ -10,8 +10,9 @@ from core.domain.charge import Charge, ChargeKey
 from core.domain.checkout import Checkout, CheckoutId
 from core.domain.credentials import ApiKey, Session, SessionId
 from core.domain.customer import Customer, CustomerId, Identity
+from core.domain.escrow import Escrow
 from core.domain.event import ClaimedJob, Job
-from core.domain.item import Item
+from core.domain.item import EscrowId, Item
 from core.domain.ledger import Account, Entry, EntryId, Line
 from core.domain.money import Currency, Money
 from core.domain.payment import InboxItem, PaymentId
@@ -204,6 +205,44 @@ class Refunds(RefundsRead, Protocol):
     async def save(self, refund: Refund) -> None: ...
 
     async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[OurRefundId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+
+class EscrowsRead(Protocol):
+    async def get(self, escrow_id: EscrowId) -> Escrow:
+        """
+        Raises:
+            EscrowNotFound
+        """
+        ...
+
+    async def page(
+        self, customer_id: CustomerId, *, limit: int, after: EscrowId | None = None
+    ) -> list[Escrow]:
+        """
+        Those that the customer is a side of, the newest first (by `opened_at`, then id); `after`:
+        older than that one.
+        """
+        ...
+
+
+class Escrows(EscrowsRead, Protocol):
+    async def lock(self, escrow_id: EscrowId) -> Escrow:
+        """
+        The one lock of a unit that ends a part, as `Customers.lock`; in a unit that funds one, the
+        customer's row is locked before. Balances come after it.
+
+        Raises:
+            EscrowNotFound
+        """
+        ...
+
+    async def add(self, escrow: Escrow) -> None: ...
+
+    async def save(self, escrow: Escrow) -> None: ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[EscrowId]:
         """As `Subscriptions.take_due`."""
         ...
 

@@ -28,6 +28,8 @@ from core.ports.repositories import (
     CredentialsRead,
     Customers,
     CustomersRead,
+    Escrows,
+    EscrowsRead,
     Holds,
     HoldsRead,
     Inbox,
@@ -104,6 +106,7 @@ class View(Protocol):
     checkouts: CheckoutsRead
     charges: ChargesRead
     refunds: RefundsRead
+    escrows: EscrowsRead
     ledger: LedgerRead
     usage: UsageRead
     holds: HoldsRead
@@ -143,6 +146,7 @@ class UnitOfWork(Protocol):
     checkouts: Checkouts
     charges: Charges
     refunds: Refunds
+    escrows: Escrows
     ledger: Ledger
     usage: Usage
     holds: Holds
@@ -154,6 +158,10 @@ class UnitOfWork(Protocol):
 
     async def open_case(self, case: Case) -> bool:
         """Once per cause: whether it is new. A repeat changes nothing."""
+        ...
+
+    async def close_case(self, cause: str, *, reason: str, at: datetime) -> bool:
+        """Whether there was an open case of this cause. A closed one stays as it was closed."""
         ...
 
     async def audit(self, line: AuditLine) -> None:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from core.use_cases.buying import PayWaiting, StartDeposit
+from core.use_cases.buying import AddCheckout, PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
-from core.use_cases.checkouts import AddCheckout, WatchCheckout
+from core.use_cases.checkouts import WatchCheckout
 from core.use_cases.customers import (
     BlockCustomer,
     FindCustomer,
@@ -12,9 +12,20 @@ from core.use_cases.customers import (
     ShowAccount,
     UnblockCustomer,
 )
+from core.use_cases.escrows import (
+    DisputePart,
+    FundEscrow,
+    OpenEscrow,
+    RefundPart,
+    ReleaseDue,
+    ReleasePart,
+    ResolveEscrow,
+    ShowEscrows,
+)
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
+from core.use_cases.operators import CloseCase, ListCases, ReplayNotice, ShowAudit
 from core.use_cases.pre_checkout import AllowPayment
 from core.use_cases.purchases import (
     CancelPurchase,
@@ -75,6 +86,14 @@ class Billing:
     pay_waiting: PayWaiting
     show_statement: ShowStatement
     adjust_wallet: AdjustWallet
+    # Escrows
+    open_escrow: OpenEscrow
+    fund_escrow: FundEscrow
+    release_part: ReleasePart
+    refund_part: RefundPart
+    dispute_part: DisputePart
+    resolve_escrow: ResolveEscrow
+    show_escrows: ShowEscrows
     # Money coming in
     allow_payment: AllowPayment
     take_in_webhook: TakeInWebhook
@@ -88,8 +107,13 @@ class Billing:
     watch_refund: WatchRefund
     expire_purchase: ExpirePurchase
     expire_hold: ExpireHold
+    release_due: ReleaseDue
     end_period: EndPeriod
     # The operator's own
+    list_cases: ListCases
+    close_case: CloseCase
+    replay_notice: ReplayNotice
+    show_audit: ShowAudit
     diff_catalog: DiffCatalog
     apply_catalog: ApplyCatalog
     show_catalog: ShowCatalog

@@ -13,13 +13,19 @@ from core.domain.event import Event
 from core.domain.item import Deposit, Item
 from core.domain.money import Money
 from core.domain.money_terms import NotOffered
-from core.domain.purchase import PURCHASE_LIFE, Meeting, Purchase, PurchaseId
+from core.domain.purchase import (
+    PURCHASE_LIFE,
+    Meeting,
+    Purchase,
+    PurchaseId,
+    PurchaseNotPending,
+)
 from core.domain.subscription import Standing
 from core.ports.payment_gateway import GatewayNotFound, Gateways
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
-from core.use_cases.checkouts import Opening, Started, answer_of, as_answered
+from core.use_cases.checkouts import Opening, Started, answer_of, as_answered, owned
 from core.use_cases.customers import standing_of
-from core.use_cases.granting import grant, may_take_bonus
+from core.use_cases.granting import grant, may_take_bonus, obstacle
 from core.use_cases.wallet import WalletTooLow, repaid
 
 
@@ -101,7 +107,7 @@ class Buying:
                 purchase = await _agreed(uow, new)
                 taken = replace(taken, subject=purchase.id)
             if terms.gateway == WALLET:
-                return await self._from_wallet(uow, purchase, taken, at=now)
+                return await from_wallet(uow, purchase, taken, at=now)
             checkout = await self._opening.checkout_for(
                 uow,
                 purchase,
@@ -115,17 +121,80 @@ class Buying:
             await uow.commit()
         return await self._opening.carry_on(checkout, cause)
 
-    async def _from_wallet(
-        self, uow: UnitOfWork, purchase: Purchase, taken: Claim, *, at: datetime
-    ) -> Started:
-        paid = await pay_from_wallet(uow, purchase, at=at)
-        if isinstance(paid, Purchase):
-            await uow.claims.save(taken.answered(answer_of(paid, None)))
-            await uow.commit()
-            return Started(paid, None)
-        await uow.claims.save(taken.let_go(at=at))
+
+async def from_wallet(
+    uow: UnitOfWork, purchase: Purchase, taken: Claim, *, at: datetime
+) -> Started:
+    """
+    Pay it and answer the claim; or let the claim go, so that the same may be asked again once
+    there is enough. Either way the unit is committed here.
+
+    Raises:
+        WalletTooLow: it waits for the money.
+    """
+    paid = await pay_from_wallet(uow, purchase, at=at)
+    if isinstance(paid, Purchase):
+        await uow.claims.save(taken.answered(answer_of(paid, None)))
         await uow.commit()
-        raise paid
+        return Started(paid, None)
+    await uow.claims.save(taken.let_go(at=at))
+    await uow.commit()
+    raise paid
+
+
+class AddCheckout:
+    """Another way to pay a purchase that is still open: one more checkout, the same price."""
+
+    def __init__(self, store: Store, gateways: Gateways, now: Now, new_id: NewId) -> None:
+        self._store = store
+        self._now = now
+        self._new_id = new_id
+        self._opening = Opening(store, gateways, now, new_id)
+
+    async def __call__(
+        self,
+        customer_id: CustomerId,
+        purchase_id: PurchaseId,
+        *,
+        return_url: str,
+        cause: Cause,
+        gateway: str | None = None,
+        in_telegram: bool = False,
+    ) -> Started:
+        """
+        `in_telegram`: it is to be paid inside Telegram, see `offered_at`. From the wallet
+        (`gateway` is WALLET) it is paid at once, or waits for the money.
+
+        Raises:
+            PurchaseNotFound: also when it is somebody else's.
+            PurchaseNotPending, and all that `Buying` raises of the customer, the wallet, the
+            gateway and the claim.
+        """
+        async with self._store.write() as uow:
+            now = self._now()
+            (await uow.customers.lock(customer_id)).require_served()
+            purchase = await owned(uow, customer_id, purchase_id)
+            fresh = claim(cause, self._new_id("chk"), at=now)
+            taken = await uow.claims.take(fresh)
+            if taken.subject != fresh.subject:
+                taken = taken.taken_again(cause, at=now)
+                if taken.answer is not None:
+                    return await as_answered(uow, taken)
+            if not purchase.is_pending:
+                raise PurchaseNotPending(purchase.id, purchase.status)
+            if gateway == WALLET:
+                return await from_wallet(uow, purchase, taken, at=now)
+            checkout = await self._opening.checkout_for(
+                uow,
+                purchase,
+                await standing_of(uow, customer_id),
+                gateway=gateway,
+                return_url=return_url,
+                in_telegram=in_telegram,
+            )
+            await uow.claims.save(replace(taken, subject=checkout.id))
+            await uow.commit()
+        return await self._opening.carry_on(checkout, cause)
 
 
 async def pay_from_wallet(
@@ -133,8 +202,14 @@ async def pay_from_wallet(
 ) -> Purchase | WalletTooLow:
     """
     Paid, or else left open to wait for money: then what is missing. The customer's row is locked;
-    what the customer owes is repaid first. Whoever calls commits.
+    what the customer owes is repaid first. What can no longer be given is not paid but canceled.
+    Whoever calls commits.
     """
+    if await obstacle(uow, purchase.item) is not None:
+        canceled = purchase.canceled(at=at)
+        await uow.purchases.save(canceled)
+        await uow.record(Event("purchase.canceled", canceled.id, at, canceled.customer_id))
+        return canceled
     currency = purchase.amount.currency
     purse = await repaid(uow, purchase.customer_id, currency, f"before {purchase.id}", at=at)
     waiting = replace(purchase, from_wallet=True)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from core.domain.catalog import Catalog
-from core.domain.cause import Cause, Claim, StillRunning, claim
+from core.domain.cause import Cause, Claim, StillRunning
 from core.domain.checkout import Checkout, CheckoutId, CheckoutStatus, Receipt
 from core.domain.customer import CustomerId
 from core.domain.errors import Refused
@@ -18,7 +18,6 @@ from core.domain.purchase import (
     Purchase,
     PurchaseId,
     PurchaseNotFound,
-    PurchaseNotPending,
     PurchaseStatus,
 )
 from core.domain.subscription import Standing
@@ -29,7 +28,6 @@ from core.ports.payment_gateway import (
     PaymentGateway,
 )
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
-from core.use_cases.customers import standing_of
 from core.use_cases.settling import Settlement, book
 
 STARS: Final = GatewayName("telegram_stars")
@@ -113,7 +111,8 @@ class Opening:
                 continue
             if known.can_be_paid_at(now) or self._may_ask_again(known):
                 return known
-            if known.is_unopened and now < known.asked_at + OPENING_LEASE:
+            is_asked = known.status is CheckoutStatus.ASKED
+            if is_asked and now < known.asked_at + OPENING_LEASE:
                 # Its gateway honours no keys: whoever asks meanwhile would open a second one.
                 raise StillRunning(-((now - known.asked_at - OPENING_LEASE) // SECOND))
         prices = (purchase.amount,)
@@ -209,58 +208,6 @@ class Opening:
                 gone = present.is_unopened or present.looked >= LOOKS_BEFORE_LAPSE
                 await uow.checkouts.save(present.lapses() if gone else present.looked_at(at=now))
                 await uow.commit()
-
-
-class AddCheckout:
-    """Another way to pay a purchase that is still open: one more checkout, the same price."""
-
-    def __init__(self, store: Store, gateways: Gateways, now: Now, new_id: NewId) -> None:
-        self._store = store
-        self._now = now
-        self._new_id = new_id
-        self._opening = Opening(store, gateways, now, new_id)
-
-    async def __call__(
-        self,
-        customer_id: CustomerId,
-        purchase_id: PurchaseId,
-        *,
-        return_url: str,
-        cause: Cause,
-        gateway: str | None = None,
-        in_telegram: bool = False,
-    ) -> Started:
-        """
-        `in_telegram`: it is to be paid inside Telegram, see `offered_at`.
-
-        Raises:
-            PurchaseNotFound: also when it is somebody else's.
-            PurchaseNotPending, and all that StartPurchase raises of the customer, the gateway and
-            the claim.
-        """
-        async with self._store.write() as uow:
-            now = self._now()
-            (await uow.customers.lock(customer_id)).require_served()
-            purchase = await owned(uow, customer_id, purchase_id)
-            fresh = claim(cause, self._new_id("chk"), at=now)
-            taken = await uow.claims.take(fresh)
-            if taken.subject != fresh.subject:
-                taken = taken.taken_again(cause, at=now)
-                if taken.answer is not None:
-                    return await as_answered(uow, taken)
-            if not purchase.is_pending:
-                raise PurchaseNotPending(purchase.id, purchase.status)
-            checkout = await self._opening.checkout_for(
-                uow,
-                purchase,
-                await standing_of(uow, customer_id),
-                gateway=gateway,
-                return_url=return_url,
-                in_telegram=in_telegram,
-            )
-            await uow.claims.save(replace(taken, subject=checkout.id))
-            await uow.commit()
-        return await self._opening.carry_on(checkout, cause)
 
 
 class WatchCheckout:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from core.domain.audit import AuditLine, Deed, line_of
 from core.domain.customer import Customer, CustomerId, CustomerNotFound, Identity
 from core.domain.event import Event
 from core.domain.money import Money
@@ -131,14 +132,15 @@ class BlockCustomer:
         self._store = store
         self._now = now
 
-    async def __call__(self, customer_id: CustomerId, *, reason: str) -> Customer:
+    async def __call__(self, customer_id: CustomerId, *, deed: Deed) -> Customer:
         """
         Raises:
             CustomerNotFound
         """
         at = self._now()
-        event = Event("customer.blocked", customer_id, at, customer_id, {"reason": reason})
-        return await _changed(self._store, event, lambda customer: customer.blocked(at=at))
+        event = Event("customer.blocked", customer_id, at, customer_id, {"reason": deed.reason})
+        line = line_of(deed, "customer.block", customer_id, at=at)
+        return await _changed(self._store, event, line, lambda customer: customer.blocked(at=at))
 
 
 class UnblockCustomer:
@@ -148,24 +150,28 @@ class UnblockCustomer:
         self._store = store
         self._now = now
 
-    async def __call__(self, customer_id: CustomerId, *, reason: str) -> Customer:
+    async def __call__(self, customer_id: CustomerId, *, deed: Deed) -> Customer:
         """
         Raises:
             CustomerNotFound
         """
-        told = {"reason": reason}
-        event = Event("customer.unblocked", customer_id, self._now(), customer_id, told)
-        return await _changed(self._store, event, Customer.unblocked)
+        at = self._now()
+        event = Event("customer.unblocked", customer_id, at, customer_id, {"reason": deed.reason})
+        line = line_of(deed, "customer.unblock", customer_id, at=at)
+        return await _changed(self._store, event, line, Customer.unblocked)
 
 
-async def _changed(store: Store, event: Event, change: Callable[[Customer], Customer]) -> Customer:
-    """The event is recorded if it changes anything."""
+async def _changed(
+    store: Store, event: Event, line: AuditLine, change: Callable[[Customer], Customer]
+) -> Customer:
+    """The event is recorded, and the deed, if it changes anything."""
     async with store.write() as uow:
         customer = await uow.customers.lock(CustomerId(event.subject))
         changed = change(customer)
         if changed != customer:
             await uow.customers.save(changed)
             await uow.record(event)
+            await uow.audit(line)
             await uow.commit()
     return changed
 
@@ -179,7 +185,15 @@ class Account:
     cash: tuple[Money, ...]
     bonus: tuple[Money, ...]
     held: tuple[Money, ...]
+    escrow: tuple[Money, ...]
+    owed: tuple[Money, ...]
     at: datetime
+
+    @property
+    def withdrawable(self) -> tuple[Money, ...]:
+        """Cash, less what is owed in the same currency."""
+        owed = {amount.currency: amount for amount in self.owed}
+        return tuple(_less(amount, owed.get(amount.currency)) for amount in self.cash)
 
 
 class ShowAccount:
@@ -202,8 +216,15 @@ class ShowAccount:
             if any(_is_hidden(quota.key, used) for quota in quotas):
                 used = await view.usage.used([quota.key for quota in quotas])
         quotas = tuple(replace(quota, used=used.get(quota.key, 0)) for quota in quotas)
-        cash, bonus, held = (_balances(overview, kind) for kind in ("cash", "bonus", "hold"))
-        return Account(overview.standing, quotas, cash, bonus, held, at)
+        kinds = ("cash", "bonus", "hold", "escrow", "receivable")
+        cash, bonus, held, escrow, owed = (_balances(overview, kind) for kind in kinds)
+        return Account(overview.standing, quotas, cash, bonus, held, escrow, owed, at)
+
+
+def _less(amount: Money, owed: Money | None) -> Money:
+    if owed is None:
+        return amount
+    return amount - owed if owed <= amount else amount - amount
 
 
 def _is_hidden(key: UsageKey, newest: Mapping[UsageKey, int]) -> bool:

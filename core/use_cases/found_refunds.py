@@ -4,12 +4,12 @@ from datetime import datetime
 
 from core.domain import ledger
 from core.domain.case import Case, CaseKind
-from core.domain.charge import ChargeKey
+from core.domain.charge import Charge, ChargeKey
 from core.domain.payment import OutgoingStatus, PaymentId, RefundFacts
 from core.domain.plan import GatewayName
 from core.domain.refund import OurRefundId, Refund, RefundStatus
 from core.ports.payment_gateway import Gateways, PaymentGateway
-from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
+from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
 from core.use_cases.giving_back import book_fee, for_a_person, gave_back, learn, taken_from, tell
 from core.use_cases.settling import book, close_notice, find_notice
 
@@ -38,7 +38,7 @@ class BookRefunds:
         known = self._gateways.get(gateway)
         found = await known.find_refunds(payment_id)
         if found:
-            await self._settle_first(known, payment_id)
+            await self._settle_first(known, payment_id, found[0])
         for facts in found:
             await self._book(facts)
         item = await find_notice(self._store, inbox_id)
@@ -47,10 +47,12 @@ class BookRefunds:
             await uow.commit()
         return len(found)
 
-    async def _settle_first(self, gateway: PaymentGateway, payment_id: PaymentId) -> None:
+    async def _settle_first(
+        self, gateway: PaymentGateway, payment_id: PaymentId, first: RefundFacts
+    ) -> None:
         """A refund may be heard of before its payment."""
         async with self._store.read() as view:
-            if await view.charges.of_payment(gateway.name, payment_id):
+            if await _charge_of(view, first) is not None:
                 return
         payment = await gateway.find_payment(payment_id)
         if payment is not None:
@@ -58,10 +60,7 @@ class BookRefunds:
 
     async def _book(self, facts: RefundFacts) -> None:
         async with self._store.read() as view:
-            charges = await view.charges.of_payment(facts.gateway, facts.payment_id)
-        charge = next(
-            (one for one in charges if facts.charge_id in {None, one.key.charge_id}), None
-        )
+            charge = await _charge_of(view, facts)
         async with self._store.write() as uow:
             at = self._now()
             if charge is None:
@@ -70,21 +69,21 @@ class BookRefunds:
                 await _from_suspense(uow, facts, charge.key, at=at)
             else:
                 await uow.customers.lock(charge.customer_id)
-                await self._book_owned(uow, facts, charge.key, at=at)
+                await self._book_owned(uow, facts, charge, at=at)
             await uow.commit()
 
     async def _book_owned(
-        self, uow: UnitOfWork, facts: RefundFacts, key: ChargeKey, *, at: datetime
+        self, uow: UnitOfWork, facts: RefundFacts, found: Charge, *, at: datetime
     ) -> None:
-        for refund in await uow.refunds.of_payment(facts.gateway, facts.payment_id):
+        for refund in await uow.refunds.of_payment(facts.gateway, found.payment_id):
             if _is_of(facts, refund):
                 await learn(uow, refund.id, facts, at=at)
                 return
         if facts.status is not OutgoingStatus.DONE:
             return
-        charge = await uow.charges.find(key)
-        assert charge is not None
-        assert charge.purchase_id is not None
+        charge = await uow.charges.find(found.key)
+        assert charge is not None, "charges stay"
+        assert charge.purchase_id is not None, "it has an owner"
         if not facts.amount <= charge.left:
             await _unknown(uow, facts, at=at)
             return
@@ -94,7 +93,7 @@ class BookRefunds:
             purchase.id,
             purchase.customer_id,
             facts.gateway,
-            facts.payment_id,
+            charge.payment_id,
             charge.key.charge_id,
             facts.amount,
             charge.amount,
@@ -122,6 +121,14 @@ class BookRefunds:
         if facts.is_chargeback:
             await for_a_person(uow, CaseKind.CHARGEBACK, refund, at=at)
         await tell(uow, purchase, facts.amount, entry.id, at=at)
+
+
+async def _charge_of(view: View, facts: RefundFacts) -> Charge | None:
+    """By its own id, where the gateway says it: the payment may be named otherwise than by us."""
+    if facts.charge_id is not None:
+        return await view.charges.find(ChargeKey(facts.gateway, facts.charge_id))
+    charges = await view.charges.of_payment(facts.gateway, facts.payment_id)
+    return charges[0] if charges else None
 
 
 def _is_of(facts: RefundFacts, refund: Refund) -> bool:

@@ -3,12 +3,13 @@
 from datetime import datetime
 
 from core.domain import ledger
+from core.domain.escrow import PartStatus
 from core.domain.event import Event
 from core.domain.item import Deposit, EscrowShare, Item, PlanItem, Verification
 from core.domain.ledger import Account
 from core.domain.money import Money
 from core.domain.plan import PlanVersion
-from core.domain.purchase import Purchase
+from core.domain.purchase import Meeting, Purchase
 from core.ports.unit_of_work import UnitOfWork
 from core.use_cases.customers import standing_of
 from core.use_cases.wallet import credited, purse_of
@@ -20,7 +21,8 @@ async def grant(uow: UnitOfWork, purchase: Purchase, *, at: datetime) -> None:
     """
     Pay the purchase from the wallet and give what was bought. It is saved as paid already, and the
     customer's row is locked. Money that a gateway brought for it lies in cash, and is spent from
-    there; what was agreed to be paid from the wallet takes bonus first.
+    there; what was agreed to be paid from the wallet takes bonus first. Whether it can be given is
+    asked before, see `obstacle`.
 
     Raises:
         WalletTooLow: only where it is paid from the wallet.
@@ -39,8 +41,23 @@ async def grant(uow: UnitOfWork, purchase: Purchase, *, at: datetime) -> None:
         case Verification():
             raise NotImplementedError
         case EscrowShare():
-            raise NotImplementedError
+            told |= await _fund_part(uow, purchase, purchase.item, at=at)
     await uow.record(Event("purchase.paid", purchase.id, at, purchase.customer_id, told))
+
+
+async def obstacle(uow: UnitOfWork, item: Item) -> Meeting | None:
+    """
+    Why it cannot be given any more, though it was agreed on; None: it can. A part of an escrow is
+    funded once, by whichever purchase of it is paid first. Ask before anything is posted: the
+    escrow's row is locked here, and balances come after it.
+    """
+    if not isinstance(item, EscrowShare):
+        return None
+    escrow = await uow.escrows.lock(item.escrow_id)
+    if escrow.awaits(item.part):
+        return None
+    is_unfunded = escrow.part(item.part).status is PartStatus.UNFUNDED
+    return Meeting.AFTER_END if is_unfunded else Meeting.SECOND
 
 
 def may_take_bonus(item: Item) -> bool:
@@ -91,3 +108,15 @@ async def _grant_plan(
         await uow.ledger.post(rest)
         await uow.record(credited(customer, extension.returned, rest.id, at=at))
     return {"plan": plan.code, "period_end": extension.end.isoformat()}
+
+
+async def _fund_part(
+    uow: UnitOfWork, purchase: Purchase, share: EscrowShare, *, at: datetime
+) -> dict[str, str | int]:
+    payer = purchase.customer_id
+    await spend(uow, purchase, ledger.escrow(payer), with_bonus=may_take_bonus(share), at=at)
+    escrow = await uow.escrows.lock(share.escrow_id)
+    await uow.escrows.save(escrow.becomes_funded(share.part, at=at))
+    told: dict[str, str | int] = {"part": share.part.value, "purchase_id": purchase.id}
+    await uow.record(Event("escrow.funded", escrow.id, at, payer, told))
+    return {"escrow_id": escrow.id, "part": share.part.value}

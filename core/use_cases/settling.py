@@ -19,7 +19,7 @@ from core.domain.plan import GatewayName
 from core.domain.purchase import Meeting, Purchase, PurchaseId
 from core.ports.payment_gateway import Gateways, GatewayUnavailable
 from core.ports.unit_of_work import Now, Store, UnitOfWork, View
-from core.use_cases.granting import grant
+from core.use_cases.granting import grant, obstacle
 from core.use_cases.wallet import credited
 
 PATIENCE: Final = timedelta(hours=24)
@@ -275,8 +275,9 @@ async def _owned(
     if await _is_booked(uow, charge):
         await _learn_fee(uow, facts, at=at)
         return Settlement.REPEATED
+    instead = await obstacle(uow, purchase.item)
     await uow.ledger.post(charge)
-    purchase, meeting = purchase.meet(facts.paid, at=at)
+    purchase, meeting = purchase.meet(facts.paid, at=at, instead=instead)
     settled = meeting is Meeting.SETTLED
     if settled:  # It was paid at a gateway, whatever had been agreed before.
         purchase = replace(purchase, from_wallet=False)

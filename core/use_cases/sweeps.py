@@ -9,6 +9,7 @@ from core.use_cases.consequences import (
     END_PERIOD,
     EXPIRE_HOLD,
     EXPIRE_PURCHASE,
+    RELEASE_ESCROW,
     WATCH_CHECKOUT,
     WATCH_REFUND,
 )
@@ -52,6 +53,10 @@ class Sweep:
             found += [
                 Job(EXPIRE_HOLD, {"hold_id": one}, now, dedupe=one)
                 for one in await uow.holds.take_due(now, until=until, limit=BATCH)
+            ]
+            found += [
+                Job(RELEASE_ESCROW, {"escrow_id": one}, now, dedupe=one)
+                for one in await uow.escrows.take_due(now, until=until, limit=BATCH)
             ]
             for job in found:
                 await uow.jobs.enqueue(job)

@@ -7,7 +7,7 @@ from core.domain.payment import InboxItem, InboxStatus, NoticeKind
 from core.ports.payment_gateway import Gateways, Webhook
 from core.ports.unit_of_work import NewId, Now, Store
 
-_ASKED_ABOUT: Final = {
+ASKED_ABOUT: Final = {
     NoticeKind.PAYMENT: "notice.taken",
     NoticeKind.REFUND: "refund_notice.taken",
 }
@@ -43,12 +43,12 @@ class TakeInWebhook:
             item = await uow.inbox.take(fresh)
             if item.id != fresh.id:
                 item = item.received_again()
-            elif notice.kind not in _ASKED_ABOUT:
+            elif notice.kind not in ASKED_ABOUT:
                 item = item.done(notice.kind.value, at=now)
             if item != fresh:
                 await uow.inbox.save(item)
             if item.status is InboxStatus.STORED and notice.payment_id is not None:
                 told = {"gateway": notice.gateway, "payment_id": notice.payment_id}
-                await uow.record(Event(_ASKED_ABOUT[notice.kind], item.id, now, facts=told))
+                await uow.record(Event(ASKED_ABOUT[notice.kind], item.id, now, facts=told))
             await uow.commit()
         return item

@@ -12,6 +12,7 @@ from core.domain.audit import FIRST_SEAL, AuditLine
 from core.domain.checkout import CheckoutStatus
 from core.domain.credentials import ApiKey, Scope, SessionEnd
 from core.domain.customer import Identity, IdentityKind
+from core.domain.escrow import Part, PartStatus
 from core.domain.item import (
     Deposit,
     EscrowId,
@@ -53,6 +54,7 @@ from tests.builders import (
     rub,
 )
 from tests.contracts.units import seen, written
+from tests.escrows import a_fresh_escrow, an_escrow
 
 CUSTOMER = a_customer(id="cus_carol001", identities=(Identity(IdentityKind.TELEGRAM, "1003"),))
 SUBSCRIPTION = a_subscription(id="sub_carol001", customer_id=CUSTOMER.id)
@@ -150,6 +152,25 @@ KINDS = {
         add=lambda uow, it: uow.refunds.add(it),
         save=lambda uow, it: uow.refunds.save(it),
         load=lambda reader, it: reader.refunds.get(it.id),
+    ),
+    "escrow": Kept(
+        fresh=a_fresh_escrow(),
+        full=an_escrow(),
+        other=an_escrow(
+            down_payment=Part(rub(300), PartStatus.RELEASED, ended_at=NOON + timedelta(days=2)),
+            remainder=Part(rub(700), PartStatus.FUNDED, releasing_at=NOON + timedelta(days=9)),
+        ),
+        add=lambda uow, it: uow.escrows.add(it),
+        save=lambda uow, it: uow.escrows.save(it),
+        load=lambda reader, it: reader.escrows.get(it.id),
+    ),
+    "escrow without a remainder": Kept(
+        fresh=a_fresh_escrow(remainder=None, buffer=timedelta(0), fee_basis_points=0),
+        full=an_escrow(remainder=None),
+        other=an_escrow(remainder=None, down_payment=Part(rub(300), PartStatus.DISPUTED)),
+        add=lambda uow, it: uow.escrows.add(it),
+        save=lambda uow, it: uow.escrows.save(it),
+        load=lambda reader, it: reader.escrows.get(it.id),
     ),
     "inbox item of a payout": Kept(
         fresh=an_inbox_item(notice=PAYOUT_NOTICE, handled_at=None, result=None),
@@ -291,6 +312,20 @@ async def test_an_open_case_comes_back_whole(shop):
 
     cases = await seen(shop, lambda view: view.open_cases(limit=9))
     assert sorted(cases, key=lambda found: found.id) == [case, nobodys]
+
+
+async def test_a_case_is_closed_once_with_its_reason(shop):
+    case = a_case(closed_at=None, reason=None)
+    await written(shop, lambda uow: uow.open_case(case))
+
+    ends = [
+        await written(shop, lambda uow: uow.close_case(cause, reason="done", at=NOON))  # noqa: B023
+        for cause in ("another", case.cause, case.cause)
+    ]
+
+    assert ends == [False, True, False]
+    assert await seen(shop, lambda view: view.open_cases(limit=9)) == []
+    assert await written(shop, lambda uow: uow.open_case(case)) is False
 
 
 async def test_the_audit_trail_is_a_chain_in_which_each_line_seals_the_one_before(shop):

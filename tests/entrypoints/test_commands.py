@@ -13,8 +13,10 @@ from starlette.types import Receive, Scope, Send
 
 from adapters.catalog_file import catalog_from_file
 from adapters.http.limits import TooManyRequests
+from core.domain.audit import Deed
 from core.domain.customer import CustomerNotFound, identity
-from entrypoints.commands import block_customer, examine, migrate_database, unblock_customer
+from entrypoints.commands import examine, migrate_database
+from entrypoints.operator_commands import block_customer, unblock_customer
 from entrypoints.process import application, opened, rate_limits
 from entrypoints.settings import Settings
 from tests.world import FITNESS
@@ -48,13 +50,13 @@ async def test_a_customer_is_blocked_and_unblocked_by_any_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = await a_shop(tmp_path)
-    assert await block_customer(settings, "telegram:1001", "charged back") == 0
+    assert await block_customer(settings, "telegram:1001", Deed("ann", "charged back")) == 0
     async with opened(settings) as parts, parts.store.read() as view:
         anna = await view.customers.get(identity("telegram:1001"))
     assert anna.blocked_at is not None
     assert f"{anna.id} is not served" in capsys.readouterr().out
 
-    assert await unblock_customer(settings, anna.id, "paid it back") == 0
+    assert await unblock_customer(settings, anna.id, Deed("ann", "paid it back")) == 0
     async with opened(settings) as parts, parts.store.read() as view:
         assert (await view.customers.get(anna.id)).blocked_at is None
         told = [(event.name, event.facts.get("reason")) for event in await view.history(anna.id)]
@@ -63,7 +65,7 @@ async def test_a_customer_is_blocked_and_unblocked_by_any_name(
         ("customer.unblocked", "paid it back"),
     ]
     with pytest.raises(CustomerNotFound):
-        await block_customer(settings, "telegram:404", "x")
+        await block_customer(settings, "telegram:404", Deed("ann", "spam"))
 
 
 async def test_the_doctor_looks_whether_the_shared_limits_answer(

@@ -54,7 +54,7 @@ def serve(state_dir: Path | None = None, **settings) -> Iterator[Served]:
         served.hooks.append(await request.json())
         return Response(status_code=served.hook_status, headers=served.hook_answer_headers)
 
-    routes = [Mount("/sandbox", sandbox.app), Route("/hooks/yookassa/", receive, methods=["POST"])]
+    routes = [Mount("/sandbox", sandbox.app), Route("/hooks/{name}/", receive, methods=["POST"])]
     host = Starlette(routes=routes, lifespan=lambda _app: sandbox.running())
     with (
         httpx.Client(base_url=url, trust_env=False, timeout=10) as client,

@@ -150,7 +150,7 @@ async def test_the_real_library_sees_refusals_as_its_own_errors(served, monkeypa
         assert refused.retry_after == timedelta(seconds=3)
         await control(served, "telegram/faults", mode="down")
         assert type(await raised_by(bot.get_me())) is NetworkError
-        await bot.set_webhook(f"{served.url}/hooks/yookassa/")
+        await bot.set_webhook(f"{served.url}/hooks/telegram/")
         assert isinstance(await raised_by(bot.get_updates()), Conflict)
     with pytest.raises(InvalidToken):
         async with bot_of(served, "1:wrong"):
@@ -188,7 +188,7 @@ async def test_the_second_of_two_pollers_wins(served):
 
 async def test_a_webhook_is_told_with_its_secret_until_it_answers(served):
     async with bot_of(served) as bot:
-        await bot.set_webhook(f"{served.url}/hooks/yookassa/", secret_token=SECRET)
+        await bot.set_webhook(f"{served.url}/hooks/telegram/", secret_token=SECRET)
         served.hook_status = 500
         await control(served, f"{ANNA}/send", text="/start")
         await asyncio.to_thread(served.until, lambda: fails(served) == [2])
@@ -210,7 +210,7 @@ async def test_a_webhook_is_told_with_its_secret_until_it_answers(served):
 
 async def test_a_webhook_that_asks_for_time_is_given_it(served):
     async with bot_of(served) as bot:
-        await bot.set_webhook(f"{served.url}/hooks/yookassa/")
+        await bot.set_webhook(f"{served.url}/hooks/telegram/")
         served.hook_status, served.hook_answer_headers = 429, {"Retry-After": "100"}
         await control(served, f"{ANNA}/send", text="/start")
         await asyncio.to_thread(served.until, lambda: fails(served) == [1])
@@ -224,7 +224,7 @@ async def test_a_webhook_that_asks_for_time_is_given_it(served):
 
 async def test_a_webhook_that_nobody_answers_is_told_of(served):
     async with bot_of(served) as bot:
-        await bot.set_webhook("http://127.0.0.1:9/hooks/yookassa/")
+        await bot.set_webhook("http://127.0.0.1:9/hooks/telegram/")
         await control(served, f"{ANNA}/send", text="/start")
         rules = served.sandbox.telegram.rules
         await asyncio.to_thread(served.until, lambda: rules.webhook.last_error)
@@ -290,7 +290,7 @@ def test_a_restart_keeps_chats_settings_and_untold_updates(tmp_path):
         assert call(served, "getUpdates") == updates
         assert call(served, "answerCallbackQuery", callback_query_id=query_id) is True
         assert call(served, "sendMessage", chat_id=1001, text="x")["message_id"] == 3
-        assert call(served, "setWebhook", url=f"{served.url}/hooks/yookassa/") is True
+        assert call(served, "setWebhook", url=f"{served.url}/hooks/telegram/") is True
         served.until(lambda: len(served.hooks) == 2 and fails(served) == [])
         served.hook_status = 500
         assert served.control("telegram/faults", mode="drop", next=0).status_code == 200

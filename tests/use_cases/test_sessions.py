@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.persistence.memory import MemoryStore
+from core.domain.audit import Deed
 from core.domain.credentials import NotSignedIn, Session, SessionEnd, SessionId, SignedOutBefore
 from core.domain.customer import CustomerBlocked, CustomerNotFound, identity
 from core.domain.errors import BillingError
@@ -192,7 +193,7 @@ async def test_a_blocked_customer_is_turned_away_at_every_door(world: World) -> 
     session = await signs_in(world)
     anna = session.customer_id
     started = await world.buys(anna, cause=world.cause("before"))
-    await world.billing.block_customer(anna, reason="charged back")
+    await world.billing.block_customer(anna, deed=Deed("ann", "charged back"))
 
     doors = {
         "signing in": world.billing.open_session(anna, may_pay=True, proof=None),
@@ -216,7 +217,7 @@ async def test_a_blocked_customer_is_turned_away_at_every_door(world: World) -> 
 async def test_what_a_blocked_customer_pays_is_booked_and_settled_as_always(world: World) -> None:
     anna = await world.customer()
     started = await world.buys(anna)
-    await world.billing.block_customer(anna, reason="charged back")
+    await world.billing.block_customer(anna, deed=Deed("ann", "charged back"))
 
     await world.hears(world.pays(started))
 
@@ -228,12 +229,12 @@ async def test_what_a_blocked_customer_pays_is_booked_and_settled_as_always(worl
 async def test_blocking_and_unblocking_are_history_once_and_undo_each_other(world: World) -> None:
     session = await signs_in(world)
     anna = session.customer_id
-    blocked = await world.billing.block_customer(anna, reason="charged back")
+    blocked = await world.billing.block_customer(anna, deed=Deed("ann", "charged back"))
     world.clock.advance(timedelta(hours=1))
-    again = await world.billing.block_customer(anna, reason="again")
+    again = await world.billing.block_customer(anna, deed=Deed("ann", "again"))
     assert again.blocked_at == blocked.blocked_at
     for _ in range(2):
-        await world.billing.unblock_customer(anna, reason="paid it back")
+        await world.billing.unblock_customer(anna, deed=Deed("ann", "paid it back"))
 
     async with world.store.read() as view:
         history = await view.history(anna)

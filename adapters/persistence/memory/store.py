@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from adapters.persistence.memory.books import MemoryHolds, MemoryLedger, MemoryUsage
+from adapters.persistence.memory.escrows import MemoryEscrows
 from adapters.persistence.memory.refunds import MemoryCharges, MemoryRefunds
 from adapters.persistence.memory.repositories import (
     MemoryCatalogs,
@@ -63,6 +65,7 @@ class MemoryView:
         self.checkouts: kept.CheckoutsRead = MemoryCheckouts(tables, unit)
         self.charges: kept.ChargesRead = MemoryCharges(tables, unit)
         self.refunds: kept.RefundsRead = MemoryRefunds(tables, unit)
+        self.escrows: kept.EscrowsRead = MemoryEscrows(tables, unit)
         self.ledger: kept.LedgerRead = MemoryLedger(tables, unit)
         self.usage: kept.UsageRead = MemoryUsage(tables, unit)
         self.holds: kept.HoldsRead = MemoryHolds(tables, unit)
@@ -122,6 +125,7 @@ class MemoryUnitOfWork:
         self.checkouts: kept.Checkouts = MemoryCheckouts(tables, unit)
         self.charges: kept.Charges = MemoryCharges(tables, unit)
         self.refunds: kept.Refunds = MemoryRefunds(tables, unit)
+        self.escrows: kept.Escrows = MemoryEscrows(tables, unit)
         self.ledger: kept.Ledger = MemoryLedger(tables, unit)
         self.usage: kept.Usage = MemoryUsage(tables, unit)
         self.holds: kept.Holds = MemoryHolds(tables, unit)
@@ -136,6 +140,15 @@ class MemoryUnitOfWork:
         if await self._unit.lock(self._tables.cases, case.cause) is not None:
             return False
         await self._unit.put(self._tables.cases, case.cause, case)
+        return True
+
+    async def close_case(self, cause: str, *, reason: str, at: datetime) -> bool:
+        await self._unit.called()
+        case = await self._unit.lock(self._tables.cases, cause)
+        if case is None or case.closed_at is not None:
+            return False
+        closed = replace(case, closed_at=at, reason=reason)
+        await self._unit.put(self._tables.cases, cause, closed)
         return True
 
     async def audit(self, line: AuditLine) -> None:

@@ -16,7 +16,9 @@ from core.domain.charge import Charge, ChargeKey
 from core.domain.checkout import Checkout, CheckoutId
 from core.domain.credentials import ApiKey, Session, SessionId
 from core.domain.customer import Customer, CustomerId
+from core.domain.escrow import Escrow
 from core.domain.event import Event, Job
+from core.domain.item import EscrowId
 from core.domain.ledger import Account, Entry, EntryId, Line, Posting
 from core.domain.money import Currency, Money
 from core.domain.payment import InboxItem
@@ -73,7 +75,7 @@ def _waiting(_: int, kept: KeptJob) -> Iterator[tuple[str, str]]:
 
 
 class MoneyTables:
-    """Purchases, what was charged and given back for them, and the books."""
+    """Purchases, what was charged and given back for them, escrows, and the books."""
 
     def __init__(self) -> None:
         self.purchases: Final = Table[PurchaseId, Purchase](
@@ -101,6 +103,9 @@ class MoneyTables:
                 "payment": lambda _, it: [(it.gateway, it.payment_id)],
             },
         )
+        self.escrows: Final = Table[EscrowId, Escrow](
+            "escrow", index={"customer": lambda _, it: [it.payer_id, it.payee_id]}
+        )
         self.entries: Final = Table[EntryId, Entry]("entry")
         self.postings: Final = Table[tuple[EntryId, int], Posting](
             "posting", index={"account": lambda _, it: [(it.account, it.amount.currency)]}
@@ -113,8 +118,8 @@ class MoneyTables:
 
 class Tables(MoneyTables):
     """
-    All tables. `due` says when a purchase, a checkout, a subscription or a hold is to be looked
-    at, by the name of its table and its id: a lease moves it without touching the entity.
+    All tables. `due` says when something is to be looked at, by the name of its table and its id:
+    a lease moves it without touching the entity.
     """
 
     def __init__(self) -> None:

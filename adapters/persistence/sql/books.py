@@ -25,6 +25,14 @@ _SUMS: Final = f"""
     FROM posting WHERE account LIKE '%cus$_%' ESCAPE '$' GROUP BY account, currency
 """  # noqa: S608
 
+_PARTS: Final = """
+    SELECT id, payer_id, currency, 'down_payment' AS part,
+        down_payment_minor AS amount_minor, down_payment_status AS status FROM escrow
+    UNION ALL SELECT id, payer_id, currency, 'remainder' AS part,
+        remainder_minor AS amount_minor, remainder_status AS status FROM escrow
+    WHERE remainder_minor IS NOT NULL
+"""
+
 _RULES: Final = {
     "entry {id} has a posting and no seal": """
         SELECT DISTINCT entry_id AS id FROM posting p
@@ -130,6 +138,37 @@ _RULES: Final = {
         ) r ON r.purchase_id = p.id
         WHERE NOT p.from_wallet AND coalesce(p.refunded_minor, 0) <> coalesce(r.done, 0)
     """,
+    "{account} holds {held} {currency} and the parts that lie in it make {parts}": f"""
+        SELECT account, currency, sum(held) AS held, sum(parts) AS parts FROM (
+            SELECT account, currency, balance_minor AS held, 0 AS parts
+            FROM balance WHERE account LIKE 'escrow:%'
+            UNION ALL SELECT 'escrow:' || payer_id AS account, currency, 0, amount_minor
+            FROM ({_PARTS}) p WHERE status IN ('funded', 'disputed')
+        ) both_sides GROUP BY account, currency HAVING sum(held) <> sum(parts)
+    """,  # noqa: S608
+    "the {part} of escrow {id} is {status} and no purchase paid for it": f"""
+        SELECT p.id, p.part, p.status FROM ({_PARTS}) p LEFT JOIN (
+            SELECT escrow_id, escrow_part, amount_minor FROM purchase
+            WHERE item = 'escrow' AND status IN ('paid', 'refunded')
+        ) b ON b.escrow_id = p.id AND b.escrow_part = p.part AND b.amount_minor = p.amount_minor
+        WHERE p.status <> 'unfunded' AND b.escrow_id IS NULL
+    """,  # noqa: S608
+    "the {part} of escrow {id} is {status} and its entry is missing": f"""
+        SELECT id, part, status FROM ({_PARTS}) p
+        WHERE status IN ('released', 'refunded') AND NOT EXISTS (
+            SELECT 1 FROM entry e JOIN posting d ON d.entry_id = e.id
+            WHERE e.id = 'escrow ' || p.id || ' ' || p.part || ' ended'
+                AND e.purpose = CASE p.status
+                    WHEN 'released' THEN 'escrow_release' ELSE 'escrow_refund' END
+                AND d.account = 'escrow:' || p.payer_id AND d.amount_minor = -p.amount_minor
+        )
+    """,  # noqa: S608
+    "entry {id} ends a part that has not ended": f"""
+        SELECT id FROM entry e WHERE e.id LIKE 'escrow %' AND NOT EXISTS (
+            SELECT 1 FROM ({_PARTS}) p WHERE p.status IN ('released', 'refunded')
+                AND e.id = 'escrow ' || p.id || ' ' || p.part || ' ended'
+        )
+    """,  # noqa: S608
     "{customer_id} used {used} of {feature} in a window whose holds took {taken}": """
         SELECT c.customer_id, c.feature, c.used, h.taken
         FROM usage_counter c JOIN (

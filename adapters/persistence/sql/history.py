@@ -1,8 +1,9 @@
 """What happened, what was done by hand, what waits for a person: events, audit, cases as rows."""
 
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import RowMapping, func, select, update
 
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import audit_line as lines
@@ -42,6 +43,11 @@ class SqlHistory:
         once = self._statements.insert(cases).on_conflict_do_nothing(index_elements=["cause"])
         opened = await self._statements.run(once, [row_from_case(case)], subject=case.id)
         return opened.rowcount == 1
+
+    async def close_case(self, cause: str, *, reason: str, at: datetime) -> bool:
+        is_open = (cases.c.cause == cause, cases.c.closed_at.is_(None))
+        closing = update(cases).where(*is_open).values(closed_at=at, reason=reason)
+        return (await self._statements.run(closing)).rowcount == 1
 
     async def audit(self, line: AuditLine) -> None:
         """The chain has one end: on PostgreSQL a lock until the unit ends keeps others from it."""

@@ -1,4 +1,4 @@
-"""The tables of money: purchases, checkouts, charges, refunds, and the books."""
+"""The tables of money: purchases, checkouts, charges, refunds, escrows, and the books."""
 
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy import event as event_of_tables
+from sqlalchemy.sql.schema import SchemaItem
 
 from adapters.persistence.sql.sealing import seal
 from adapters.persistence.sql.shapes import (
@@ -31,8 +32,10 @@ from adapters.persistence.sql.shapes import (
     yes_no,
 )
 from core.domain.checkout import CheckoutStatus
+from core.domain.escrow import PartStatus
 from core.domain.item import EscrowPart
 from core.domain.money import AMOUNT_MINOR_MAX
+from core.domain.money_terms import BASIS_POINTS
 from core.domain.purchase import Meeting, PurchaseStatus
 from core.domain.refund import RefundStatus
 
@@ -201,6 +204,50 @@ refund: Final = table(
     Index(None, "purchase_id"),
     Index(None, "gateway", "payment_id"),
     due("refund"),
+)
+
+
+def _part(name: EscrowPart, *, null: bool = False) -> tuple[SchemaItem, ...]:
+    """The columns of one part of an escrow, and their rules."""
+    status, releasing, ended = (f"{name}_{what}" for what in ("status", "releasing_at", "ended_at"))
+    ends = f"'{PartStatus.RELEASED}', '{PartStatus.REFUNDED}'"
+    return (
+        whole(f"{name}_minor", null=null),
+        words(status, null=null),
+        moment(releasing, null=True),
+        moment(ended, null=True),
+        price(f"{name}_minor"),
+        one_of(status, PartStatus),
+        check(f"{name}_releasing", f"{releasing} IS NULL OR {status} = '{PartStatus.FUNDED}'"),
+        check(f"{name}_ended", f"({status} IN ({ends})) = ({ended} IS NOT NULL)"),
+    )
+
+
+escrow: Final = table(
+    "escrow",
+    words("id"),
+    words("payer_id"),
+    words("payee_id"),
+    words("title"),
+    words("currency"),
+    *_part(EscrowPart.DOWN_PAYMENT),
+    *_part(EscrowPart.REMAINDER, null=True),
+    whole("fee_basis_points"),
+    whole("buffer_seconds"),
+    moment("opened_at"),
+    moment("due_at", null=True),
+    whole("version"),
+    key("id"),
+    refers("payer_id", "customer.id"),
+    refers("payee_id", "customer.id"),
+    check("sides", "payer_id <> payee_id"),
+    currency(),
+    together("remainder_whole", "remainder_minor", "remainder_status"),
+    check("fee", f"fee_basis_points BETWEEN 0 AND {BASIS_POINTS}"),
+    check("buffer", "buffer_seconds >= 0"),
+    Index(None, "payer_id", "opened_at", "id"),
+    Index(None, "payee_id", "opened_at", "id"),
+    due("escrow"),
 )
 
 entry: Final = table(

@@ -1,11 +1,14 @@
 """Units of work and views over one connection."""
 
+from datetime import datetime
+
 from adapters.persistence.sql.catalogs import Shelf, SqlCatalogs
 from adapters.persistence.sql.checkouts import SqlCheckouts
 from adapters.persistence.sql.claims import SqlClaims
 from adapters.persistence.sql.credentials import SqlCredentials
 from adapters.persistence.sql.customers import SqlCustomers
 from adapters.persistence.sql.data_key import DataKey
+from adapters.persistence.sql.escrows import SqlEscrows
 from adapters.persistence.sql.history import SqlHistory
 from adapters.persistence.sql.holds import SqlHolds
 from adapters.persistence.sql.inbox import SqlInbox
@@ -35,6 +38,7 @@ class SqlView:
         self.checkouts: kept.CheckoutsRead = SqlCheckouts(statements, data_key)
         self.charges: kept.ChargesRead = SqlCharges(statements)
         self.refunds: kept.RefundsRead = SqlRefunds(statements, data_key)
+        self.escrows: kept.EscrowsRead = SqlEscrows(statements)
         self.ledger: kept.LedgerRead = SqlLedger(statements)
         self.usage: kept.UsageRead = SqlUsage(statements)
         self.holds: kept.HoldsRead = SqlHolds(statements)
@@ -76,6 +80,7 @@ class SqlUnitOfWork:
         self.checkouts: kept.Checkouts = SqlCheckouts(statements, data_key)
         self.charges: kept.Charges = SqlCharges(statements)
         self.refunds: kept.Refunds = SqlRefunds(statements, data_key)
+        self.escrows: kept.Escrows = SqlEscrows(statements)
         self.ledger: kept.Ledger = SqlLedger(statements)
         self.usage: kept.Usage = SqlUsage(statements)
         self.holds: kept.Holds = SqlHolds(statements)
@@ -87,6 +92,9 @@ class SqlUnitOfWork:
 
     async def open_case(self, case: Case) -> bool:
         return await self._history.open_case(case)
+
+    async def close_case(self, cause: str, *, reason: str, at: datetime) -> bool:
+        return await self._history.close_case(cause, reason=reason, at=at)
 
     async def audit(self, line: AuditLine) -> None:
         await self._history.audit(line)

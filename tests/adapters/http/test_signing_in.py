@@ -18,6 +18,7 @@ from adapters.http.limits import (
 )
 from adapters.http.tokens import api_key_hash
 from adapters.persistence.memory import MemoryStore
+from core.domain.audit import Deed
 from core.domain.cause import StoreBusy
 from core.domain.credentials import SESSION_LIFE, Scope
 from core.domain.customer import identity
@@ -130,7 +131,7 @@ async def test_a_blocked_customer_hears_so_at_once_and_not_why(api: Api) -> None
     init_data = api.init_data()
     token = (await signs_in(api, init_data)).json()["access_token"]
     anna = await api.world.billing.find_customer(identity("telegram:1001"))
-    await api.world.billing.block_customer(anna, reason="charged back twice")
+    await api.world.billing.block_customer(anna, deed=Deed("ann", "charged back twice"))
 
     for answer in (
         await signs_in(api, init_data),
@@ -150,7 +151,7 @@ async def test_a_blocked_customer_hears_so_at_once_and_not_why(api: Api) -> None
     path = "customers/telegram:1001/usage/photo_ai/consume/"
     assert (await api.host("POST", path, use)).json()["allowed"] is True
 
-    await api.world.billing.unblock_customer(anna, reason="settled")
+    await api.world.billing.unblock_customer(anna, deed=Deed("ann", "settled"))
     assert (await api.call("GET", "me/", token=token)).json()["customer"]["blocked"] is False
 
 

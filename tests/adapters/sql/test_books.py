@@ -9,11 +9,23 @@ from sqlalchemy import Connection, Engine, text
 from adapters.persistence.sql.books import check_books
 from core.domain.charge import ChargeKey
 from core.domain.checkout import CheckoutStatus
-from core.domain.ledger import cash, clearing, receivable, revenue, transfer
+from core.domain.item import EscrowShare
+from core.domain.ledger import (
+    ADJUSTMENTS,
+    Entry,
+    cash,
+    clearing,
+    escrow,
+    receivable,
+    revenue,
+    transfer,
+)
 from core.domain.plan import PlanCode
+from core.domain.purchase import PurchaseId
 from core.domain.usage_quota import UsageQuota
 from tests.builders import (
     ANNA,
+    BORIS,
     NOON,
     YOOKASSA,
     a_charge,
@@ -24,11 +36,50 @@ from tests.builders import (
     an_open_hold,
     rub,
 )
+from tests.escrows import REST, an_escrow
+
+# Boris's: the down payment lies in it, the remainder went back.
+ESCROW = an_escrow(payer_id=BORIS, payee_id=ANNA)
+PARTS = [
+    a_purchase(
+        id=PurchaseId(f"pur_of_{which}"),
+        customer_id=BORIS,
+        item=EscrowShare(ESCROW.id, which),
+        amount=part.amount,
+        refunded=None,
+    )
+    for which, part in ESCROW.parts.items()
+]
+
+
+def of_the_escrow() -> list[Entry]:
+    """What moved because of it."""
+    brought = transfer(
+        "adjustment adj_1",
+        "adjustment",
+        ESCROW.total,
+        debit=ADJUSTMENTS,
+        credit=cash(BORIS),
+        at=NOON,
+    )
+    funded = [
+        transfer(
+            f"purchase {one.id}",
+            "purchase",
+            one.amount,
+            debit=cash(BORIS),
+            credit=escrow(BORIS),
+            at=NOON,
+            purchase_id=one.id,
+        )
+        for one in PARTS
+    ]
+    return [brought, *funded, ESCROW.end_of(REST, at=NOON)]
 
 
 @pytest.fixture
 async def busy_shop(shop):
-    """A purchase that was paid, and the money that paid it."""
+    """A purchase that was paid, and the money that paid it; an escrow under way; units held."""
     entries = [
         transfer(
             "charge yookassa 2d8f",
@@ -58,9 +109,13 @@ async def busy_shop(shop):
             purchase_id="pur_00000001",
         ),
         transfer("owed", "fee", rub(5), debit=receivable(ANNA), credit=clearing(YOOKASSA), at=NOON),
+        *of_the_escrow(),
     ]
     async with shop.write() as uow:
         await uow.purchases.add(a_purchase(from_wallet=False))
+        await uow.escrows.add(ESCROW)
+        for purchase in PARTS:
+            await uow.purchases.add(purchase)
         await uow.checkouts.add(a_checkout(status=CheckoutStatus.PAID, due_at=None))
         await uow.charges.add(a_charge(key=ChargeKey(YOOKASSA, "2d8f"), amount=rub(399)))
         await uow.refunds.add(a_refund(charge_id="2d8f", paid=rub(399)))
@@ -102,6 +157,7 @@ def unguarded(raw: Engine) -> Iterator[Connection]:
 
 
 UNNUMBERED = "seq = NULL, balance_after_minor = NULL, posted_at = NULL"
+LATER = "(SELECT max(expires_at) FROM purchase)"
 LINE = "account = 'cash:cus_anna0001' AND seq"
 
 
@@ -143,7 +199,7 @@ LINE = "account = 'cash:cus_anna0001' AND seq"
             "cash:cus_anna0001 RUB says 9999 after line 2, and its lines say 10000",
         ),
         (
-            f"UPDATE posting SET posted_at = (SELECT expires_at FROM purchase) WHERE {LINE} = 1",
+            f"UPDATE posting SET posted_at = {LATER} WHERE {LINE} = 1",
             "cash:cus_anna0001 RUB goes back in time at line 2",
         ),
         (
@@ -189,6 +245,46 @@ LINE = "account = 'cash:cus_anna0001' AND seq"
         (
             "UPDATE refund SET status = 'asked', ended_at = NULL",
             "refund rfd_00000001 is asked and its entry does not say so",
+        ),
+        (
+            "UPDATE balance SET balance_minor = 29999 WHERE account = 'escrow:cus_boris001'",
+            "escrow:cus_boris001 holds 29999 RUB and the parts that lie in it make 30000",
+        ),
+        (
+            "UPDATE escrow SET down_payment_releasing_at = NULL, down_payment_status = 'unfunded'",
+            "escrow:cus_boris001 holds 30000 RUB and the parts that lie in it make 0",
+        ),
+        (
+            "UPDATE escrow SET remainder_ended_at = NULL, remainder_status = 'disputed'",
+            "escrow:cus_boris001 holds 30000 RUB and the parts that lie in it make 100000",
+        ),
+        (
+            "DELETE FROM balance WHERE account = 'escrow:cus_boris001'",
+            "escrow:cus_boris001 holds 0 RUB and the parts that lie in it make 30000",
+        ),
+        (
+            "UPDATE purchase SET status = 'expired' WHERE escrow_part = 'remainder'",
+            "the remainder of escrow esc_00000001 is refunded and no purchase paid for it",
+        ),
+        (
+            "UPDATE purchase SET escrow_id = 'esc_2' WHERE escrow_part = 'down_payment'",
+            "the down_payment of escrow esc_00000001 is funded and no purchase paid for it",
+        ),
+        (
+            "DELETE FROM posting WHERE entry_id LIKE 'e%'; DELETE FROM entry WHERE id LIKE 'e%'",
+            "the remainder of escrow esc_00000001 is refunded and its entry is missing",
+        ),
+        (
+            "UPDATE escrow SET remainder_status = 'released'",
+            "the remainder of escrow esc_00000001 is released and its entry is missing",
+        ),
+        (
+            "UPDATE posting SET amount_minor = -1 WHERE entry_id LIKE 'escrow%' AND line_no = 1",
+            "the remainder of escrow esc_00000001 is refunded and its entry is missing",
+        ),
+        (
+            "UPDATE escrow SET remainder_ended_at = NULL, remainder_status = 'disputed'",
+            "entry escrow esc_00000001 remainder ended ends a part that has not ended",
         ),
         (
             "UPDATE usage_counter SET used = 2",

@@ -1,0 +1,302 @@
+"""What a person on duty does: by a named key, with a reason, and a line in the audit trail."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
+from starlette.requests import Request
+
+from adapters.http.bodies import (
+    MoneyBody,
+    MoneyRequest,
+    PurchaseBody,
+    body_from_money,
+    body_from_started,
+)
+from adapters.http.customer_routes import (
+    API_KEY,
+    OF_THE_CLAIM,
+    ROOT,
+    CustomerPath,
+    IdempotencyHeader,
+    PurchasePath,
+)
+from adapters.http.edge import Call, edge_of, key_call, key_of
+from adapters.http.limits import TooManyRequests
+from adapters.http.operations import Closed, Operation
+from core.domain.audit import REASON_MAX, REASON_MIN, Deed, ReasonMissing
+from core.domain.cause import StoreBusy
+from core.domain.credentials import NotSignedIn, Scope, ScopeMissing
+from core.domain.customer import CustomerNotFound, IdentityNotReadable
+from core.domain.errors import BillingError
+from core.domain.money import AmountNotUsable, CurrencyMismatch, UnknownCurrency
+from core.domain.purchase import PurchaseId, PurchaseNotFound
+from core.domain.refund import NothingToRefund, RefundNotPossible, RefundTooLarge
+from core.use_cases.checkouts import Started
+from core.use_cases.giving_back import Refunded
+from core.use_cases.operators import CaseNotFound, NoticeNotFound, NoticeNotReplayable
+from core.use_cases.wallet import AdjustmentNotUsable
+
+_Reason = Annotated[str, Field(min_length=REASON_MIN, max_length=REASON_MAX)]
+
+
+class ReasonRequest(Closed):
+    reason: _Reason
+
+
+class RefundRequest(ReasonRequest):
+    """No `amount`: all that is left. `charge` names one of several charges of the purchase."""
+
+    amount: MoneyRequest | None = None
+    charge: Annotated[str, Field(pattern=r"^[!-~]{1,128}$")] | None = None
+
+
+class AdjustRequest(ReasonRequest):
+    """A negative amount takes; what is taken and not there is owed."""
+
+    amount: MoneyRequest
+    account: Literal["cash", "bonus"] = "cash"
+
+
+class CloseCaseRequest(ReasonRequest):
+    cause: Annotated[str, Field(min_length=1, max_length=300)]
+
+
+class InboxPath(BaseModel):
+    inbox_id: Annotated[str, Field(pattern=r"^inb_[a-z0-9_]{1,60}$")]
+
+
+class CasesQuery(Closed):
+    limit: int = Field(100, ge=1, le=1000)
+
+
+class AuditQuery(Closed):
+    limit: int = Field(100, ge=1, le=1000)
+    cursor: Annotated[int, Field(ge=0, le=10**15)] = 0
+    subject: Annotated[str, Field(pattern=r"^[!-~ ]{1,200}$")] | None = None
+
+
+class RefundBody(BaseModel):
+    """`refund` is null where it went back into the wallet, which is done at once."""
+
+    purchase: PurchaseBody
+    refund: str | None
+    status: str
+    refunded: MoneyBody | None
+
+
+class CaseBody(BaseModel):
+    cause: str
+    kind: str
+    opened_at: AwareDatetime
+    customer: str | None
+    facts: dict[str, str]
+
+
+class CasesBody(BaseModel):
+    items: list[CaseBody]
+    next_cursor: str | None = None
+
+
+class AuditLineBody(BaseModel):
+    number: int
+    at: AwareDatetime
+    actor: str
+    action: str
+    subject: str
+    reason: str
+    facts: dict[str, str | int]
+    seal: str
+
+
+class AuditBody(BaseModel):
+    items: list[AuditLineBody]
+    next_cursor: str | None
+
+
+class EntryBody(BaseModel):
+    entry: str
+    amount: MoneyBody
+
+
+class DoneBody(BaseModel):
+    done: str
+
+
+async def operator_of(request: Request, reason: str) -> tuple[Call, Deed]:
+    """
+    Whose key it is, and what they say. The call is nobody's: it only makes causes.
+
+    Raises:
+        NotSignedIn, ScopeMissing, TooManyRequests, ReasonMissing
+    """
+    key = await key_of(request, Scope.OPERATOR)
+    return Call(edge_of(request), f"operator {key.name}", _NOBODY), Deed(key.name, reason)
+
+
+_NOBODY: Any = ""
+
+
+async def refund_purchase(
+    request: Request, params: PurchasePath, body: RefundRequest, headers: IdempotencyHeader
+) -> RefundBody:
+    call, deed = await operator_of(request, body.reason)
+    purchase_id = PurchaseId(params.purchase_id)
+    done = await call.billing.refund_purchase(
+        purchase_id,
+        deed=deed,
+        cause=call.cause(
+            "refund_purchase", headers.key, purchase_id, body.model_dump(exclude_none=True)
+        ),
+        amount=None if body.amount is None else body.amount.money(),
+        charge_id=body.charge,
+    )
+    return _body_from_refunded(done)
+
+
+def _body_from_refunded(done: Refunded) -> RefundBody:
+    refund = done.refund
+    back = done.purchase.refunded if refund is None else refund.amount
+    return RefundBody(
+        purchase=body_from_started(Started(done.purchase, None)),
+        refund=None if refund is None else refund.id,
+        status="done" if refund is None else refund.status,
+        refunded=None if back is None else body_from_money(back, "en"),
+    )
+
+
+async def adjust_wallet(
+    request: Request, params: CustomerPath, body: AdjustRequest, headers: IdempotencyHeader
+) -> EntryBody:
+    _, deed = await operator_of(request, body.reason)
+    call = await key_call(request, params.ref, Scope.OPERATOR)
+    amount = body.amount.money()
+    entry = await call.billing.adjust_wallet(
+        call.customer_id,
+        amount,
+        account=body.account,
+        deed=deed,
+        cause=call.cause("adjust_wallet", headers.key, body.model_dump(exclude_none=True)),
+    )
+    return EntryBody(entry=entry.id, amount=body_from_money(amount, "en"))
+
+
+async def block_customer(request: Request, params: CustomerPath, body: ReasonRequest) -> DoneBody:
+    _, deed = await operator_of(request, body.reason)
+    call = await key_call(request, params.ref, Scope.OPERATOR)
+    await call.billing.block_customer(call.customer_id, deed=deed)
+    return DoneBody(done="blocked")
+
+
+async def unblock_customer(request: Request, params: CustomerPath, body: ReasonRequest) -> DoneBody:
+    _, deed = await operator_of(request, body.reason)
+    call = await key_call(request, params.ref, Scope.OPERATOR)
+    await call.billing.unblock_customer(call.customer_id, deed=deed)
+    return DoneBody(done="unblocked")
+
+
+async def list_cases(request: Request, query: CasesQuery) -> CasesBody:
+    await key_of(request, Scope.OPERATOR)
+    cases = await edge_of(request).billing.list_cases(limit=query.limit)
+    return CasesBody(
+        items=[
+            CaseBody(
+                cause=case.cause,
+                kind=case.kind,
+                opened_at=case.opened_at,
+                customer=case.customer_id,
+                facts=dict(case.facts),
+            )
+            for case in cases
+        ]
+    )
+
+
+async def close_case(request: Request, body: CloseCaseRequest) -> DoneBody:
+    call, deed = await operator_of(request, body.reason)
+    await call.billing.close_case(body.cause, deed=deed)
+    return DoneBody(done="closed")
+
+
+async def replay_notice(request: Request, params: InboxPath, body: ReasonRequest) -> DoneBody:
+    call, deed = await operator_of(request, body.reason)
+    await call.billing.replay_notice(params.inbox_id, deed=deed)
+    return DoneBody(done="the gateway is asked again")
+
+
+async def show_audit(request: Request, query: AuditQuery) -> AuditBody:
+    await key_of(request, Scope.OPERATOR)
+    lines = await edge_of(request).billing.show_audit(
+        limit=query.limit + 1, after=query.cursor, subject=query.subject
+    )
+    items = [
+        AuditLineBody(
+            number=number,
+            at=line.at,
+            actor=line.actor,
+            action=line.action,
+            subject=line.subject,
+            reason=line.reason,
+            facts=dict(line.facts),
+            seal=seal,
+        )
+        for number, line, seal in lines[: query.limit]
+    ]
+    has_more = len(lines) > query.limit
+    return AuditBody(items=items, next_cursor=str(items[-1].number) if has_more else None)
+
+
+_OF_AMOUNTS = (UnknownCurrency, AmountNotUsable, CurrencyMismatch)
+_OF_THE_CUSTOMER = (IdentityNotReadable, CustomerNotFound)
+
+
+def _operation(
+    method: str,
+    path: str,
+    endpoint: Any,
+    summary: str,
+    response: type[BaseModel],
+    *errors: type[BillingError],
+    **models: Any,
+) -> Operation:
+    said = () if method == "GET" else (ReasonMissing,)
+    return Operation(
+        method=method,
+        path=f"{ROOT}/operator{path}",
+        endpoint=endpoint,
+        summary=summary,
+        responses={200: response},
+        tags=("operator",),
+        security=(API_KEY,),
+        errors=(*errors, *said, NotSignedIn, ScopeMissing, TooManyRequests, StoreBusy),
+        **models,
+    )
+
+
+def operator_operations() -> list[Operation]:
+    moves: Mapping[str, Any] = {"headers": IdempotencyHeader}
+    return [
+        _operation("POST", "/purchases/{purchase_id}/refund/", refund_purchase,
+                   "Give money back, all of it or a part", RefundBody,
+                   PurchaseNotFound, NothingToRefund, RefundTooLarge, RefundNotPossible,
+                   *OF_THE_CLAIM, *_OF_AMOUNTS, params=PurchasePath, body=RefundRequest, **moves),
+        _operation("POST", "/customers/{ref}/adjust/", adjust_wallet,
+                   "Give money by hand, or take it", EntryBody, AdjustmentNotUsable,
+                   *OF_THE_CLAIM, *_OF_AMOUNTS, *_OF_THE_CUSTOMER, params=CustomerPath,
+                   body=AdjustRequest, **moves),
+        _operation("POST", "/customers/{ref}/block/", block_customer,
+                   "Serve a customer no longer", DoneBody, *_OF_THE_CUSTOMER,
+                   params=CustomerPath, body=ReasonRequest),
+        _operation("POST", "/customers/{ref}/unblock/", unblock_customer,
+                   "Serve a customer again", DoneBody, *_OF_THE_CUSTOMER,
+                   params=CustomerPath, body=ReasonRequest),
+        _operation("GET", "/cases/", list_cases, "What waits for a person, the oldest first",
+                   CasesBody, query=CasesQuery),
+        _operation("POST", "/cases/close/", close_case, "Say how a case was seen to", DoneBody,
+                   CaseNotFound, body=CloseCaseRequest),
+        _operation("POST", "/inbox/{inbox_id}/replay/", replay_notice,
+                   "Have the gateway asked again about a notice", DoneBody,
+                   NoticeNotFound, NoticeNotReplayable, params=InboxPath, body=ReasonRequest),
+        _operation("GET", "/audit/", show_audit, "Who did what by hand, and why", AuditBody,
+                   query=AuditQuery),
+    ]  # fmt: skip

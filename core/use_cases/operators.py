@@ -1,0 +1,107 @@
+"""What a person on duty does by hand: cases, notices, blocking; each with a reason, for ever."""
+
+from dataclasses import dataclass
+
+from core.domain.audit import AuditLine, Deed, line_of
+from core.domain.case import Case
+from core.domain.errors import NotFound, Refused
+from core.domain.event import Event
+from core.domain.payment import InboxItem, InboxStatus
+from core.ports.unit_of_work import Now, Store
+from core.use_cases.webhooks import ASKED_ABOUT
+
+
+@dataclass(eq=False)
+class CaseNotFound(NotFound):
+    """There is no open case of this cause."""
+
+    cause: str
+
+
+@dataclass(eq=False)
+class NoticeNotFound(NotFound):
+    """No such notice."""
+
+    inbox_id: str
+
+
+@dataclass(eq=False)
+class NoticeNotReplayable(Refused):
+    """Nothing follows from this notice: it was handled, or is of no kind that is acted on."""
+
+    inbox_id: str
+    notice_status: str
+
+
+class ListCases:
+    """What waits for a person, the oldest first."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def __call__(self, *, limit: int) -> list[Case]:
+        async with self._store.read() as view:
+            return await view.open_cases(limit=limit)
+
+
+class CloseCase:
+    """Somebody has seen to it, and says how."""
+
+    def __init__(self, store: Store, now: Now) -> None:
+        self._store = store
+        self._now = now
+
+    async def __call__(self, cause: str, *, deed: Deed) -> None:
+        """
+        Raises:
+            CaseNotFound: also for one that is closed.
+        """
+        async with self._store.write() as uow:
+            at = self._now()
+            if not await uow.close_case(cause, reason=deed.reason.strip(), at=at):
+                raise CaseNotFound(cause[:200])
+            await uow.audit(line_of(deed, "case.close", cause, at=at))
+            await uow.commit()
+
+
+class ReplayNotice:
+    """Have the gateway asked once more about a notice that was given up, or that got stuck."""
+
+    def __init__(self, store: Store, now: Now) -> None:
+        self._store = store
+        self._now = now
+
+    async def __call__(self, inbox_id: str, *, deed: Deed) -> InboxItem:
+        """
+        Raises:
+            NoticeNotFound, NoticeNotReplayable
+        """
+        async with self._store.write() as uow:
+            at = self._now()
+            item = await uow.inbox.find(inbox_id)
+            if item is None:
+                raise NoticeNotFound(inbox_id[:64])
+            notice, about = item.notice, ASKED_ABOUT.get(item.notice.kind)
+            if about is None or notice.payment_id is None or item.status is InboxStatus.DONE:
+                raise NoticeNotReplayable(item.id, item.status)
+            item = item.received_again()
+            await uow.inbox.save(item)
+            told = {"gateway": notice.gateway, "payment_id": notice.payment_id}
+            await uow.record(Event(about, item.id, at, facts=told))
+            await uow.audit(line_of(deed, "notice.replay", item.id, at=at))
+            await uow.commit()
+        return item
+
+
+class ShowAudit:
+    """The audit trail, the oldest first."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def __call__(
+        self, *, limit: int, after: int = 0, subject: str | None = None
+    ) -> list[tuple[int, AuditLine, str]]:
+        """Each line with its number and its seal, from after that number."""
+        async with self._store.read() as view:
+            return await view.audit_trail(limit=limit, after=after, subject=subject)

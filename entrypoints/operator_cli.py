@@ -1,0 +1,105 @@
+"""The operator's commands on the command line."""
+
+from typing import Annotated
+
+import typer
+
+from core.domain.audit import Deed
+from core.domain.money import Money
+from entrypoints.command_line import DataDir, read, run_to_end
+
+customers_cli = typer.Typer(help="Customers of yours.", no_args_is_help=True)
+cases_cli = typer.Typer(help="What waits for a person.", no_args_is_help=True)
+wallet_cli = typer.Typer(help="Money of customers.", no_args_is_help=True)
+purchases_cli = typer.Typer(help="Purchases.", no_args_is_help=True)
+inbox_cli = typer.Typer(help="Notices of the gateways.", no_args_is_help=True)
+audit_cli = typer.Typer(help="Who did what by hand.", no_args_is_help=True)
+
+Reason = Annotated[str, typer.Option(help="Why; kept for ever. Name nobody in it.")]
+As = Annotated[str, typer.Option("--as", help="Who you are; kept with the reason.")]
+Amount = Annotated[str, typer.Option(help="In major units, such as 100.00.")]
+Currency = Annotated[str, typer.Option(help="Such as PHP.")]
+
+
+@customers_cli.command("block")
+def customers_block(ref: str, reason: Reason, who: As, data_dir: DataDir = None) -> None:
+    """Serve a customer (telegram:…, external:… or cus_…) no longer: no sign-in, no purchase."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    run_to_end(commands.block_customer(read(data_dir=data_dir), ref, Deed(who, reason)))
+
+
+@customers_cli.command("unblock")
+def customers_unblock(ref: str, reason: Reason, who: As, data_dir: DataDir = None) -> None:
+    """Serve a customer again."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    run_to_end(commands.unblock_customer(read(data_dir=data_dir), ref, Deed(who, reason)))
+
+
+@wallet_cli.command("adjust")
+def wallet_adjust(
+    ref: str,
+    *,
+    amount: Amount,
+    currency: Currency,
+    reason: Reason,
+    who: As,
+    account: Annotated[str, typer.Option(help="cash or bonus.")] = "cash",
+    data_dir: DataDir = None,
+) -> None:
+    """Give money (or, with a minus, take it). What is taken and not there is owed."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    money, deed = Money.from_decimal_text(amount, currency), Deed(who, reason)
+    run_to_end(commands.adjust_wallet(read(data_dir=data_dir), ref, money, account, deed))
+
+
+@purchases_cli.command("refund")
+def purchases_refund(
+    purchase_id: str,
+    *,
+    reason: Reason,
+    who: As,
+    amount: Annotated[str | None, typer.Option(help="Nothing: all that is left.")] = None,
+    currency: Annotated[str, typer.Option(help="Such as PHP.")] = "RUB",
+    data_dir: DataDir = None,
+) -> None:
+    """Give money back to where it came from: at the gateway, or into the wallet."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    money = None if amount is None else Money.from_decimal_text(amount, currency)
+    deed = Deed(who, reason)
+    run_to_end(commands.refund_purchase(read(data_dir=data_dir), purchase_id, money, deed))
+
+
+@cases_cli.command("list")
+def cases_list(data_dir: DataDir = None) -> None:
+    """The open ones, the oldest first."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    run_to_end(commands.list_cases(read(data_dir=data_dir)))
+
+
+@cases_cli.command("close")
+def cases_close(cause: str, reason: Reason, who: As, data_dir: DataDir = None) -> None:
+    """Say how a case was seen to. The cause is what `cases list` shows in quotes."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    run_to_end(commands.close_case(read(data_dir=data_dir), cause, Deed(who, reason)))
+
+
+@inbox_cli.command("replay")
+def inbox_replay(inbox_id: str, reason: Reason, who: As, data_dir: DataDir = None) -> None:
+    """Have the gateway asked again about a notice that was given up."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    run_to_end(commands.replay_notice(read(data_dir=data_dir), inbox_id, Deed(who, reason)))
+
+
+@audit_cli.command("verify")
+def audit_verify(data_dir: DataDir = None) -> None:
+    """Prove that no line of the audit trail was changed or taken out."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    run_to_end(commands.verify_audit(read(data_dir=data_dir)))

@@ -1,0 +1,105 @@
+"""What an operator does at the command line: by name, with a reason, and an audit line."""
+
+import secrets
+
+import typer
+
+from core.domain.audit import FIRST_SEAL, Deed
+from core.domain.cause import Cause
+from core.domain.customer import customer_ref
+from core.domain.money import Money
+from core.domain.purchase import PurchaseId
+from entrypoints.process import opened
+from entrypoints.settings import Settings
+
+CASES_SHOWN = 100
+AUDIT_PAGE = 1000
+
+
+def _once(action: str) -> Cause:
+    """A command is its own cause: given twice, it is done twice."""
+    return Cause(f"command {action}", secrets.token_hex(16), "")
+
+
+async def block_customer(settings: Settings, ref: str, deed: Deed) -> int:
+    async with opened(settings) as parts:
+        customer_id = await parts.billing.find_customer(customer_ref(ref))
+        await parts.billing.block_customer(customer_id, deed=deed)
+    typer.echo(f"{customer_id} is not served from now on; money that arrives is still booked")
+    return 0
+
+
+async def unblock_customer(settings: Settings, ref: str, deed: Deed) -> int:
+    async with opened(settings) as parts:
+        customer_id = await parts.billing.find_customer(customer_ref(ref))
+        await parts.billing.unblock_customer(customer_id, deed=deed)
+    typer.echo(f"{customer_id} is served again")
+    return 0
+
+
+async def adjust_wallet(
+    settings: Settings, ref: str, amount: Money, account: str, deed: Deed
+) -> int:
+    async with opened(settings) as parts:
+        customer_id = await parts.billing.find_customer(customer_ref(ref))
+        entry = await parts.billing.adjust_wallet(
+            customer_id, amount, account=account, deed=deed, cause=_once("adjust")
+        )
+    typer.echo(f"{customer_id}: {amount} of {account}, entry {entry.id!r}")
+    return 0
+
+
+async def refund_purchase(
+    settings: Settings, purchase_id: str, amount: Money | None, deed: Deed
+) -> int:
+    async with opened(settings) as parts:
+        done = await parts.billing.refund_purchase(
+            PurchaseId(purchase_id), deed=deed, cause=_once("refund"), amount=amount
+        )
+    if done.refund is None:
+        typer.echo(f"{purchase_id}: back in the wallet")
+        return 0
+    typer.echo(f"{purchase_id}: {done.refund.amount}, refund {done.refund.id} {done.refund.status}")
+    return 0
+
+
+async def list_cases(settings: Settings) -> int:
+    async with opened(settings) as parts:
+        cases = await parts.billing.list_cases(limit=CASES_SHOWN)
+    for case in cases:
+        facts = " ".join(f"{name}={value}" for name, value in case.facts.items())
+        typer.echo(f"{case.opened_at:%Y-%m-%d %H:%M}  {case.kind}  {case.cause!r}  {facts}")
+    if not cases:
+        typer.echo("nothing waits for a person")
+    return 0
+
+
+async def close_case(settings: Settings, cause: str, deed: Deed) -> int:
+    async with opened(settings) as parts:
+        await parts.billing.close_case(cause, deed=deed)
+    typer.echo(f"closed: {cause}")
+    return 0
+
+
+async def replay_notice(settings: Settings, inbox_id: str, deed: Deed) -> int:
+    async with opened(settings) as parts:
+        await parts.billing.replay_notice(inbox_id, deed=deed)
+    typer.echo(f"{inbox_id}: the gateway is asked again by the next job")
+    return 0
+
+
+async def verify_audit(settings: Settings) -> int:
+    """Walk the whole chain; the first line that does not fit ends it."""
+    former, number, count = FIRST_SEAL, 0, 0
+    async with opened(settings) as parts:
+        while lines := await parts.billing.show_audit(limit=AUDIT_PAGE, after=number):
+            for number, line, seal in lines:
+                if line.seal(former) != seal:
+                    typer.echo(
+                        f"line {number} ({line.at.isoformat()} {line.action} {line.subject}) does"
+                        " not follow the one before: it was changed, or one was taken out"
+                    )
+                    return 1
+                former, count = seal, count + 1
+    typer.echo(f"the audit trail holds: {count} lines, sealed to the last: {former[:16] or '-'}")
+    return 0
