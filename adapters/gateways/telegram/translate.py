@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from adapters.gateways.calls import at
 from core.domain.checkout import Checkout, CheckoutId, Receipt
 from core.domain.money import AmountNotUsable, Money, UnknownCurrency
 from core.domain.payment import (
@@ -102,13 +103,13 @@ def notice_from_update(raw: bytes, gateway: GatewayName, *, stars: bool) -> Noti
         told = json.loads(raw)
     except (ValueError, RecursionError):
         raise WebhookNotReadable from None
-    message, subscription = _at(told, "message"), _at(told, "subscription")
+    message, subscription = at(told, "message"), at(told, "subscription")
     for event, kind in (
         ("successful_payment", NoticeKind.PAYMENT),
         ("refunded_payment", NoticeKind.REFUND),
     ):
-        if isinstance(payment := _at(message, event), Mapping):
-            notice = _notice_of(event, kind, payment, _at(message, "from", "id"), gateway)
+        if isinstance(payment := at(message, event), Mapping):
+            notice = _notice_of(event, kind, payment, at(message, "from", "id"), gateway)
             if (payment.get("currency") == STARS_CURRENCY) is not stars:
                 raise WebhookNotReadable
             return notice
@@ -200,7 +201,7 @@ def row_from_transaction(told: Mapping[str, Any]) -> StarRow | None:
     """None for whatever is not about an invoice: withdrawals, gifts, paid media, advertising."""
     is_refund = "receiver" in told
     partner = told.get("receiver" if is_refund else "source")
-    payer, payload = _at(partner, "user", "id"), _at(partner, "invoice_payload")
+    payer, payload = at(partner, "user", "id"), at(partner, "invoice_payload")
     charge_id = told.get("id")
     if type(payer) is not int or not isinstance(payload, str) or not isinstance(charge_id, str):
         return None
@@ -258,7 +259,7 @@ def _notice_of_subscription(
         raise WebhookNotReadable
     kept = {
         "invoice_payload": _payment_id(payload if isinstance(payload, str) else ""),
-        "payer": payer if type(payer := _at(subscription, "user", "id")) is int else None,
+        "payer": payer if type(payer := at(subscription, "user", "id")) is int else None,
         "state": state,
     }
     return Notice(
@@ -313,9 +314,3 @@ def _money(amount: object, code: object) -> Money | None:
 
 def _detail(value: object) -> str:
     return str(value).lower()
-
-
-def _at(payload: object, *path: str) -> Any:
-    for name in path:
-        payload = payload.get(name) if isinstance(payload, Mapping) else None
-    return payload

@@ -139,12 +139,14 @@ async def test_whatever_else_comes_says_nothing_and_no_log_has_the_token(
     assert TOKEN not in f"{silence.value!r} {silence.value.__cause__!r}"
 
 
-async def test_telegram_says_how_long_to_wait(stage: Stage) -> None:
-    async with answering(stage, (429, raw("api-error.429"))) as (gateway, _):
-        with pytest.raises(GatewayUnavailable) as waiting:
-            await gateway.open_checkout(in_stars())
+async def test_telegram_says_how_long_to_wait(stage: Stage, now: Clock) -> None:
+    async with stars(stage, now) as desk:
+        desk.rules.faults.plan("flood", 1)
 
-    assert waiting.value.retry_after_seconds == 14
+        with pytest.raises(GatewayUnavailable) as waiting:
+            await desk.gateway.open_checkout(in_stars())
+
+    assert waiting.value.retry_after_seconds == 3
 
 
 async def test_nobody_there_is_a_silence(now: Clock) -> None:
