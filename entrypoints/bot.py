@@ -53,16 +53,18 @@ async def bot_at_work(
     now: Now,
     may_check_out: Callable[[CustomerId, Cause], Awaitable[None]],
     *,
+    proof: str,
     polls: bool,
 ) -> AsyncIterator[BotAtWork]:
     """
     With a webhook secret Telegram calls us. Without one we ask for updates, if this process is to
-    (`polls`) and no other does already.
+    (`polls`) and no other does already. `proof` is what the gateways know an update by.
     """
     stop = asyncio.Event()
     async with open_bot(settings.bot_token, settings.bot_api_url) as bot:
         address = _ChatAddress(settings)
-        chat = Chat(bot, Surroundings(billing, now, address, may_check_out, settings.app_url))
+        around = Surroundings(billing, now, address, may_check_out, settings.app_url, proof)
+        chat = Chat(bot, around)
         secret = settings.secret("telegram_webhook_secret")
         door: UpdatesDoor | None = None
         work: Callable[[], Coroutine[None, None, None]] | None = None

@@ -292,7 +292,7 @@ async def _deeper(parts: Opened) -> list[tuple[str, list[str]]]:
         parked = await view.jobs.parked(limit=100)
     checks.append(("cases for a person", [f"{one.kind}: {one.cause}" for one in cases]))
     checks.append(("jobs given up on", [f"{job.job.name}: {error}" for job, error in parked]))
-    if not parts.settings.doubles_yookassa:
+    if not parts.settings.doubles("yookassa"):
         checks.append(await _credentials(parts))
     if not parts.settings.doubles_telegram:
         checks.append(await _bot(parts.settings))

@@ -39,6 +39,7 @@ from core.use_cases.payment_methods import (
     ListPaymentMethods,
     RemovePaymentMethod,
 )
+from core.use_cases.pre_checkout import AllowPayment
 from core.use_cases.purchases import (
     CancelPurchase,
     ExpirePurchase,
@@ -155,6 +156,7 @@ class Container(containers.DeclarativeContainer):
     mark_withdrawal_done = providers.Factory(MarkWithdrawalDone, store=store, now=now)
     show_withdrawals = providers.Factory(ShowWithdrawals, store=store)
 
+    allow_payment = providers.Factory(AllowPayment, store=store, now=now)
     take_in_webhook = providers.Factory(
         TakeInWebhook, store=store, gateways=gateways, now=now, new_id=new_id
     )
@@ -234,6 +236,7 @@ class Container(containers.DeclarativeContainer):
         reject_withdrawal=reject_withdrawal,
         mark_withdrawal_done=mark_withdrawal_done,
         show_withdrawals=show_withdrawals,
+        allow_payment=allow_payment,
         take_in_webhook=take_in_webhook,
         settle_payment=settle_payment,
         refund_purchase=refund_purchase,

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -15,8 +15,6 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from adapters.gateways.yookassa.gateway import API_URL, YooKassaGateway
-from adapters.gateways.yookassa.shop import YOOKASSA_NETWORKS, YooKassaShop
 from adapters.http.app import Health, web_app
 from adapters.http.client_address import TrustedProxies
 from adapters.http.edge import Edge
@@ -43,11 +41,12 @@ from core.use_cases.billing import Billing
 from core.use_cases.consequences import consequences
 from entrypoints.bot import BotAtWork, bot_at_work
 from entrypoints.container import Container, utc_now
+from entrypoints.gateways import open_gateways
 from entrypoints.settings import (
     DEVELOPMENT_DATA_KEY,
     Settings,
 )
-from sandbox.app import DEMO_SECRET, DEMO_SHOP_ID, Sandbox, sandbox_app
+from sandbox.app import Sandbox, sandbox_app
 from sandbox.clock import SandboxClock
 
 STOP_SECONDS_MAX: Final = 10
@@ -64,6 +63,8 @@ class Opened:
     gateways: Gateways
     billing: Billing
     now: Now
+    updates_proof: str = field(repr=False)
+    """What this process knows an update of Telegram's by: the webhook's secret, or one of its own."""
 
 
 @asynccontextmanager
@@ -73,11 +74,8 @@ async def opened(settings: Settings, *, now: Now = utc_now) -> AsyncIterator[Ope
     async with AsyncExitStack() as stack:
         store = open_store(settings.database, consequences=consequences, data_key=key)
         stack.push_async_callback(store.close)
-        makers = {"yookassa": _yookassa}
-        switched_on = [makers[name](settings) for name in settings.gateways]
-        for gateway in switched_on:
-            stack.callback(gateway.close)
-        gateways = Gateways(*switched_on)
+        proof = settings.secret("telegram_webhook_secret") or secrets.token_hex(32)
+        gateways = await stack.enter_async_context(open_gateways(settings, now, proof))
         bulk = await stack.enter_async_context(open_bot(settings.bot_token, settings.bot_api_url))
         container = Container(
             store=providers.Object(store),
@@ -85,18 +83,7 @@ async def opened(settings: Settings, *, now: Now = utc_now) -> AsyncIterator[Ope
             notifier=providers.Object(TelegramNotifier(bulk, now, settings.app_url)),
             now=providers.Object(now),
         )
-        yield Opened(settings, store, gateways, container.billing(), now)
-
-
-def _yookassa(settings: Settings) -> YooKassaGateway:
-    shop_id, secret = settings.yookassa_shop or (DEMO_SHOP_ID, DEMO_SECRET)
-    own_double = f"{settings.base_url}/sandbox/yookassa/v3" if settings.doubles_yookassa else None
-    api_url = settings.yookassa_api_url or own_double or API_URL
-    networks = settings.yookassa_networks or YOOKASSA_NETWORKS
-    if settings.doubles_yookassa:
-        networks = (*networks, "127.0.0.0/8", "::1/128")
-    shop = YooKassaShop(shop_id, secret, live=settings.yookassa_mode == "live")
-    return YooKassaGateway(shop, api_url=api_url, networks=networks)
+        yield Opened(settings, store, gateways, container.billing(), now, proof)
 
 
 async def not_ready(store: SqlStore) -> list[str]:
@@ -187,7 +174,13 @@ def bot_of(
         )
 
     return bot_at_work(
-        parts.settings, parts.store, parts.billing, parts.now, may_check_out, polls=polls
+        parts.settings,
+        parts.store,
+        parts.billing,
+        parts.now,
+        may_check_out,
+        proof=parts.updates_proof,
+        polls=polls,
     )
 
 

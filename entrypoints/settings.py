@@ -23,7 +23,13 @@ from adapters.http.tokens import SIGNING_KEY_LENGTH_MIN
 
 PREFIX: Final = "BILLHOOK_"
 WEBHOOK_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,256}", re.ASCII)
-KNOWN_GATEWAYS: Final = ("yookassa",)
+SECRETS: Final[Mapping[str, tuple[str, ...]]] = {
+    "yookassa": ("shop_id", "secret_key"),
+    "paymongo": ("secret_key", "webhook_secret"),
+    "telegram_payments": ("provider_token",),
+    "telegram_stars": (),
+}
+"""The gateways there are, and what each needs of the mode in force: `<GATEWAY>_<WHAT>_<MODE>`."""
 
 # Good enough for a machine that nobody else reaches; a production start refuses them.
 DEVELOPMENT_SIGNING_KEY: Final = "development-signing-key-not-for-production"
@@ -45,6 +51,7 @@ def _listed(value: object) -> object:
     return value
 
 
+Mode = Literal["test", "live"]
 Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
@@ -62,9 +69,9 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".data")
     database_url: SecretStr | None = None
     catalog: Path = Path("catalogs/fitness.toml")
-    gateways: Listed = ("yookassa",)
+    gateways: Listed = ()
 
-    yookassa_mode: Literal["test", "live"] = "test"
+    yookassa_mode: Mode = "test"
     yookassa_shop_id_test: str | None = None
     yookassa_secret_key_test: SecretStr | None = None
     yookassa_shop_id_live: str | None = None
@@ -72,9 +79,21 @@ class Settings(BaseSettings):
     yookassa_api_url: str | None = None
     yookassa_networks: Listed = ()
 
+    paymongo_mode: Mode = "test"
+    paymongo_secret_key_test: SecretStr | None = None
+    paymongo_webhook_secret_test: SecretStr | None = None
+    paymongo_secret_key_live: SecretStr | None = None
+    paymongo_webhook_secret_live: SecretStr | None = None
+    paymongo_wallet_number: SecretStr | None = None
+    paymongo_wallet_name: str | None = None
+    paymongo_api_url: str | None = None
+
     telegram_token: SecretStr | None = None
     telegram_webhook_secret: SecretStr | None = None
     telegram_api_url: str | None = None
+    telegram_payments_mode: Mode = "test"
+    telegram_payments_provider_token_test: SecretStr | None = None
+    telegram_payments_provider_token_live: SecretStr | None = None
     mini_app_url: str | None = None
     signing_key: SecretStr | None = None  # Several, newest first; see `signing_keys`.
     data_key: SecretStr | None = None
@@ -98,9 +117,10 @@ class Settings(BaseSettings):
     @field_validator("gateways")
     @classmethod
     def _gateways_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in value if name not in KNOWN_GATEWAYS]
+        unknown = [name for name in value if name not in SECRETS]
         if unknown:
-            raise ValueError(f"no such gateway: {', '.join(unknown)} (known: {KNOWN_GATEWAYS})")
+            known = ", ".join(SECRETS)
+            raise ValueError(f"no such gateway: {', '.join(unknown)} (known: {known})")
         return value
 
     @field_validator("telegram_webhook_secret")
@@ -133,9 +153,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _complete_for_its_environment(self) -> Self:
-        problems = [*self._secret_problems(), *self._sandbox_problems()]
-        if self.yookassa_mode == "live" and self.env != "production":
-            problems.append("YOOKASSA_MODE=live is for BILLHOOK_ENV=production alone")
+        problems = [*self._secret_problems(), *self._gateway_problems(), *self._sandbox_problems()]
         try:
             ReturnUrls(self.return_origins_or_own, self.return_url_or_own)
         except ValueError as error:
@@ -168,22 +186,33 @@ class Settings(BaseSettings):
             problems.append("DATA_KEY is the one of development")
         if self.secret("telegram_token") == DEVELOPMENT_BOT_TOKEN:
             problems.append("TELEGRAM_TOKEN is the one of development")
-        if "yookassa" in self.gateways and self.yookassa_shop is None:
-            mode = self.yookassa_mode.upper()
-            problems.append(
-                f"YOOKASSA_SHOP_ID_{mode} and YOOKASSA_SECRET_KEY_{mode} are needed,"
-                " or take yookassa out of GATEWAYS"
-            )
+        return problems
+
+    def _gateway_problems(self) -> list[str]:
+        """Of each that is switched on: its secrets, its mode, and that nothing stands in for it."""
+        problems = []
+        for name, needed in SECRETS.items():
+            mode, upper = self.mode_of(name), name.upper()
+            if mode == "live" and self.env != "production":
+                problems.append(f"{upper}_MODE=live is for BILLHOOK_ENV=production alone")
+            if self.is_development or name not in self.switched_on:
+                continue
+            if self.secrets_of(name) is None:
+                wanted = " and ".join(f"{upper}_{one.upper()}_{mode.upper()}" for one in needed)
+                verb = "is" if len(needed) == 1 else "are"
+                problems.append(f"{wanted} {verb} needed, or take {name} out of GATEWAYS")
+            if self.env == "production" and mode == "test" and needed:
+                problems.append(
+                    f"{upper}_MODE=test takes money that costs nothing: not in production"
+                )
+            if self.env == "production" and self.api_url_of(name) is not None:
+                problems.append(f"{upper}_API_URL points away from the provider: not in production")
         return problems
 
     def _sandbox_problems(self) -> list[str]:
         if self.env != "production":
             return []
         problems = []
-        if "yookassa" in self.gateways and self.yookassa_mode == "test":
-            problems.append("YOOKASSA_MODE=test takes cards that cost nothing: not in production")
-        if self.yookassa_api_url is not None:
-            problems.append("YOOKASSA_API_URL points away from YooKassa: not in production")
         if self.telegram_api_url is not None:
             problems.append("TELEGRAM_API_URL points away from Telegram: not in production")
         if self.dev_api_key is not None:
@@ -195,13 +224,37 @@ class Settings(BaseSettings):
         return self.env == "development"
 
     @property
-    def uses_sandbox(self) -> bool:
-        """Whether any double stands in: in development, for whatever is not named."""
-        return self.doubles_yookassa or self.doubles_telegram
+    def switched_on(self) -> tuple[str, ...]:
+        """In the operator's order; in development every one that there is, unless it is said."""
+        return self.gateways or (tuple(SECRETS) if self.is_development else ("yookassa",))
+
+    def mode_of(self, gateway: str) -> str:
+        return str(getattr(self, f"{gateway}_mode", "live" if self.env == "production" else "test"))
+
+    def secrets_of(self, gateway: str) -> tuple[str, ...] | None:
+        """What the gateway needs of the mode in force; None: it is not all there."""
+        mode = self.mode_of(gateway)
+        found = [self._told(f"{gateway}_{one}_{mode}") for one in SECRETS[gateway]]
+        return tuple(filter(None, found)) if all(found) else None
+
+    def api_url_of(self, gateway: str) -> str | None:
+        """Where the operator says that its API is; None: where the provider's is."""
+        url: str | None = getattr(self, f"{gateway}_api_url", None)
+        return url
+
+    def doubles(self, gateway: str) -> bool:
+        """Whether the sandbox stands in for it: in development, for whatever is not named."""
+        if gateway == "telegram_stars":
+            return self.doubles_telegram
+        return (
+            self.is_development
+            and self.secrets_of(gateway) is None
+            and self.api_url_of(gateway) is None
+        )
 
     @property
-    def doubles_yookassa(self) -> bool:
-        return self.is_development and self.yookassa_shop is None and not self.yookassa_api_url
+    def uses_sandbox(self) -> bool:
+        return self.doubles_telegram or any(map(self.doubles, self.switched_on))
 
     @property
     def doubles_telegram(self) -> bool:
@@ -222,14 +275,6 @@ class Settings(BaseSettings):
         """Where the Mini App is; the sample one of the sandbox, if it stands in."""
         double = f"{self.base_url}/sandbox/app/" if self.doubles_telegram else None
         return self.mini_app_url or double
-
-    @property
-    def yookassa_shop(self) -> tuple[str, str] | None:
-        """Shop id and secret key of the mode in force."""
-        is_live = self.yookassa_mode == "live"
-        shop = self.yookassa_shop_id_live if is_live else self.yookassa_shop_id_test
-        key = self.yookassa_secret_key_live if is_live else self.yookassa_secret_key_test
-        return (shop, key.get_secret_value()) if shop and key else None
 
     @property
     def signing_keys(self) -> tuple[str, ...]:
@@ -261,6 +306,10 @@ class Settings(BaseSettings):
         if self.public_url is None and self.host not in {"127.0.0.1", "localhost"}:
             return f"http://127.0.0.1:{self.port}"
         return self.base_url
+
+    def _told(self, name: str) -> str | None:
+        value: SecretStr | str | None = getattr(self, name)
+        return value.get_secret_value() if isinstance(value, SecretStr) else value
 
     def secret(self, name: str) -> str | None:
         value: SecretStr | None = getattr(self, name)

@@ -1,9 +1,10 @@
 """The sandbox whole: the doubles of the gateways under one roof, with one clock."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from html import escape
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,8 +15,11 @@ from starlette.routing import Route
 
 from sandbox.clock import SandboxClock
 from sandbox.controls import PAGE_HEADERS, control, number_field
+from sandbox.double import GatewayDouble
 from sandbox.faults import Faults
 from sandbox.miniapp.app import MiniApp
+from sandbox.paymongo.app import PayMongoDouble
+from sandbox.paymongo.rules import PayMongoRules
 from sandbox.telegram.app import TelegramDouble
 from sandbox.telegram.rules import TelegramRules
 from sandbox.yookassa.app import YooKassaDouble
@@ -24,9 +28,18 @@ from sandbox.yookassa.wire import Shop
 
 DEMO_SHOP_ID: Final = "100500"
 DEMO_SECRET: Final = "test_sandbox_secret"  # noqa: S105 - known to everybody, opens nothing.
+DEMO: Final[Mapping[str, tuple[str, ...]]] = {
+    "yookassa": (DEMO_SHOP_ID, DEMO_SECRET),
+    "paymongo": ("sk_test_sandbox", "whsk_sandbox"),
+    "telegram_payments": ("100500:TEST:development",),
+}
+"""What opens each double: known to everybody."""
 DEMO_BOT_TOKEN: Final = "100500:development-bot-token"  # noqa: S105 - as above.
 DEMO_BOT_USERNAME: Final = "billhook_demo_bot"
 DEMO_BOT_NAME: Final = "Calories by photo"
+
+
+PAYMENTS_SHOWN: Final = 50
 
 
 @dataclass(frozen=True)
@@ -63,24 +76,24 @@ def sandbox_app(
     says who it is by `api_key`. With a `state_dir`, payments and chats outlive a restart. `lost_after_seconds` is how long the fault
     `timeout_after_acting` keeps its caller waiting before it breaks the connection.
     """
-    rules = YooKassaRules(
-        [Shop(DEMO_SHOP_ID, DEMO_SECRET)],
-        checkout_url=f"{base_url}/sandbox/yookassa/checkout/",
-    )
-    yookassa = YooKassaDouble(
-        rules,
-        webhook_url=f"{webhooks_url}/yookassa/",
-        now=clock.now,
-        state_file=None if state_dir is None else state_dir / "yookassa.json",
-        slow_seconds=slow_seconds,
-        lost_after_seconds=lost_after_seconds,
-    )
+
+    def options(name: str) -> dict[str, Any]:
+        return {
+            "now": clock.now,
+            "state_file": None if state_dir is None else state_dir / f"{name}.json",
+            "slow_seconds": slow_seconds,
+            "lost_after_seconds": lost_after_seconds,
+        }
+
+    def hooked(name: str) -> dict[str, Any]:
+        return options(name) | {"webhook_url": f"{webhooks_url}/{name}/"}
+
+    gateways = _gateways(base_url, hooked)
+    yookassa = gateways[0]
+    assert isinstance(yookassa, YooKassaDouble)
     telegram = TelegramDouble(
         TelegramRules(bot_token, username=DEMO_BOT_USERNAME, name=DEMO_BOT_NAME),
-        now=clock.now,
-        state_file=None if state_dir is None else state_dir / "telegram.json",
-        slow_seconds=slow_seconds,
-        lost_after_seconds=lost_after_seconds,
+        **options("telegram"),
     )
     miniapp = MiniApp(
         api_url or f"{base_url}/api/v1/billing", api_key, bot_token=bot_token, now=clock.now
@@ -92,11 +105,17 @@ def sandbox_app(
         return {"now": now.isoformat()}
 
     async def index(_request: Request) -> HTMLResponse:
-        return HTMLResponse(_index_page(rules, telegram, clock), headers=PAGE_HEADERS)
+        return HTMLResponse(_index_page(gateways, telegram, clock), headers=PAGE_HEADERS)
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
-        async with yookassa.running(), telegram.running(), miniapp.running():
+        async with AsyncExitStack() as stack:
+            for running_part in (
+                *(one.running for one in gateways),
+                telegram.running,
+                miniapp.running,
+            ):
+                await stack.enter_async_context(running_part())
             yield
 
     @asynccontextmanager
@@ -107,21 +126,36 @@ def sandbox_app(
     routes = [
         Route("/", index, methods=["GET"]),
         *control("/clock/advance", advance),
-        *yookassa.routes,
+        *(route for gateway in gateways for route in gateway.routes),
         *telegram.routes,
         *miniapp.routes,
     ]
     return Sandbox(Starlette(routes=routes, lifespan=lifespan), yookassa, telegram, running)
 
 
-def _index_page(rules: YooKassaRules, telegram: TelegramDouble, clock: SandboxClock) -> str:
+def _gateways(base_url: str, hooked: Callable[[str], dict[str, Any]]) -> tuple[GatewayDouble, ...]:
+    """In the order that the index tells them; `hooked` are the options of one by its name."""
+    tills = f"{base_url}/sandbox/{{}}/checkout/"
+    yookassa = YooKassaDouble(
+        YooKassaRules([Shop(DEMO_SHOP_ID, DEMO_SECRET)], checkout_url=tills.format("yookassa")),
+        **hooked("yookassa"),
+    )
+    secret_key, webhook_secret = DEMO["paymongo"]
+    paymongo = PayMongoDouble(
+        PayMongoRules(
+            secret_key=secret_key,
+            webhook_secret=webhook_secret,
+            checkout_url=tills.format("paymongo"),
+        ),
+        **hooked("paymongo"),
+    )
+    return yookassa, paymongo
+
+
+def _index_page(
+    gateways: Sequence[GatewayDouble], telegram: TelegramDouble, clock: SandboxClock
+) -> str:
     """Links are relative, so the page works wherever it is mounted."""
-    rows = [
-        f'<li><a href="yookassa/checkout/{escape(payment.body["id"])}">'
-        f"{escape(payment.body['amount']['value'])} {escape(payment.body['amount']['currency'])}"
-        f"</a> {escape(payment.body['status'])} {escape(payment.body.get('description', ''))}</li>"
-        for payment, _ in zip(rules.payments(), range(50), strict=False)
-    ]
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sandbox</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -140,18 +174,30 @@ def _index_page(rules: YooKassaRules, telegram: TelegramDouble, clock: SandboxCl
 <code>POST telegram/users/1001/send {{"text": "/start"}}</code>,
 <code>press {{"button": "…"}}</code>, <code>block</code>, <code>unblock</code>,
 <code>profile</code>, <code>init_data</code>;
+invoices: <code>POST telegram/invoices/&lt;slug&gt;/pay {{"user_id": 1001}}</code>, and what was
+<a href="telegram/stars">paid</a>: <code>POST telegram/stars/&lt;charge_id&gt;/refund</code>,
+<code>renew</code>, <code>subscription {{"state": "canceled"}}</code>;
 <a href="telegram/users/1001/messages"><code>GET telegram/users/1001/messages</code></a>.</p>
 <p>Faults to come, by <code>POST telegram/faults {{"mode": "flood", "next": 1}}</code>:
 {_told(telegram.rules.faults)}.</p>
-<h2>YooKassa</h2>
-<p>API at <code>yookassa/v3</code>, shop <code>{DEMO_SHOP_ID}</code>,
-<a href="yookassa/calls">journal of calls</a>.
-<code>POST yookassa/payments/&lt;id&gt;/pay</code>, <code>decline</code>, <code>expire</code>,
-<code>refund</code>.</p>
-<p>Faults to come, by <code>POST yookassa/faults {{"mode": "drop", "next": 1}}</code>:
-{_told(rules.faults)}.</p>
-<h3>Payments, newest first</h3><ul>{"".join(rows) or "<li>none yet</li>"}</ul>
+{"".join(map(_section, gateways))}
 </body></html>"""
+
+
+def _section(gateway: GatewayDouble) -> str:
+    """What one gateway has, and what can be done with it."""
+    name = gateway.name
+    rows = [
+        f'<li><a href="{name}/checkout/{escape(id_)}">{escape(amount)}</a> {escape(said)}</li>'
+        for id_, amount, said in islice(gateway.newest(), PAYMENTS_SHOWN)
+    ]
+    return f"""<h2>{escape(gateway.title)}</h2>
+<p>API at <code>{name}{gateway.api_path}</code>, <a href="{name}/calls">journal of calls</a>.
+<code>POST {name}/payments/&lt;id&gt;/pay</code>, <code>decline</code>, <code>expire</code>,
+<code>refund</code>.</p>
+<p>Faults to come, by <code>POST {name}/faults {{"mode": "drop", "next": 1}}</code>:
+{_told(gateway.faults)}.</p>
+<p>Payments, newest first:</p><ul>{"".join(rows) or "<li>none yet</li>"}</ul>"""
 
 
 def _told(faults: Faults) -> str:

@@ -3,7 +3,14 @@
 import asyncio
 import json
 from base64 import b64decode
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+)
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -152,6 +159,10 @@ class GatewayDouble(Double):
     """
 
     routes: list[BaseRoute]
+    title: str
+    """As the provider calls itself."""
+    api_path = ""
+    """Below the double's name: what a client's address of the API ends with."""
     accepts_any_success = True
     """Whether any 2xx ends a webhook; else only 200 does."""
 
@@ -160,6 +171,14 @@ class GatewayDouble(Double):
         self._sends = rules
         self._webhook_url = httpx.URL(webhook_url)
         self._sending: set[int] = set()
+
+    @property
+    def faults(self) -> Faults:
+        return self._kept.faults
+
+    def newest(self) -> Iterator[tuple[str, str, str]]:
+        """What can be paid or was: the page's id, the amount, and what to say of it."""
+        raise NotImplementedError
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

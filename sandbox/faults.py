@@ -22,6 +22,7 @@ TELEGRAM_FAULTS: Final = (
     "duplicate",
     "reorder",
     "drop",
+    "decline",  # an invoice link is refused, as it happens to shops (PROVIDER_ACCOUNT_INVALID)
 )
 """Of Telegram's: an update is what a webhook is there, told by webhook or fetched."""
 

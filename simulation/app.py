@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Final, TypeVar
+from inspect import signature
+from typing import Any, Final, TypeVar
 
 from adapters.jobs.pump import Pump
 from adapters.jobs.work import ASIDE, work_of
@@ -16,67 +17,6 @@ from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import HeldElsewhere, NewId, Now, Store
 from core.use_cases.billing import Billing
-from core.use_cases.buying import AddCheckout, PayWaiting, StartDeposit
-from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
-from core.use_cases.checkouts import WatchCheckout
-from core.use_cases.customers import (
-    BlockCustomer,
-    FindCustomer,
-    RegisterCustomer,
-    ShowAccount,
-    UnblockCustomer,
-)
-from core.use_cases.escrows import (
-    DisputePart,
-    FundEscrow,
-    OpenEscrow,
-    RefundPart,
-    ReleaseDue,
-    ReleasePart,
-    ResolveEscrow,
-    ShowEscrows,
-)
-from core.use_cases.found_refunds import BookRefunds
-from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
-from core.use_cases.news import MarkReach, TellCustomer
-from core.use_cases.operators import CloseCase, ListCases, ReplayNotice, ShowAudit
-from core.use_cases.payment_methods import (
-    AddPaymentMethod,
-    CleanMethod,
-    ListPaymentMethods,
-    RemovePaymentMethod,
-)
-from core.use_cases.purchases import (
-    CancelPurchase,
-    ExpirePurchase,
-    PreviewPurchase,
-    ShowPurchases,
-    StartPurchase,
-)
-from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
-from core.use_cases.refunds import RefundPurchase, WatchRefund
-from core.use_cases.sessions import (
-    CheckProof,
-    CheckSession,
-    CloseSession,
-    OpenSession,
-    RefreshSession,
-)
-from core.use_cases.settling import SettlePayment
-from core.use_cases.subscriptions import EndPeriod
-from core.use_cases.sweeps import Sweep
-from core.use_cases.updates import HandleUpdate
-from core.use_cases.wallet import AdjustWallet, ShowStatement
-from core.use_cases.webhooks import TakeInWebhook
-from core.use_cases.withdrawals import (
-    ApproveWithdrawal,
-    AskPayout,
-    MarkWithdrawalDone,
-    RejectWithdrawal,
-    RequestWithdrawal,
-    SendWithdrawal,
-    ShowWithdrawals,
-)
 from simulation.loop import Node, SimulatedLoop
 
 POLL_AFTER_COMMIT_MAX: Final = 0.25
@@ -105,75 +45,13 @@ Compose = Callable[[Outside], Billing]
 
 
 def wired(outside: Outside) -> Billing:
-    """The use cases as the product composes them."""
-    store, gateways, now, new_id = outside.store, outside.gateways, outside.now, outside.new_id
-    return Billing(
-        register_customer=RegisterCustomer(store, now, new_id),
-        find_customer=FindCustomer(store, now),
-        show_account=ShowAccount(store, now),
-        block_customer=BlockCustomer(store, now),
-        unblock_customer=UnblockCustomer(store, now),
-        open_session=OpenSession(store, now, new_id),
-        check_session=CheckSession(store, now),
-        check_proof=CheckProof(store),
-        refresh_session=RefreshSession(store, now),
-        close_session=CloseSession(store, now),
-        handle_update=HandleUpdate(store, now),
-        tell_customer=TellCustomer(store, outside.notifier, now),
-        mark_reach=MarkReach(store, now),
-        consume_quota=ConsumeQuota(store, now, new_id),
-        capture_hold=CaptureHold(store, now),
-        release_hold=ReleaseHold(store, now),
-        preview_purchase=PreviewPurchase(store, gateways, now),
-        start_purchase=StartPurchase(store, gateways, now, new_id),
-        add_checkout=AddCheckout(store, gateways, now, new_id),
-        cancel_purchase=CancelPurchase(store, now),
-        show_purchases=ShowPurchases(store),
-        start_deposit=StartDeposit(store, gateways, now, new_id),
-        pay_waiting=PayWaiting(store, now),
-        show_statement=ShowStatement(store, now),
-        adjust_wallet=AdjustWallet(store, now, new_id),
-        open_escrow=OpenEscrow(store, now, new_id),
-        fund_escrow=FundEscrow(store, gateways, now, new_id),
-        release_part=ReleasePart(store, now),
-        refund_part=RefundPart(store, now),
-        dispute_part=DisputePart(store, now),
-        resolve_escrow=ResolveEscrow(store, now),
-        show_escrows=ShowEscrows(store, now),
-        add_payment_method=AddPaymentMethod(store, gateways, now, new_id),
-        list_payment_methods=ListPaymentMethods(store),
-        remove_payment_method=RemovePaymentMethod(store, now),
-        clean_method=CleanMethod(store, now),
-        request_withdrawal=RequestWithdrawal(store, gateways, now, new_id),
-        send_withdrawal=SendWithdrawal(store, gateways, now),
-        ask_payout=AskPayout(store, gateways, now),
-        approve_withdrawal=ApproveWithdrawal(store, now),
-        reject_withdrawal=RejectWithdrawal(store, now),
-        mark_withdrawal_done=MarkWithdrawalDone(store, now),
-        show_withdrawals=ShowWithdrawals(store),
-        take_in_webhook=TakeInWebhook(store, gateways, now, new_id),
-        settle_payment=SettlePayment(store, gateways, now),
-        refund_purchase=RefundPurchase(store, gateways, now, new_id),
-        book_refunds=BookRefunds(store, gateways, now, new_id),
-        watch_refund=WatchRefund(store, gateways, now),
-        sweep=Sweep(store, now),
-        watch_checkout=WatchCheckout(store, gateways, now, new_id),
-        expire_purchase=ExpirePurchase(store, gateways, now),
-        expire_hold=ExpireHold(store, now),
-        release_due=ReleaseDue(store, now),
-        end_period=EndPeriod(store, now),
-        list_cases=ListCases(store),
-        close_case=CloseCase(store, now),
-        replay_notice=ReplayNotice(store, now),
-        show_audit=ShowAudit(store),
-        diff_catalog=DiffCatalog(store),
-        apply_catalog=ApplyCatalog(store, now, new_id),
-        show_catalog=ShowCatalog(store),
-        put_key=PutKey(store, now),
-        list_keys=ListKeys(store),
-        revoke_key=RevokeKey(store, now),
-        check_key=CheckKey(store, now),
-    )
+    """The use cases as the product composes them: each is given what its constructor names."""
+    given = {each.name: getattr(outside, each.name) for each in fields(outside)}
+
+    def made(use_case: Any) -> Any:
+        return use_case(**{name: given[name] for name in signature(use_case).parameters})
+
+    return Billing(**{each.name: made(each.type) for each in fields(Billing)})
 
 
 class App:

@@ -9,12 +9,11 @@ from typing import Any, Final
 from core.domain.case import Case, CaseKind
 from core.domain.catalog import Catalog, ChatTerms
 from core.domain.cause import Cause, Claim
-from core.domain.charge import Charge, ChargeKey
 from core.domain.checkout import Checkout, CheckoutId, CheckoutStatus, Receipt
 from core.domain.credentials import ApiKey, Scope, Session, SessionEnd, SessionId
 from core.domain.customer import Customer, CustomerId, Identity, IdentityKind
 from core.domain.event import Event, Job
-from core.domain.item import PaymentMethodId, PlanItem
+from core.domain.item import PlanItem
 from core.domain.ledger import Entry, EntryId, Posting, cash, clearing, receivable, revenue
 from core.domain.money import Money
 from core.domain.money_terms import (
@@ -32,11 +31,7 @@ from core.domain.payment import (
     NoticeKind,
     OpenedCheckout,
     PaymentId,
-    PayoutId,
-    RefundId,
 )
-from core.domain.payment_method import Billing, MethodStatus, PaymentMethod
-from core.domain.payout import PayoutAccount
 from core.domain.period import Anchor, Period, PeriodUnit, WindowKind
 from core.domain.plan import (
     Feature,
@@ -49,7 +44,6 @@ from core.domain.plan import (
     ReceiptRule,
 )
 from core.domain.purchase import Meeting, Purchase, PurchaseId, PurchaseStatus, Remark
-from core.domain.refund import OurRefundId, Refund, RefundStatus
 from core.domain.subscription import (
     Activation,
     PaidPeriod,
@@ -58,7 +52,6 @@ from core.domain.subscription import (
     SubscriptionStatus,
 )
 from core.domain.usage_quota import HoldId, HoldStatus, UsageHold, UsageKey
-from core.domain.withdrawal import Withdrawal, WithdrawalId, WithdrawalStatus
 
 NOON: Final = datetime(2026, 3, 10, 9, 0, 0, 123457, tzinfo=UTC)
 """Noon in Moscow, with microseconds: a store that rounds time is found out."""
@@ -194,109 +187,6 @@ def some_money_terms() -> MoneyTerms:
         EscrowTerms(True, 550, timedelta(hours=48), {"ru": "Сделка", "en": "Escrow"}),
         WithdrawalTerms((rub(50),), (Brake(rub(500), rub(900), rub(5000)),)),
     )
-
-
-def a_charge(**fields: Any) -> Charge:
-    """Paid its purchase; 99 of 299 roubles are on their way back."""
-    charge = Charge(
-        ChargeKey(YOOKASSA, "2d8f0001"),
-        PaymentId("2d8f0001-000f-5000-8000-18db351245c7"),
-        rub(299),
-        NOON + timedelta(minutes=5),
-        settled=True,
-        customer_id=ANNA,
-        purchase_id=PurchaseId("pur_00000001"),
-        fee=Money.of(1047, "RUB"),
-        returning=rub(99),
-        details={"rail": "sbp"},
-    )
-    return replace(charge, **fields)
-
-
-def a_refund(**fields: Any) -> Refund:
-    """Done. See `an_asked_refund` for a fresh one."""
-    refund = Refund(
-        id=OurRefundId("rfd_00000001"),
-        purchase_id=PurchaseId("pur_00000001"),
-        customer_id=ANNA,
-        gateway=YOOKASSA,
-        payment_id=PaymentId("2d8f0001-000f-5000-8000-18db351245c7"),
-        charge_id="2d8f0001",
-        amount=rub(99),
-        paid=rub(299),
-        reason="asked for in the first week",
-        asked_at=NOON + timedelta(hours=1),
-        receipt=a_checkout().receipt,
-        status=RefundStatus.DONE,
-        provider_id=RefundId("216749f7-0016-50be-b000-078d43a63ae4"),
-        is_chargeback=True,
-        ended_at=NOON + timedelta(hours=2),
-        looked=3,
-    )
-    return replace(refund, **fields)
-
-
-def an_asked_refund(**fields: Any) -> Refund:
-    fresh = {
-        "receipt": None,
-        "status": RefundStatus.ASKED,
-        "provider_id": None,
-        "is_chargeback": False,
-        "ended_at": None,
-        "looked": 0,
-        "due_at": NOON + timedelta(hours=1, seconds=30),
-    }
-    return a_refund(**fresh | fields)
-
-
-def a_method(**fields: Any) -> PaymentMethod:
-    """Verified, with a token. See `an_unproven_method` for a fresh one."""
-    method = PaymentMethod(
-        id=PaymentMethodId("pm_00000001"),
-        customer_id=ANNA,
-        gateway=YOOKASSA,
-        account=PayoutAccount("gcash", "09171234567", "JUAN DELA CRUZ"),
-        billing=Billing("Juan Dela Cruz", "juan@example.com", "+639171234567"),
-        created_at=NOON,
-        status=MethodStatus.VERIFIED,
-        token="pm_token_0001",
-    )
-    return replace(method, **fields)
-
-
-def an_unproven_method(**fields: Any) -> PaymentMethod:
-    return a_method(**{"status": MethodStatus.UNVERIFIED, "token": None} | fields)
-
-
-def a_withdrawal(**fields: Any) -> Withdrawal:
-    """Returned. See `a_requested_withdrawal` for a fresh one."""
-    withdrawal = Withdrawal(
-        id=WithdrawalId("wd_00000001"),
-        customer_id=ANNA,
-        method_id=PaymentMethodId("pm_00000001"),
-        gateway=YOOKASSA,
-        account=a_method().account,
-        amount=rub(400),
-        requested_at=NOON,
-        status=WithdrawalStatus.RETURNED,
-        payout_id=PayoutId("po-0001"),
-        reason="account_closed",
-        ended_at=NOON + timedelta(days=2),
-        looked=4,
-    )
-    return replace(withdrawal, **fields)
-
-
-def a_requested_withdrawal(**fields: Any) -> Withdrawal:
-    fresh = {
-        "status": WithdrawalStatus.REQUESTED,
-        "payout_id": None,
-        "reason": None,
-        "ended_at": None,
-        "looked": 0,
-        "due_at": NOON,
-    }
-    return a_withdrawal(**fresh | fields)
 
 
 def a_purchase(**fields: Any) -> Purchase:

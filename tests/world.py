@@ -1,6 +1,6 @@
 """The fitness app on any store: the real use cases, the real pump, a gateway without money."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from core.domain.plan import Feature
 from core.domain.purchase import PurchaseId
 from core.domain.usage_quota import HOLD_SECONDS, QuotaDecision
 from core.ports.notifier import Notifier
-from core.ports.payment_gateway import Gateways
+from core.ports.payment_gateway import Gateways, PaymentGateway
 from core.ports.unit_of_work import Now, Store
 from core.use_cases.buying import Terms
 from core.use_cases.catalogs import WantedCatalog
@@ -42,12 +42,22 @@ RETURN = "https://shop.example.com/"
 class World:
     """What a support person would do, in a word each."""
 
-    def __init__(self, store: Store, notifier: Callable[[Now], Notifier] | None = None) -> None:
-        """`notifier` makes another than the one that only remembers what it was told."""
+    def __init__(
+        self,
+        store: Store,
+        notifier: Callable[[Now], Notifier] | None = None,
+        *,
+        more_gateways: Sequence[PaymentGateway] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        """
+        `notifier` makes another than the one that only remembers what it was told. The memory
+        gateway is the last to be offered.
+        """
         self.store = store
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.gateway = MemoryGateway("yookassa", now=self.clock)
-        self.gateways = Gateways(self.gateway)
+        self.gateways = Gateways(*more_gateways, self.gateway)
         self.notifier = MemoryNotifier()
         self.ids = CountedIds()
         self.billing = Container(

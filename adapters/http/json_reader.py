@@ -14,6 +14,8 @@ BODY_SIZE_MAX: Final = 64 * 1024
 DEPTH_MAX: Final = 32
 KEYS_MAX: Final = 1000
 DIGITS_MAX: Final = 18
+BODY: Final = "billhook.body"
+"""Where a request keeps the bytes that were read of it."""
 
 _MEDIA_TYPE = re.compile(
     r'application/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE
@@ -64,7 +66,13 @@ async def read_json(
 
 
 async def read_body(request: Request, *, size_max: int) -> bytes:
-    """The raw bytes, for whoever must check a signature over them. Raises as `read_json`."""
+    """
+    The raw bytes, for whoever must check a signature over them. Raises as `read_json`.
+
+    Read once and remembered: an endpoint that is repeated because of a lost race reads again.
+    """
+    if (known := request.scope.get(BODY)) is not None:
+        return bytes(known)
     if "content-encoding" in request.headers:
         raise MediaTypeNotSupported
     # The claim may refuse early; only the count is believed.
@@ -79,6 +87,7 @@ async def read_body(request: Request, *, size_max: int) -> bytes:
                 raise BodyTooLarge(size_max)
     except ClientDisconnect as error:
         raise BodyNotJson("it ended early") from error
+    request.scope[BODY] = bytes(body)
     return bytes(body)
 
 

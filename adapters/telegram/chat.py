@@ -16,17 +16,31 @@ from telegram.error import TelegramError
 from adapters.locales.translations import guessed
 from adapters.telegram import buying, home
 from adapters.telegram.drawing import acknowledge, redraw, seem_busy, send
+from adapters.telegram.paying import (
+    answer_pre_checkout,
+    gateway_told_of,
+    kept_of,
+    proven_update,
+)
 from adapters.telegram.screens import Screen, pressed
 from adapters.telegram.texts import Texts
 from adapters.telegram.visits import Action, Surroundings, Visit
 from core.domain.cause import Cause, StillRunning, StoreBusy
 from core.domain.customer import CustomerNotFound, Identity, IdentityKind
 from core.domain.errors import BillingError, NotFound, Unavailable
+from core.domain.plan import GatewayName
 from core.ports.notifier import CustomerUnreachable
 from core.ports.payment_gateway import WebhookNotReadable
 from core.use_cases.updates import ChatUpdate
 
-ALLOWED_UPDATES: Final = ("message", "callback_query", "my_chat_member")
+ALLOWED_UPDATES: Final = (
+    "message",
+    "callback_query",
+    "my_chat_member",
+    "pre_checkout_query",
+    "subscription",
+)
+"""Without the last but one, every payment in a chat would fail after ten seconds."""
 
 PRESSED: Final[Mapping[str, tuple[Action, int]]] = {
     # The verb of a button, what it does, and how many words come with it.
@@ -71,8 +85,9 @@ class Chat:
 
     async def hear(self, told: Mapping[str, object]) -> None:
         """
-        As `take_in`, of an update as Telegram sends it. One that cannot be read is kept as failed:
-        refused, it would wait for a day in front of all that comes from its chat.
+        As `take_in`, of an update as Telegram sends it. One about money is stored; whoever is
+        about to pay is answered. One that cannot be read is kept as failed: refused, it would wait
+        for a day in front of all that comes from its chat.
 
         Raises:
             WebhookNotReadable: it has no number, so it is no update.
@@ -81,12 +96,28 @@ class Chat:
         number = told.get("update_id")
         if type(number) is not int:
             raise WebhookNotReadable
+        gateway = gateway_told_of(told)
+        if gateway is not None:
+            return await self._take_in_money(number, gateway, told)
         try:
             update = Update.de_json(dict(told), self._bot)
         except Exception as error:  # noqa: BLE001 - Whatever the library says of what it cannot read.
-            await self._keep_unread(number, error)
-        else:
-            await self.take_in(update)
+            return await self._keep_unread(number, error)
+        if update.pre_checkout_query is not None:
+            return await answer_pre_checkout(self._bot, self._around, update.pre_checkout_query)
+        return await self.take_in(update)
+
+    async def _take_in_money(
+        self, number: int, gateway: GatewayName, told: Mapping[str, object]
+    ) -> None:
+        """Read by the gateway and not by the library, whose mistakes shall cost nobody's money."""
+        try:
+            update = proven_update(told, self._around.secret)
+            await self._around.billing.take_in_webhook(gateway, update)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - Whatever it is, the money is somebody's.
+            await self._keep_unread(number, error, body=kept_of(told))
 
     async def take_in(self, update: Update) -> None:
         """
@@ -107,12 +138,12 @@ class Chat:
             ChatUpdate(update.update_id, kind, body), partial(self._act, update)
         )
 
-    async def _keep_unread(self, number: int, error: Exception) -> None:
+    async def _keep_unread(self, number: int, error: Exception, *, body: str = "") -> None:
         async def fail(_: Cause) -> None:
             raise error
 
         log.error("an update cannot be read", update=number, error=type(error).__name__)
-        await self._around.billing.handle_update(ChatUpdate(number, "unread", ""), fail)
+        await self._around.billing.handle_update(ChatUpdate(number, "unread", body), fail)
 
     async def _act(self, update: Update, cause: Cause) -> None:
         try:

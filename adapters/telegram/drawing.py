@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from typing import Final
 
+import structlog
 from telegram import Bot, LinkPreviewOptions
 from telegram.constants import ChatAction, ParseMode
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
@@ -22,6 +23,8 @@ CANNOT_BE_EDITED: Final = (
     "message_id_invalid",
 )
 COURTESY_SECONDS: Final = 2.0
+log: Final = structlog.get_logger(__name__)
+
 NO_PREVIEW: Final = LinkPreviewOptions(is_disabled=True)
 
 
@@ -64,6 +67,21 @@ async def redraw(bot: Bot, chat_id: int, message_id: int, screen: Screen) -> Non
         if not any(one in said for one in CANNOT_BE_EDITED):
             raise
         await send(bot, chat_id, screen)
+
+
+async def answer_payer(bot: Bot, query_id: str, refusal: str | None) -> None:
+    """
+    Let a payment go on, or say why not. Too late, the payment is off already.
+
+    Raises:
+        NotifierUnavailable
+    """
+    assert not unit_is_open.get(), "nobody is told anything inside a unit of work"
+    try:
+        with _refusals_told():
+            await bot.answer_pre_checkout_query(query_id, ok=refusal is None, error_message=refusal)
+    except (BadRequest, CustomerUnreachable) as error:
+        log.warning("a payer was not answered", error=str(error), query=query_id)
 
 
 async def acknowledge(bot: Bot, query_id: str) -> None:

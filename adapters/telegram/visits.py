@@ -1,7 +1,7 @@
 """One customer's press or message, with all that is needed to answer it."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from adapters.telegram.screens import Button, Screen, press
@@ -16,7 +16,7 @@ class Surroundings:
     """
     What is the same for all visits. `app_url` is the Mini App's address (None: there is none),
     `return_url` says where a payer comes back to, `may_check_out` raises where somebody asks for
-    payments too often.
+    payments too often. `secret` proves to the gateways that an update is Telegram's.
     """
 
     billing: Billing
@@ -24,6 +24,7 @@ class Surroundings:
     return_url: Callable[[], str]
     may_check_out: Callable[[CustomerId, Cause], Awaitable[None]]
     app_url: str | None = None
+    secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

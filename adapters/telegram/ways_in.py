@@ -20,6 +20,7 @@ from telegram.request import HTTPXRequest
 from adapters.locales.translations import LANGUAGES
 from adapters.telegram.chat import ALLOWED_UPDATES, COMMANDS, HIDDEN_COMMANDS, Chat
 from adapters.telegram.drawing import seconds_asked_for
+from adapters.telegram.paying import waits_for_nobody
 from adapters.telegram.texts import Texts
 from core.domain.errors import Unavailable
 from core.ports.notifier import NotifierUnavailable
@@ -126,13 +127,13 @@ async def open_webhook(bot: Bot, url: str, secret: str) -> None:
 async def poll(bot: AskingBot, chat: Chat, stop: asyncio.Event) -> None:
     """
     Ask for updates until told to stop. They are confirmed only when they were acted on, so a
-    death in between has them sent again. One customer's are worked on in their order, and nobody
-    waits for another's for longer than LOOK_SECONDS.
+    death in between has them sent again. One customer's are worked on in their order, but for those
+    about money, and nobody waits for another's for longer than LOOK_SECONDS.
     """
     await until_done(lambda: bot.delete_webhook(drop_pending_updates=False), stop)
     offset: int | None = None
     under_way: dict[int, asyncio.Task[bool]] = {}  # By the update's id, until it is confirmed.
-    newest: dict[int, asyncio.Task[bool]] = {}  # By who sent it.
+    newest: dict[int, asyncio.Task[bool]] = {}  # By who sent it, or by itself.
 
     async def ask() -> Sequence[Mapping[str, Any]]:
         """What is under way comes with every answer; then the answer does not wait for more."""
@@ -143,7 +144,7 @@ async def poll(bot: AskingBot, chat: Chat, stop: asyncio.Event) -> None:
             for update in await until_done(ask, stop) or ():
                 number = update["update_id"]
                 if number not in under_way:
-                    who = _sender(update)
+                    who = -number if waits_for_nobody(update) else _sender(update)
                     taking = _take_in(chat, update, stop, after=newest.get(who))
                     newest[who] = under_way[number] = tasks.create_task(taking)
             if under_way:

@@ -16,11 +16,23 @@ from core.domain.ledger import Account
 from core.domain.money import Currency, Money
 from core.domain.subscription import Standing
 from core.domain.usage_quota import UsageKey
+from core.ports.money_repositories import (
+    Charges,
+    ChargesRead,
+    Escrows,
+    EscrowsRead,
+    Ledger,
+    LedgerRead,
+    Methods,
+    MethodsRead,
+    Refunds,
+    RefundsRead,
+    Withdrawals,
+    WithdrawalsRead,
+)
 from core.ports.repositories import (
     Catalogs,
     CatalogsRead,
-    Charges,
-    ChargesRead,
     Checkouts,
     CheckoutsRead,
     Claims,
@@ -28,28 +40,18 @@ from core.ports.repositories import (
     CredentialsRead,
     Customers,
     CustomersRead,
-    Escrows,
-    EscrowsRead,
     Holds,
     HoldsRead,
     Inbox,
     InboxRead,
     Jobs,
     JobsRead,
-    Ledger,
-    LedgerRead,
-    Methods,
-    MethodsRead,
     Purchases,
     PurchasesRead,
-    Refunds,
-    RefundsRead,
     Subscriptions,
     SubscriptionsRead,
     Usage,
     UsageRead,
-    Withdrawals,
-    WithdrawalsRead,
 )
 
 Now = Callable[[], datetime]

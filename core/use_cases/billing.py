@@ -32,6 +32,7 @@ from core.use_cases.payment_methods import (
     ListPaymentMethods,
     RemovePaymentMethod,
 )
+from core.use_cases.pre_checkout import AllowPayment
 from core.use_cases.purchases import (
     CancelPurchase,
     ExpirePurchase,
@@ -121,6 +122,7 @@ class Billing:
     mark_withdrawal_done: MarkWithdrawalDone
     show_withdrawals: ShowWithdrawals
     # Money coming in
+    allow_payment: AllowPayment
     take_in_webhook: TakeInWebhook
     settle_payment: SettlePayment
     # Money going back

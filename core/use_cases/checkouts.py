@@ -31,6 +31,8 @@ from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
 from core.use_cases.settling import Settlement, book
 
 STARS: Final = GatewayName("telegram_stars")
+TELEGRAM_PAYMENTS: Final = GatewayName("telegram_payments")
+PAID_IN_A_CHAT: Final = frozenset({STARS, TELEGRAM_PAYMENTS})
 
 OPENING_LEASE: Final = timedelta(seconds=30)
 """After this long without an answer the watcher takes an opening up again."""
@@ -277,11 +279,18 @@ async def as_answered(uow: UnitOfWork, taken: Claim) -> Started:
 def offered_at(standing: Standing, gateways: Gateways, *, in_telegram: bool) -> Gateways:
     """
     The gateways that may be offered there. Inside Telegram digital goods are for Stars by its own
-    rules, so any other gateway needs the operator's word.
+    rules, so any other gateway needs the operator's word. What is paid in a chat is offered to
+    whom Telegram knows: nobody else can pay it (see `AllowPayment`).
     """
-    if not in_telegram or standing.catalog.chat.other_gateways:
-        return gateways
-    return Gateways(*(one for one in gateways if one.name == STARS))
+    may_be_any = not in_telegram or standing.catalog.chat.other_gateways
+    has_a_chat = standing.customer.telegram_id is not None
+    return Gateways(
+        *(
+            one
+            for one in gateways
+            if (may_be_any or one.name == STARS) and (has_a_chat or one.name not in PAID_IN_A_CHAT)
+        )
+    )
 
 
 def offer(

@@ -1,5 +1,6 @@
 """HTTP round the rules of PayMongo: the API, the hosted page, the tester's controls, webhooks."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -37,6 +38,8 @@ SAID: Final = {
 class PayMongoDouble(GatewayDouble):
     """Mount `routes`, and keep `running` entered while they serve: it sends the webhooks."""
 
+    title = "PayMongo"
+
     def __init__(self, rules: PayMongoRules, **options: Any) -> None:
         super().__init__("paymongo", rules, refusals=REFUSALS, **options)
         self.rules = rules
@@ -59,6 +62,13 @@ class PayMongoDouble(GatewayDouble):
             *self.control(f"{transfer}/fail", self._fail_transfer),
             *self.shared_controls(),
         ]
+
+    def newest(self) -> Iterator[tuple[str, str, str]]:
+        for session in reversed(self.rules.all("checkout_session")):
+            told = session["attributes"]
+            amount = told["payment_intent"]["attributes"]["amount"]
+            status = "paid" if told["payments"] else told["status"]
+            yield session["id"], f"{amount / 100:.2f} PHP", f"{status} {told['description'] or ''}"
 
     async def _api(self, request: Request) -> Response:
         user, _ = basic_credentials(request)

@@ -20,13 +20,14 @@ from sandbox.controls import (
 from sandbox.double import HOST_STARTS_SECONDS, Double
 from sandbox.pages import page_routes
 from sandbox.telegram.chats import ChatIsClosed, NoSuchButton
+from sandbox.telegram.payment_controls import PAYMENT_REFUSALS, payment_controls
 from sandbox.telegram.rules import TelegramRules, Webhook
 from sandbox.telegram.updates import Pending
 from sandbox.telegram.wire import Answer, Call, Json, bad_request
 
 WEBHOOK_TIMEOUT_SECONDS: Final = 30.0
 SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - its name.
-REFUSALS: Final = {NoSuchButton: 404, ChatIsClosed: 409}
+REFUSALS: Final = PAYMENT_REFUSALS | {NoSuchButton: 404, ChatIsClosed: 409}
 CHAT_PAGE_MAY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; frame-src 'self' https: http://127.0.0.1:* http://localhost:*;"
@@ -60,6 +61,7 @@ class TelegramDouble(Double):
             *self.control(f"{user}/unblock", self._unblock),
             *self.control(f"{user}/profile", self._profile),
             *self.control(f"{user}/init_data", self._init_data),
+            *payment_controls(rules, self._now, self.control),
             *self.shared_controls(),
         ]
 

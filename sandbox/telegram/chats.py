@@ -14,6 +14,7 @@ from typing import Final
 from sandbox.faults import TELEGRAM_FAULTS, Faults
 from sandbox.telegram.formatting import html_from_text, tidy, utf16_length
 from sandbox.telegram.init_data import THEMES, launch_url, signed_init_data, user_field
+from sandbox.telegram.invoices import paid_words
 from sandbox.telegram.profile import BotProfile
 from sandbox.telegram.updates import Updates
 from sandbox.telegram.wire import USER_ID_MAX, Json, big_number, unix
@@ -147,6 +148,8 @@ class TelegramChats:
                 return {"web_app": self.launch(user_id, url, at=at, scheme=scheme)}
             case {"copy_text": {"text": str(copied)}}:
                 return {"copy_text": copied}
+            case {"pay": True}:
+                return {"pay": message["message_id"]}
         return {name: value for name, value in button.items() if name != "text"}
 
     def block(self, user_id: int, *, at: datetime) -> None:
@@ -337,11 +340,12 @@ def _buttons(message: Json) -> list[Json]:
 
 def _shown(message: Json) -> Json:
     edited = message.get("edit_date")
+    text = message.get("text") or paid_words(message) or ""
     return {
         "id": message["message_id"],
         "from": "bot" if message["from"]["is_bot"] else "user",
-        "text": message["text"],
-        "html": html_from_text(message["text"], message.get("entities", [])),
+        "text": text,
+        "html": html_from_text(text, message.get("entities", [])),
         "buttons": message.get("reply_markup", {}).get("inline_keyboard", []),
         "date": _stamp(message["date"]),
         "edited": None if edited is None else _stamp(edited),

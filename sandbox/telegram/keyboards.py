@@ -82,6 +82,8 @@ def _checked_kind(raw: Json) -> Json:
             if not 1 <= len(text) <= COPY_TEXT_MAX:
                 raise bad_request("BUTTON_COPY_TEXT_INVALID")
             return {"copy_text": {"text": text}}
+        case {"pay": True}:
+            return {"pay": True}
     for kind in PASSED_ON:
         if kind in raw:
             return {kind: raw[kind]}

@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-from sandbox.telegram.chats import QUERY_TERM, TEXT_MAX, Chat, Query, TelegramChats, User
+from sandbox.telegram.chats import QUERY_TERM, TEXT_MAX, Chat, Query, User
 from sandbox.telegram.formatting import NotParsed, text_from_html, tidy
 from sandbox.telegram.keyboards import LOOPBACK_HOSTS, checked_keyboard
 from sandbox.telegram.pace import Pace
+from sandbox.telegram.payments import MONEY_METHODS, TelegramPayments
 from sandbox.telegram.updates import Pending
 from sandbox.telegram.wire import (
     Answer,
@@ -38,12 +39,12 @@ GONE_FOR: Final = timedelta(hours=23)
 """A webhook that answers 410 for so long is removed."""
 POLL_MAX_SECONDS: Final = 50
 NOTICE_MAX: Final = 200
-METHODS: Final = {
+METHODS: Final = MONEY_METHODS | {
     name.replace("_", ""): f"_{name}"
     for name in (
         "get_me", "get_updates", "set_webhook", "delete_webhook", "get_webhook_info",
         "send_message", "edit_message_text", "edit_message_reply_markup", "delete_message",
-        "answer_callback_query", "send_chat_action", "get_chat",
+        "answer_callback_query", "send_chat_action", "get_chat", "send_invoice",
     )
 }  # fmt: skip
 """Those of `BotProfile` come beside them. Telegram knows its methods in any case."""
@@ -84,7 +85,7 @@ class CallRecord:
     at: datetime
 
 
-class TelegramRules(TelegramChats):
+class TelegramRules(TelegramPayments):
     """The chats, and the API that bots call about them."""
 
     def __init__(self, token: str, *, username: str, name: str, seed: int = 0) -> None:
@@ -160,6 +161,7 @@ class TelegramRules(TelegramChats):
             "queries": [asdict(query) for query in self._queries.values()],
             "chats": [asdict(chat) for chat in self._chats.values()],
             "profile": self.profile.snapshot(),
+            "till": self.till.snapshot(),
             "webhook": None if self.webhook is None else asdict(self.webhook),
         }
 
@@ -177,6 +179,8 @@ class TelegramRules(TelegramChats):
             chat = Chat(**_with_times(raw | {"user": User(**raw["user"])}, "typing_until"))
             self._chats[chat.user.id] = chat
         self.profile.restore(state["profile"])
+        if "till" in state:  # Not so in files of before it was there.
+            self.till.restore(state["till"])
         if state["webhook"] is not None:
             self.webhook = Webhook(**_with_times(state["webhook"], "last_error_at", "gone_since"))
 
@@ -297,10 +301,18 @@ class TelegramRules(TelegramChats):
         chat.typing_until = None
         return done(deepcopy(message))
 
+    def _send_invoice(self, call: Call, at: datetime) -> Answer:
+        keyboard = checked_keyboard(call)
+        chat = self._open_chat(call)
+        self._keep_pace(chat, at)
+        return done(deepcopy(self._put_invoice(call, chat, keyboard, at)))
+
     def _edit_message_text(self, call: Call, at: datetime) -> Answer:
         text, entities = self._text(call)
         keyboard = checked_keyboard(call)
         message = self._own_message(call)
+        if "text" not in message:
+            raise bad_request("there is no text in the message to edit")
         fresh = {name: value for name, value in message.items() if name != "entities"}
         fresh["text"] = text
         if entities:

@@ -1,5 +1,6 @@
 """HTTP round the rules of YooKassa: the API, the hosted page, the tester's controls, webhooks."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -28,6 +29,7 @@ REFUSALS: Final = {NoSuchPayment: 404, MoveNotAllowed: 409, Refused: 422}
 class YooKassaDouble(GatewayDouble):
     """Mount `routes`, and keep `running` entered while they serve: it sends the webhooks."""
 
+    title, api_path = "YooKassa", "/v3"
     accepts_any_success = False
 
     def __init__(self, rules: YooKassaRules, **options: Any) -> None:
@@ -48,6 +50,12 @@ class YooKassaDouble(GatewayDouble):
             *self.control("shops", self._put_shop),
             *self.shared_controls(),
         ]
+
+    def newest(self) -> Iterator[tuple[str, str, str]]:
+        for payment in self.rules.payments():
+            body = payment.body
+            amount = f"{body['amount']['value']} {body['amount']['currency']}"
+            yield body["id"], amount, f"{body['status']} {body.get('description', '')}"
 
     # The API.
 

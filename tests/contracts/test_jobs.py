@@ -253,9 +253,7 @@ async def test_no_job_is_handed_to_two_workers(shop):
 
 
 async def test_an_event_brings_its_consequences_with_its_commit(shop):
-    event = Event(
-        "notice.taken", "inb_1", NOON, facts={"gateway": "yookassa", "payment_id": "2d8f"}
-    )
+    event = Event("notice.taken", "inb_1", NOON, facts={"gateway": "yookassa", "about": "2d8f"})
     due = list(consequences(event))
     assert due, "this event is here because something follows from it"
 

@@ -34,33 +34,35 @@ from tests.builders import (
     NOON,
     a_case,
     a_catalog,
-    a_charge,
     a_checkout,
     a_claim,
     a_customer,
     a_free_subscription,
     a_hold,
     a_live_session,
-    a_method,
     a_notice,
     a_pending_purchase,
     a_purchase,
-    a_refund,
-    a_requested_withdrawal,
     a_session,
     a_subscription,
-    a_withdrawal,
     an_api_key,
     an_asked_checkout,
-    an_asked_refund,
     an_event,
     an_inbox_item,
     an_open_hold,
-    an_unproven_method,
     rub,
 )
 from tests.contracts.units import seen, written
 from tests.escrows import a_fresh_escrow, an_escrow
+from tests.money_builders import (
+    a_charge,
+    a_method,
+    a_refund,
+    a_requested_withdrawal,
+    a_withdrawal,
+    an_asked_refund,
+    an_unproven_method,
+)
 
 CUSTOMER = a_customer(id="cus_carol001", identities=(Identity(IdentityKind.TELEGRAM, "1003"),))
 SUBSCRIPTION = a_subscription(id="sub_carol001", customer_id=CUSTOMER.id)

@@ -1,15 +1,16 @@
 """What every payment gateway promises, whoever the provider is."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 
 from adapters.gateways.memory import MemoryGateway
-from core.domain.checkout import CheckoutId
+from core.domain.checkout import Checkout, CheckoutId
 from core.domain.money import Money
-from core.domain.payment import Foreign, NoticeKind, PaymentId, PaymentStatus
+from core.domain.payment import Foreign, NoticeKind, PaymentFacts, PaymentId, PaymentStatus
 from core.ports.payment_gateway import (
     CheckoutDeclined,
     GatewayUnavailable,
@@ -20,6 +21,7 @@ from core.ports.payment_gateway import (
 from core.ports.unit_of_work import unit_is_open
 from tests.adapters.gateways.desks import Desk, MemoryDesk, a_yookassa_desk
 from tests.adapters.gateways.served import Stage, a_stage
+from tests.adapters.gateways.telegram_desk import TelegramDesk, a_telegram_desk
 from tests.builders import Clock, a_checkout, an_asked_checkout, rub
 
 CHECKOUT = an_asked_checkout()
@@ -34,75 +36,114 @@ async def stage() -> AsyncIterator[Stage]:
         yield stage
 
 
-@pytest.fixture(params=["memory", "yookassa"])
-def desk(request: pytest.FixtureRequest, stage: Stage, now: Clock) -> Iterator[Desk]:
-    """Every gateway that claims to keep the promise, with nothing opened yet."""
-    if request.param == "memory":
+AnyDesk = Desk | TelegramDesk
+
+
+@asynccontextmanager
+async def a_desk(name: str, stage: Stage, now: Clock) -> AsyncIterator[AnyDesk]:
+    if name == "memory":
         yield MemoryDesk(MemoryGateway(now=now))
-    else:
+    elif name == "yookassa":
         with a_yookassa_desk(stage, now) as yookassa:
             yield yookassa
+    else:
+        async with a_telegram_desk(stage, now, name) as telegram:
+            yield telegram
 
 
-@pytest.mark.parametrize("amount_minor", [100, 101, 29900, 29999, 35_000_000])
-async def test_exactly_the_price_is_asked_for(desk: Desk, amount_minor: int) -> None:
-    price = Money.of(amount_minor, "RUB")
+@pytest_asyncio.fixture(
+    loop_scope="module", params=["memory", "yookassa", "telegram_stars", "telegram_payments"]
+)
+async def desk(request: pytest.FixtureRequest, stage: Stage, now: Clock) -> AsyncIterator[AnyDesk]:
+    """Every gateway that claims to keep the promise, with nothing opened yet."""
+    async with a_desk(request.param, stage, now) as desk:
+        yield desk
+
+
+of_hosted = pytest.mark.parametrize("desk", ["memory", "yookassa"], indirect=True)
+"""Where the provider keeps a payment from its opening on, and honours our keys."""
+
+
+def asked(desk: AnyDesk, **fields: object) -> Checkout:
+    """A checkout for 29 900 minor units of a currency that this gateway takes."""
+    return an_asked_checkout(**{"amount": Money.of(29900, currency_of(desk))} | fields)
+
+
+def currency_of(desk: AnyDesk) -> str:
+    return next(code for code in ("RUB", "XTR") if code in desk.gateway.abilities.currencies)
+
+
+async def learned(desk: AnyDesk, payment_id: PaymentId) -> PaymentFacts | None:
+    """As settling learns it: what a notice proves by itself, else what the provider says."""
+    notice = desk.gateway.read_webhook(desk.webhook(payment_id))
+    return desk.gateway.proven(notice) or await desk.gateway.find_payment(payment_id)
+
+
+@pytest.mark.parametrize("place", ["lowest", "one more", "middle", "one less", "highest"])
+async def test_exactly_the_price_is_asked_for(desk: AnyDesk, place: str) -> None:
+    lowest, highest = desk.gateway.abilities.bounds[currency_of(desk)]
+    one = Money(1, lowest.currency)
+    prices = {"lowest": lowest, "one more": lowest + one, "one less": highest - one}
+    prices |= {"highest": highest, "middle": Money(29999, lowest.currency)}
+    price = prices[place]
     assert desk.gateway.abilities.takes(price)
 
-    opened = await desk.gateway.open_checkout(an_asked_checkout(amount=price))
+    opened = await desk.gateway.open_checkout(asked(desk, amount=price))
     desk.pay(opened.payment_id)
 
-    facts = await desk.gateway.find_payment(opened.payment_id)
+    facts = await learned(desk, opened.payment_id)
     assert facts is not None
     assert facts.paid == price
 
 
-async def test_a_checkout_opens_with_an_address_that_ends(desk: Desk, now: Clock) -> None:
-    opened = await desk.gateway.open_checkout(CHECKOUT)
+async def test_a_checkout_opens_with_an_address_that_ends(desk: AnyDesk, now: Clock) -> None:
+    opened = await desk.gateway.open_checkout(asked(desk))
 
     assert opened.confirmation_url.startswith("http")
-    assert opened.payment_id in opened.confirmation_url
     assert opened.expires_at is not None
     assert now() < opened.expires_at <= now() + timedelta(hours=1)
 
 
-async def test_a_receipt_is_taken_along(desk: Desk) -> None:
+async def test_a_receipt_is_taken_along(desk: AnyDesk) -> None:
     desk.decline_next()
     with pytest.raises(CheckoutDeclined):
-        await desk.gateway.open_checkout(CHECKOUT)
+        await desk.gateway.open_checkout(asked(desk))
 
-    with_receipt = an_asked_checkout(id=CheckoutId("chk_2"), receipt=a_checkout().receipt)
+    with_receipt = asked(desk, id=CheckoutId("chk_2"), receipt=a_checkout().receipt)
 
     assert await desk.gateway.open_checkout(with_receipt)
 
 
-async def test_asking_again_opens_nothing_new(desk: Desk, now: Clock) -> None:
-    first = await desk.gateway.open_checkout(CHECKOUT)
+async def test_asking_again_opens_nothing_new(desk: AnyDesk, now: Clock) -> None:
+    first = await desk.gateway.open_checkout(asked(desk))
     now.advance(minutes=50)
 
-    again = await desk.gateway.open_checkout(CHECKOUT)
+    again = await desk.gateway.open_checkout(asked(desk))
 
-    assert again == first
+    assert (again.payment_id, again.expires_at) == (first.payment_id, first.expires_at)
     assert desk.opened() == 1
 
 
-async def test_what_became_of_the_checkout_does_not_change_the_request(desk: Desk) -> None:
-    first = await desk.gateway.open_checkout(CHECKOUT)
+async def test_what_became_of_the_checkout_does_not_change_the_request(desk: AnyDesk) -> None:
+    first = await desk.gateway.open_checkout(asked(desk))
 
-    again = await desk.gateway.open_checkout(CHECKOUT.becomes_unknown(at=CHECKOUT.asked_at))
+    unknown = asked(desk).becomes_unknown(at=CHECKOUT.asked_at)
+    again = await desk.gateway.open_checkout(unknown)
 
-    assert again == first
+    assert again.payment_id == first.payment_id
     assert desk.opened() == 1
 
 
-async def test_two_checkouts_are_two_payments(desk: Desk) -> None:
-    one = await desk.gateway.open_checkout(CHECKOUT)
-    other = await desk.gateway.open_checkout(an_asked_checkout(id=CheckoutId("chk_2")))
+async def test_two_checkouts_are_two_payments(desk: AnyDesk) -> None:
+    one = await desk.gateway.open_checkout(asked(desk))
+    other = await desk.gateway.open_checkout(asked(desk, id=CheckoutId("chk_2")))
 
     assert one.payment_id != other.payment_id
+    assert one.confirmation_url != other.confirmation_url
     assert desk.opened() == 2
 
 
+@of_hosted
 async def test_one_key_for_two_requests_opens_nothing_new(desk: Desk) -> None:
     await desk.gateway.open_checkout(CHECKOUT)
 
@@ -112,6 +153,7 @@ async def test_one_key_for_two_requests_opens_nothing_new(desk: Desk) -> None:
     assert desk.opened() == 1
 
 
+@of_hosted
 async def test_a_key_is_new_after_the_memory_that_is_declared(desk: Desk, now: Clock) -> None:
     await desk.gateway.open_checkout(CHECKOUT)
     now.advance(desk.gateway.abilities.key_memory)
@@ -121,17 +163,18 @@ async def test_a_key_is_new_after_the_memory_that_is_declared(desk: Desk, now: C
     assert desk.opened() == 2
 
 
-async def test_a_decline_says_why_and_is_not_a_silence(desk: Desk) -> None:
+async def test_a_decline_says_why_and_is_not_a_silence(desk: AnyDesk) -> None:
     desk.decline_next()
 
     with pytest.raises(CheckoutDeclined) as declined:
-        await desk.gateway.open_checkout(CHECKOUT)
+        await desk.gateway.open_checkout(asked(desk))
 
     assert declined.value.gateway == desk.gateway.name
     assert declined.value.reason
     assert desk.opened() == 0
 
 
+@of_hosted
 async def test_a_refused_key_stays_refused(desk: Desk) -> None:
     desk.decline_next()
 
@@ -140,6 +183,7 @@ async def test_a_refused_key_stays_refused(desk: Desk) -> None:
             await desk.gateway.open_checkout(CHECKOUT)
 
 
+@of_hosted
 async def test_a_gateway_that_is_down_leaves_the_outcome_unknown(desk: Desk) -> None:
     desk.down(3)
 
@@ -153,17 +197,18 @@ async def test_a_gateway_that_is_down_leaves_the_outcome_unknown(desk: Desk) -> 
     assert await desk.gateway.open_checkout(CHECKOUT)
 
 
-async def test_a_lost_answer_is_got_by_asking_again(desk: Desk) -> None:
+async def test_a_lost_answer_is_got_by_asking_again(desk: AnyDesk) -> None:
     desk.lose_answers(1)
     with pytest.raises(GatewayUnavailable):
-        await desk.gateway.open_checkout(CHECKOUT)
+        await desk.gateway.open_checkout(asked(desk))
 
-    opened = await desk.gateway.open_checkout(CHECKOUT)
+    opened = await desk.gateway.open_checkout(asked(desk))
 
     assert opened.confirmation_url
     assert desk.opened() == 1
 
 
+@of_hosted
 async def test_a_lost_answer_is_found_by_its_checkout(desk: Desk) -> None:
     await desk.gateway.open_checkout(an_asked_checkout(id=CheckoutId("chk_older")))
     desk.lose_answers(1)
@@ -182,6 +227,7 @@ async def test_a_lost_answer_is_found_by_its_checkout(desk: Desk) -> None:
     assert facts.opened == await desk.gateway.open_checkout(CHECKOUT)
 
 
+@of_hosted
 async def test_a_checkout_is_found_at_any_age(desk: Desk, now: Clock) -> None:
     opened = await desk.gateway.open_checkout(CHECKOUT)
     desk.pay(opened.payment_id)
@@ -193,18 +239,19 @@ async def test_a_checkout_is_found_at_any_age(desk: Desk, now: Clock) -> None:
     assert facts.paid == CHECKOUT.amount
 
 
-async def test_what_was_never_opened_is_not_found(desk: Desk) -> None:
-    assert await desk.gateway.find_checkout(CHECKOUT) is None
+async def test_what_was_never_opened_is_not_found(desk: AnyDesk) -> None:
+    assert await desk.gateway.find_checkout(asked(desk)) is None
 
 
 @pytest.mark.parametrize(
     "payment_id",
     ["2d8f0001-000f-5000-8000-18db351245c7", "of-another-provider", "../me", "", "ы" * 99, "a\0"],
 )
-async def test_an_unknown_payment_is_not_found(desk: Desk, payment_id: str) -> None:
+async def test_an_unknown_payment_is_not_found(desk: AnyDesk, payment_id: str) -> None:
     assert await desk.gateway.find_payment(PaymentId(payment_id)) is None
 
 
+@of_hosted
 async def test_a_pending_payment_is_not_paid(desk: Desk) -> None:
     opened = await desk.gateway.open_checkout(CHECKOUT)
 
@@ -216,6 +263,7 @@ async def test_a_pending_payment_is_not_paid(desk: Desk) -> None:
     assert facts.opened == opened
 
 
+@of_hosted
 async def test_a_canceled_payment_is_not_paid(desk: Desk) -> None:
     opened = await desk.gateway.open_checkout(CHECKOUT)
     desk.cancel(opened.payment_id)
@@ -228,8 +276,8 @@ async def test_a_canceled_payment_is_not_paid(desk: Desk) -> None:
     assert facts.opened is None
 
 
-async def test_what_nobody_pays_in_time_is_canceled(desk: Desk, now: Clock) -> None:
-    opened = await desk.gateway.open_checkout(CHECKOUT)
+async def test_what_nobody_pays_in_time_is_canceled(desk: AnyDesk, now: Clock) -> None:
+    opened = await desk.gateway.open_checkout(asked(desk))
     now.advance(hours=1)
 
     facts = await desk.gateway.find_payment(opened.payment_id)
@@ -238,11 +286,11 @@ async def test_what_nobody_pays_in_time_is_canceled(desk: Desk, now: Clock) -> N
     assert facts.status is PaymentStatus.CANCELED
 
 
-async def test_a_paid_payment_says_whose_it_is(desk: Desk) -> None:
-    opened = await desk.gateway.open_checkout(CHECKOUT)
+async def test_a_paid_payment_says_whose_it_is(desk: AnyDesk) -> None:
+    opened = await desk.gateway.open_checkout(asked(desk))
     desk.pay(opened.payment_id)
 
-    facts = await desk.gateway.find_payment(opened.payment_id)
+    facts = await learned(desk, opened.payment_id)
 
     assert facts is not None
     assert facts.status is PaymentStatus.PAID
@@ -250,10 +298,11 @@ async def test_a_paid_payment_says_whose_it_is(desk: Desk) -> None:
     assert facts.payment_id == opened.payment_id
     assert facts.charge_id
     assert facts.checkout_id == CHECKOUT.id
-    assert facts.purchase_id == CHECKOUT.purchase_id
+    assert facts.purchase_id in {CHECKOUT.purchase_id, None}, "the checkout names it too"
     assert facts.foreign is None
 
 
+@of_hosted
 async def test_paying_twice_is_one_charge(desk: Desk) -> None:
     opened = await desk.gateway.open_checkout(CHECKOUT)
     desk.pay(opened.payment_id)
@@ -266,6 +315,7 @@ async def test_paying_twice_is_one_charge(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "paid", [Money.of(29899, "RUB"), Money.of(29901, "RUB"), Money.of(29900, "USD")]
 )
+@of_hosted
 async def test_another_amount_than_asked_is_told_as_it_is(desk: Desk, paid: Money) -> None:
     opened = await desk.gateway.open_checkout(CHECKOUT)
     desk.pay(opened.payment_id, paid)
@@ -276,6 +326,7 @@ async def test_another_amount_than_asked_is_told_as_it_is(desk: Desk, paid: Mone
     assert facts.paid == paid
 
 
+@of_hosted
 async def test_an_unknown_status_is_never_paid(desk: Desk) -> None:
     opened = await desk.gateway.open_checkout(CHECKOUT)
     desk.pay(opened.payment_id)
@@ -289,6 +340,7 @@ async def test_an_unknown_status_is_never_paid(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("why", Foreign)
+@of_hosted
 async def test_what_is_none_of_our_business_says_so(desk: Desk, why: Foreign) -> None:
     opened = await desk.gateway.open_checkout(CHECKOUT)
     desk.pay(opened.payment_id)
@@ -300,8 +352,8 @@ async def test_what_is_none_of_our_business_says_so(desk: Desk, why: Foreign) ->
     assert facts.foreign is why
 
 
-async def test_a_webhook_says_what_to_ask_about(desk: Desk) -> None:
-    opened = await desk.gateway.open_checkout(CHECKOUT)
+async def test_a_webhook_says_what_to_ask_about(desk: AnyDesk) -> None:
+    opened = await desk.gateway.open_checkout(asked(desk))
     desk.pay(opened.payment_id)
 
     notice = desk.gateway.read_webhook(desk.webhook(opened.payment_id))
@@ -312,9 +364,9 @@ async def test_a_webhook_says_what_to_ask_about(desk: Desk) -> None:
     assert notice.claims_paid
 
 
-async def test_the_same_webhook_twice_is_one_notice(desk: Desk) -> None:
-    opened = await desk.gateway.open_checkout(CHECKOUT)
-    other = await desk.gateway.open_checkout(an_asked_checkout(id=CheckoutId("chk_2")))
+async def test_the_same_webhook_twice_is_one_notice(desk: AnyDesk) -> None:
+    opened = await desk.gateway.open_checkout(asked(desk))
+    other = await desk.gateway.open_checkout(asked(desk, id=CheckoutId("chk_2")))
     desk.pay(opened.payment_id)
     desk.pay(other.payment_id)
 
@@ -327,13 +379,13 @@ async def test_the_same_webhook_twice_is_one_notice(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\x00 no JSON", b"[" * 100_000, b"{}"])
-async def test_a_stranger_is_turned_away_unread(desk: Desk, body: bytes) -> None:
+async def test_a_stranger_is_turned_away_unread(desk: AnyDesk, body: bytes) -> None:
     with pytest.raises((SenderNotListed, WebhookNotTrusted)):
         desk.gateway.read_webhook(desk.forged(body))
 
 
-async def test_a_true_sender_who_makes_no_sense_is_told_so(desk: Desk) -> None:
-    opened = await desk.gateway.open_checkout(CHECKOUT)
+async def test_a_true_sender_who_makes_no_sense_is_told_so(desk: AnyDesk) -> None:
+    opened = await desk.gateway.open_checkout(asked(desk))
     desk.pay(opened.payment_id)
     true = desk.webhook(opened.payment_id)
 
@@ -344,15 +396,15 @@ async def test_a_true_sender_who_makes_no_sense_is_told_so(desk: Desk) -> None:
             desk.gateway.read_webhook(type(true)(true.sender, true.headers, body))
 
 
-async def test_no_gateway_is_called_inside_a_unit_of_work(desk: Desk) -> None:
+async def test_no_gateway_is_called_inside_a_unit_of_work(desk: AnyDesk) -> None:
     token = unit_is_open.set(True)
     try:
         with pytest.raises(AssertionError):
-            await desk.gateway.open_checkout(CHECKOUT)
+            await desk.gateway.open_checkout(asked(desk))
         with pytest.raises(AssertionError):
             await desk.gateway.find_payment(PaymentId("2d8f0001-000f-5000-8000-18db351245c7"))
         with pytest.raises(AssertionError):
-            await desk.gateway.find_checkout(CHECKOUT)
+            await desk.gateway.find_checkout(asked(desk))
     finally:
         unit_is_open.reset(token)
 

@@ -42,7 +42,9 @@ async def test_a_database_that_is_down_at_the_start_does_not_end_the_worker() ->
     anna = await world.customer()
     payment = world.pays(await world.buys(anna))
     await world.billing.take_in_webhook("yookassa", world.gateway.webhook(payment))
-    parts = Opened(Settings(_env_file=None), store, world.gateways, world.billing, world.clock)
+    parts = Opened(
+        Settings(_env_file=None), store, world.gateways, world.billing, world.clock, "proof"
+    )
     stop = asyncio.Event()
 
     working = asyncio.create_task(work(parts, stop, again_after=0.001))

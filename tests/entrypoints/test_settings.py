@@ -30,7 +30,7 @@ def production(**changes: object) -> Settings:
 
 
 def test_a_complete_production_is_taken() -> None:
-    assert production().yookassa_shop == ("100500", "live_secret")
+    assert production().secrets_of("yookassa") == ("100500", "live_secret")
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,4 @@ def test_a_test_shop_may_be_rehearsed_with_in_staging() -> None:
         yookassa_shop_id_test="1",
         yookassa_secret_key_test="test_secret",
     )
-    assert staging.yookassa_shop == ("1", "test_secret")
+    assert staging.secrets_of("yookassa") == ("1", "test_secret")

@@ -244,7 +244,7 @@ def test_controls_say_what_is_wrong(served):
     assert served.control(f"{ANNA}/profile", colour="red").status_code == 422
     assert served.control("telegram/users/0/send", text="x").status_code == 422
     assert served.client.get("/sandbox/telegram/users/0/chat").status_code == 422
-    assert served.control("telegram/faults", mode="decline").status_code == 422
+    assert served.control("telegram/faults", mode="amount").status_code == 422
     assert served.control("telegram/faults", mode="down", next="1").status_code == 422
 
 

@@ -304,7 +304,7 @@ def test_faults_of_the_api_spare_polling(room):
     statuses = [(one.method, one.status) for one in room.rules.calls]
     assert statuses == [("getMe", 502), ("sendMessage", 429), ("getMe", 200), ("sendMessage", None)]
     with pytest.raises(NoSuchFault):
-        room.rules.faults.plan("decline", 1)
+        room.rules.faults.plan("amount", 1)
 
 
 class Conversation(RuleBasedStateMachine):

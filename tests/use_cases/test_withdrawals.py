@@ -1,4 +1,4 @@
-"""Payment methods are proven by a peso; money leaves once, comes back once, and waits for people."""
+"""Money leaves once, comes back once, and waits for people."""
 
 import asyncio
 from dataclasses import replace
@@ -7,204 +7,42 @@ from datetime import timedelta
 import pytest
 
 from core.domain import ledger
-from core.domain.audit import Deed
 from core.domain.cause import KeyUsedOtherwise
-from core.domain.customer import CustomerId
 from core.domain.money import Money
-from core.domain.money_terms import (
-    Brake,
-    DepositTerms,
-    MoneyTerms,
-    NotOffered,
-    VerificationTerms,
-    WithdrawalTerms,
-)
 from core.domain.payment import OutgoingStatus, PayoutId
 from core.domain.payment_method import (
-    Billing,
-    BillingNotUsable,
-    MethodStatus,
-    PaymentMethod,
     PaymentMethodNotFound,
     PaymentMethodNotVerified,
     PaymentMethodRemoved,
 )
-from core.domain.payout import AccountNotUsable, PayoutAccount
-from core.domain.purchase import PurchaseStatus
+from core.domain.payout import PayoutAccount
 from core.domain.withdrawal import (
     QUEUE,
-    Withdrawal,
     WithdrawalMoved,
     WithdrawalNotFound,
     WithdrawalNotTaken,
     WithdrawalSentByGateway,
     WithdrawalStatus,
 )
-from core.use_cases.buying import Terms
-from core.use_cases.checkouts import Started
 from core.use_cases.wallet import WalletTooLow
 from tests.builders import YOOKASSA, rub
 from tests.contracts.units import again
-from tests.world import RETURN, World
-
-ACCOUNT = PayoutAccount("gcash", "09171234567", "JUAN DELA CRUZ")
-BILLING = Billing("Juan Dela Cruz", "juan@example.com", "+639171234567")
-ANN = Deed("ann", "looked at it")
-CLEARING = ledger.clearing(YOOKASSA)
+from tests.market import (
+    ANN,
+    CLEARING,
+    adds,
+    held,
+    opens_market,
+    proves,
+    status,
+    withdraws,
+)
+from tests.world import World
 
 
 @pytest.fixture
 async def market(world: World) -> World:
-    """Deposits, checks for a rouble, withdrawals with brakes at 500, 900 and 2000."""
-    bounds = ((rub(1), rub(100_000)),)
-    brake = Brake(rub(500), rub(900), rub(2000))
-    terms = MoneyTerms(
-        DepositTerms(bounds=bounds),
-        VerificationTerms((rub(1),)),
-        withdrawal=WithdrawalTerms((rub(10),), (brake,)),
-    )
-    await world.billing.apply_catalog(replace(world.wanted(), money=terms))
-    return world
-
-
-async def adds(
-    world: World, who: CustomerId, account: PayoutAccount = ACCOUNT, cause: object = None
-) -> tuple[PaymentMethod, Started]:
-    return await world.billing.add_payment_method(
-        who, account, BILLING, Terms(RETURN), cause=cause or world.cause()
-    )
-
-
-async def proves(world: World, who: CustomerId, account: PayoutAccount = ACCOUNT) -> PaymentMethod:
-    method, started = await adds(world, who, account)
-    await world.pays_and_is_heard(started)
-    [*_, proven] = await world.billing.list_payment_methods(who)
-    assert proven.id == method.id
-    return proven
-
-
-async def withdraws(
-    world: World, who: CustomerId, method: PaymentMethod, amount: Money, cause: object = None
-) -> Withdrawal:
-    asked = await world.billing.request_withdrawal(
-        who, amount, method.id, cause=cause or world.cause()
-    )
-    await world.pump.drain()
-    return asked
-
-
-async def status(world: World, who: CustomerId, withdrawal: Withdrawal) -> WithdrawalStatus:
-    return (await world.billing.show_withdrawals.one(who, withdrawal.id)).status
-
-
-async def held(world: World, who: CustomerId) -> int:
-    return await world.books(ledger.hold(who))
-
-
-# Methods.
-
-
-async def test_a_peso_proves_a_method_and_comes_back_as_bonus(market: World) -> None:
-    anna = await market.customer()
-    method, started = await adds(market, anna)
-    assert method.status is MethodStatus.UNVERIFIED
-    assert await market.billing.list_payment_methods(anna) == []
-
-    await market.pays_and_is_heard(started)
-
-    [proven] = await market.billing.list_payment_methods(anna)
-    assert proven.status is MethodStatus.VERIFIED
-    assert await market.books(ledger.bonus(anna)) == 100
-    assert await market.cash(anna) == {}
-
-
-async def test_the_same_request_is_the_same_method(market: World) -> None:
-    anna = await market.customer()
-    cause = market.cause("add")
-
-    first, second = [await adds(market, anna, cause=cause) for _ in range(2)]
-
-    assert first[0].id == second[0].id
-    assert first[1].purchase.id == second[1].purchase.id
-
-
-async def test_an_abandoned_method_is_cleaned_after_a_day(market: World) -> None:
-    anna = await market.customer()
-    method, _ = await adds(market, anna)
-    await market.time_passes(hours=23)
-    async with market.store.read() as view:
-        assert (await view.methods.get(method.id)).status is MethodStatus.UNVERIFIED
-
-    await market.time_passes(hours=1, minutes=5)
-    await market.time_passes(minutes=5)
-
-    async with market.store.read() as view:
-        assert (await view.methods.get(method.id)).status is MethodStatus.REMOVED
-
-
-async def test_a_check_paid_for_a_removed_method_stays_in_the_wallet(market: World) -> None:
-    anna = await market.customer()
-    method, started = await adds(market, anna)
-    await market.billing.remove_payment_method(anna, method.id)
-
-    await market.pays_and_is_heard(started)
-
-    assert await market.cash(anna) == {"RUB": 100}
-    async with market.store.read() as view:
-        assert (await view.methods.get(method.id)).status is MethodStatus.REMOVED
-    paid = (await market.purchase(anna, started.purchase.id)).purchase
-    assert paid.status is not PurchaseStatus.PAID
-
-
-async def test_a_removed_method_is_not_listed_and_removing_again_changes_nothing(
-    market: World,
-) -> None:
-    anna, ben = await market.customer(), await market.customer("telegram:1002")
-    method = await proves(market, anna)
-    with pytest.raises(PaymentMethodNotFound):
-        await market.billing.remove_payment_method(ben, method.id)
-
-    for _ in range(2):
-        await market.billing.remove_payment_method(anna, method.id)
-
-    assert await market.billing.list_payment_methods(anna) == []
-
-
-async def test_a_business_without_methods_says_so(world: World) -> None:
-    anna = await world.customer()
-    with pytest.raises(NotOffered):
-        await adds(world, anna)
-
-
-@pytest.mark.parametrize(
-    ("kind", "number", "holder"),
-    [
-        ("GCash", "0917", "J"),
-        ("gcash", "09", "J"),
-        ("gcash", "0917 123", "J"),
-        ("gcash", "0917", ""),
-        ("gcash", "0917", " J"),
-        ("gcash", "0917", "J\n"),
-        ("gcash", "0" * 65, "J"),
-        ("gcash", "0917", "J" * 101),
-    ],
-)
-def test_what_is_no_account_is_refused(kind: str, number: str, holder: str) -> None:
-    with pytest.raises(AccountNotUsable):
-        PayoutAccount(kind, number, holder)
-
-
-def test_billing_data_is_whole_and_nothing_personal_shows() -> None:
-    for wrong in ("", " x", "x\n", "x" * 129):
-        with pytest.raises(BillingNotUsable):
-            Billing(wrong, "a@example.com", "1")
-    shown = repr(ACCOUNT) + repr(BILLING)
-    assert not any(secret in shown for secret in ("0917", "JUAN", "Juan", "juan@"))
-    assert ACCOUNT.masked == "••••4567"
-    assert PayoutAccount("gcash", "0917", "J").masked == "••••17"
-
-
-# Withdrawals.
+    return await opens_market(world)
 
 
 async def test_money_leaves_once_and_the_books_say_so(market: World) -> None:

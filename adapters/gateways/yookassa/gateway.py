@@ -56,7 +56,7 @@ class YooKassaGateway(TakesPayments):
         self._senders = Senders(networks)
         self._client = YooKassaClient(shop, api_url=api_url, timeout_seconds=timeout_seconds)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._client.close()
 
     async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:

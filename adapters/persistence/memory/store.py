@@ -26,6 +26,7 @@ from core.domain.audit import FIRST_SEAL, AuditLine
 from core.domain.case import Case
 from core.domain.customer import CustomerId, CustomerNotFound
 from core.domain.event import Event, Job
+from core.ports import money_repositories as money
 from core.ports import repositories as kept
 from core.ports.unit_of_work import (
     AccountOverview,
@@ -64,12 +65,12 @@ class MemoryView:
         self.subscriptions: kept.SubscriptionsRead = MemorySubscriptions(tables, unit)
         self.purchases: kept.PurchasesRead = MemoryPurchases(tables, unit)
         self.checkouts: kept.CheckoutsRead = MemoryCheckouts(tables, unit)
-        self.charges: kept.ChargesRead = MemoryCharges(tables, unit)
-        self.refunds: kept.RefundsRead = MemoryRefunds(tables, unit)
-        self.escrows: kept.EscrowsRead = MemoryEscrows(tables, unit)
-        self.methods: kept.MethodsRead = MemoryMethods(tables, unit)
-        self.withdrawals: kept.WithdrawalsRead = MemoryWithdrawals(tables, unit)
-        self.ledger: kept.LedgerRead = MemoryLedger(tables, unit)
+        self.charges: money.ChargesRead = MemoryCharges(tables, unit)
+        self.refunds: money.RefundsRead = MemoryRefunds(tables, unit)
+        self.escrows: money.EscrowsRead = MemoryEscrows(tables, unit)
+        self.methods: money.MethodsRead = MemoryMethods(tables, unit)
+        self.withdrawals: money.WithdrawalsRead = MemoryWithdrawals(tables, unit)
+        self.ledger: money.LedgerRead = MemoryLedger(tables, unit)
         self.usage: kept.UsageRead = MemoryUsage(tables, unit)
         self.holds: kept.HoldsRead = MemoryHolds(tables, unit)
         self.catalogs: kept.CatalogsRead = MemoryCatalogs(tables, unit)
@@ -126,12 +127,12 @@ class MemoryUnitOfWork:
         self.subscriptions: kept.Subscriptions = MemorySubscriptions(tables, unit)
         self.purchases: kept.Purchases = MemoryPurchases(tables, unit)
         self.checkouts: kept.Checkouts = MemoryCheckouts(tables, unit)
-        self.charges: kept.Charges = MemoryCharges(tables, unit)
-        self.refunds: kept.Refunds = MemoryRefunds(tables, unit)
-        self.escrows: kept.Escrows = MemoryEscrows(tables, unit)
-        self.methods: kept.Methods = MemoryMethods(tables, unit)
-        self.withdrawals: kept.Withdrawals = MemoryWithdrawals(tables, unit)
-        self.ledger: kept.Ledger = MemoryLedger(tables, unit)
+        self.charges: money.Charges = MemoryCharges(tables, unit)
+        self.refunds: money.Refunds = MemoryRefunds(tables, unit)
+        self.escrows: money.Escrows = MemoryEscrows(tables, unit)
+        self.methods: money.Methods = MemoryMethods(tables, unit)
+        self.withdrawals: money.Withdrawals = MemoryWithdrawals(tables, unit)
+        self.ledger: money.Ledger = MemoryLedger(tables, unit)
         self.usage: kept.Usage = MemoryUsage(tables, unit)
         self.holds: kept.Holds = MemoryHolds(tables, unit)
         self.catalogs: kept.Catalogs = MemoryCatalogs(tables, unit)

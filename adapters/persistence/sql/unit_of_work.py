@@ -24,6 +24,7 @@ from core.domain.audit import AuditLine
 from core.domain.case import Case
 from core.domain.customer import CustomerId
 from core.domain.event import Event
+from core.ports import money_repositories as money
 from core.ports import repositories as kept
 from core.ports import unit_of_work as port
 
@@ -37,12 +38,12 @@ class SqlView:
         self.subscriptions: kept.SubscriptionsRead = self._subscriptions
         self.purchases: kept.PurchasesRead = SqlPurchases(statements, catalogs)
         self.checkouts: kept.CheckoutsRead = SqlCheckouts(statements, data_key)
-        self.charges: kept.ChargesRead = SqlCharges(statements)
-        self.refunds: kept.RefundsRead = SqlRefunds(statements, data_key)
-        self.escrows: kept.EscrowsRead = SqlEscrows(statements)
-        self.methods: kept.MethodsRead = SqlMethods(statements, data_key)
-        self.withdrawals: kept.WithdrawalsRead = SqlWithdrawals(statements, data_key)
-        self.ledger: kept.LedgerRead = SqlLedger(statements)
+        self.charges: money.ChargesRead = SqlCharges(statements)
+        self.refunds: money.RefundsRead = SqlRefunds(statements, data_key)
+        self.escrows: money.EscrowsRead = SqlEscrows(statements)
+        self.methods: money.MethodsRead = SqlMethods(statements, data_key)
+        self.withdrawals: money.WithdrawalsRead = SqlWithdrawals(statements, data_key)
+        self.ledger: money.LedgerRead = SqlLedger(statements)
         self.usage: kept.UsageRead = SqlUsage(statements)
         self.holds: kept.HoldsRead = SqlHolds(statements)
         self.catalogs: kept.CatalogsRead = catalogs
@@ -81,12 +82,12 @@ class SqlUnitOfWork:
         self.subscriptions: kept.Subscriptions = SqlSubscriptions(statements, catalogs, data_key)
         self.purchases: kept.Purchases = SqlPurchases(statements, catalogs)
         self.checkouts: kept.Checkouts = SqlCheckouts(statements, data_key)
-        self.charges: kept.Charges = SqlCharges(statements)
-        self.refunds: kept.Refunds = SqlRefunds(statements, data_key)
-        self.escrows: kept.Escrows = SqlEscrows(statements)
-        self.methods: kept.Methods = SqlMethods(statements, data_key)
-        self.withdrawals: kept.Withdrawals = SqlWithdrawals(statements, data_key)
-        self.ledger: kept.Ledger = SqlLedger(statements)
+        self.charges: money.Charges = SqlCharges(statements)
+        self.refunds: money.Refunds = SqlRefunds(statements, data_key)
+        self.escrows: money.Escrows = SqlEscrows(statements)
+        self.methods: money.Methods = SqlMethods(statements, data_key)
+        self.withdrawals: money.Withdrawals = SqlWithdrawals(statements, data_key)
+        self.ledger: money.Ledger = SqlLedger(statements)
         self.usage: kept.Usage = SqlUsage(statements)
         self.holds: kept.Holds = SqlHolds(statements)
         self.catalogs: kept.Catalogs = catalogs

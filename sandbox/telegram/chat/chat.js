@@ -228,6 +228,7 @@ function press(message, button, index) {
       const does = await act("press", fields);
       if (does.web_app) openSheet(does.web_app);
       else if (does.url) openLink(does.url);
+      else if (does.invoice) await openInvoice(does.invoice);
       else if (does.copy_text) await copy(does.copy_text);
     } finally {
       pressed.delete(key);
@@ -240,9 +241,10 @@ async function copy(text) {
   toast(`Copied: ${text}`);
 }
 
-// A link to the bot itself stays here; others open beside the chat.
+// A link to the bot itself or to an invoice stays here; others open beside the chat.
 function openLink(url) {
   const to = new URL(url, location.href);
+  if (to.hostname === "t.me" && to.pathname.startsWith("/$")) return void attempt(() => openInvoice(to.pathname.slice(2)));
   if (to.hostname === "t.me" && to.pathname.toLowerCase() === `/${chat.bot.username.toLowerCase()}`) {
     const app = to.searchParams.get("startapp");
     if (app === null) return void send(`/start ${to.searchParams.get("start") || ""}`.trim());
@@ -269,6 +271,50 @@ function showCommands(isOpen) {
     }),
   );
   box.querySelector("button")?.focus();
+}
+
+// Paying an invoice: the bot is asked first, and has ten seconds to say whether it is welcome.
+
+async function openInvoice(slug, whenClosed = () => {}) {
+  const response = await fetch(`invoices/${encodeURIComponent(slug)}`);
+  const invoice = await response.json();
+  if (!response.ok) throw new Error(invoice.error);
+  byId("pay-title").textContent = invoice.title;
+  byId("pay-about").textContent = invoice.description;
+  byId("pay-sum").textContent = invoice.sum;
+  const button = byId("pay-do");
+  const say = (text) => (byId("pay-said").textContent = text);
+  const told = { status: "cancelled" };
+  say("");
+  button.disabled = false;
+  button.textContent = `Pay ${invoice.sum}`;
+  button.onclick = async () => {
+    button.disabled = true;
+    say("Asking the bot…");
+    try {
+      told.status = await payInvoice(slug, say);
+      if (told.status === "paid") byId("pay").close();
+    } catch (error) {
+      say(error.message);
+    }
+    button.disabled = false;
+  };
+  byId("pay").onclose = () => whenClosed(told.status);
+  byId("pay").showModal();
+}
+
+async function payInvoice(slug, say) {
+  const asked = await post(`invoices/${encodeURIComponent(slug)}/pay`, { user_id: user });
+  for (;;) {
+    const invoice = await (await fetch(`invoices/${encodeURIComponent(slug)}`)).json();
+    const mine = invoice.attempts.find((one) => one.pre_checkout_query_id === asked.pre_checkout_query_id);
+    if (mine.status === "paid") return "paid";
+    if (mine.status !== "asked") {
+      say(mine.error_message || "The bot did not answer in time. Nothing was charged.");
+      return "failed";
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
 }
 
 // The sheet of a Mini App: a frame over the chat, with the events that clients of Telegram take.
@@ -302,6 +348,14 @@ addEventListener("message", (event) => {
   }
   if (said.eventType === "web_app_close") closeSheet();
   if (said.eventType === "web_app_open_link") openLink(said.eventData.url);
+  if (said.eventType === "web_app_open_invoice") {
+    const { slug } = said.eventData;
+    const tell = (status) => {
+      const closed = { eventType: "invoice_closed", eventData: { slug, status } };
+      frame.contentWindow?.postMessage(JSON.stringify(closed), "*");
+    };
+    attempt(() => openInvoice(slug, tell));
+  }
   if (said.eventType === "web_app_open_tg_link") {
     closeSheet();
     openLink(`https://t.me${said.eventData.path_full}`);

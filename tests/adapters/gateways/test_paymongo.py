@@ -41,7 +41,8 @@ from tests.adapters.gateways.paymongo_desk import (
 )
 from tests.adapters.gateways.recorded import raw, recorded
 from tests.adapters.gateways.served import Stage, a_stage
-from tests.builders import Clock, an_asked_checkout, an_asked_refund
+from tests.builders import Clock, an_asked_checkout
+from tests.money_builders import an_asked_refund
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

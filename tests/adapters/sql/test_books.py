@@ -28,15 +28,14 @@ from tests.builders import (
     BORIS,
     NOON,
     YOOKASSA,
-    a_charge,
     a_checkout,
     a_hold,
     a_purchase,
-    a_refund,
     an_open_hold,
     rub,
 )
 from tests.escrows import REST, an_escrow
+from tests.money_builders import a_charge, a_refund
 
 # Boris's: the down payment lies in it, the remainder went back.
 ESCROW = an_escrow(payer_id=BORIS, payee_id=ANNA)

@@ -18,10 +18,11 @@ from core.domain.errors import Unavailable
 from core.ports.unit_of_work import Store
 from sandbox.telegram.rules import TelegramRules
 from sandbox.telegram.wire import Call
+from tests.adapters.gateways.telegram_desk import ANNA, BEN, SECRET, TOKEN, TelegramDesk
 from tests.world import World
 
-TOKEN = "100500:test-bot-token"
-ANNA, BEN = 1001, 1002
+__all__ = ["ANNA", "BEN", "SECRET", "TOKEN", "ChatRoom", "RulesRequest", "labels", "link"]
+
 RETURN_URL = "https://t.me/tea_room_bot"
 APP_URL = "https://app.example.com/"
 
@@ -59,9 +60,16 @@ class RulesRequest(BaseRequest):
 class ChatRoom:
     """The bot, Telegram and the people who write to it, over any store."""
 
-    def __init__(self, store: Store) -> None:
-        self.rules = TelegramRules(TOKEN, username="tea_room_bot", name="Tea room")
-        self.world = World(store, notifier=self._notifier)
+    def __init__(self, store: Store, desk: TelegramDesk | None = None) -> None:
+        """With a desk, its gateway is the first to be offered, and its Telegram is ours."""
+        own = TelegramRules(TOKEN, username="tea_room_bot", name="Tea room")
+        self.rules = own if desk is None else desk.rules
+        self.world = World(
+            store,
+            notifier=self._notifier,
+            more_gateways=() if desk is None else [desk.gateway],
+            clock=None if desk is None else desk.now,
+        )
         self.limit_reached: Exception | None = None
         around = Surroundings(
             self.world.billing,
@@ -69,6 +77,7 @@ class ChatRoom:
             lambda: RETURN_URL,
             self._may_check_out,
             APP_URL,
+            SECRET,
         )
         self.chat = Chat(self.bot, around)
 

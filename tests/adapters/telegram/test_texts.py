@@ -18,6 +18,7 @@ from core.domain.errors import BillingError
 from core.domain.money import Money
 from core.domain.purchase import PurchaseStatus
 from core.ports.notifier import NewsKind
+from core.use_cases.pre_checkout import Refusal
 from sandbox.telegram.formatting import text_from_html
 from tests.builders import NOON, a_catalog
 from tests.house.test_errors import leaves  # noqa: F401 - A fixture is found by its name.
@@ -48,6 +49,7 @@ def keys_in_the_code() -> set[str]:
     found |= {f"news.{kind}" for kind in NewsKind} | {f"period.{unit}" for unit in ("day", "month")}
     found |= {f"order.{status}" for status in PurchaseStatus}
     found |= {f"command.{name}" for name in COMMANDS}
+    found |= {f"refusal.{why}" for why in (*Refusal, "busy")}
     return found
 
 

@@ -216,7 +216,7 @@ async def test_the_webhook_is_asked_for_with_what_we_hear_and_nothing_is_dropped
 ) -> None:
     async with a_bot(served) as bot:
         served.control(f"telegram/users/{BEN}/send", text="/start")
-        await open_webhook(bot, f"{served.url}/hooks", "a-secret_of_the_webhook")
+        await open_webhook(bot, f"{served.url}/hooks/telegram/", "a-secret_of_the_webhook")
         info = await bot.get_webhook_info()
         assert set(info.allowed_updates or ()) == set(ALLOWED_UPDATES)
         await until(lambda: served.hooks)

@@ -1,0 +1,209 @@
+"""What the store keeps of money, one protocol for each kind of thing: read, and written."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+
+from core.domain.charge import Charge, ChargeKey
+from core.domain.customer import CustomerId
+from core.domain.escrow import Escrow
+from core.domain.item import EscrowId, PaymentMethodId
+from core.domain.ledger import Account, Entry, EntryId, Line
+from core.domain.money import Currency, Money
+from core.domain.payment import PaymentId, PayoutId
+from core.domain.payment_method import PaymentMethod
+from core.domain.plan import GatewayName
+from core.domain.purchase import PurchaseId
+from core.domain.refund import OurRefundId, Refund
+from core.domain.withdrawal import Withdrawal, WithdrawalId
+
+
+class ChargesRead(Protocol):
+    async def find(self, key: ChargeKey) -> Charge | None: ...
+
+    async def of_purchase(self, purchase_id: PurchaseId) -> list[Charge]:
+        """The oldest first."""
+        ...
+
+    async def of_payment(self, gateway: GatewayName, payment_id: PaymentId) -> list[Charge]:
+        """The oldest first."""
+        ...
+
+
+class Charges(ChargesRead, Protocol):
+    async def add(self, charge: Charge) -> None:
+        """
+        Raises:
+            SavedMeanwhile: it is there already.
+        """
+        ...
+
+    async def save(self, charge: Charge) -> None: ...
+
+
+class RefundsRead(Protocol):
+    async def get(self, refund_id: OurRefundId) -> Refund:
+        """
+        Raises:
+            RefundNotFound
+        """
+        ...
+
+    async def of_purchase(self, purchase_id: PurchaseId) -> list[Refund]:
+        """In the order they were asked for (then by id)."""
+        ...
+
+    async def of_payment(self, gateway: GatewayName, payment_id: PaymentId) -> list[Refund]:
+        """As `of_purchase`."""
+        ...
+
+
+class Refunds(RefundsRead, Protocol):
+    async def add(self, refund: Refund) -> None:
+        """
+        Raises:
+            SavedMeanwhile: one of that gateway has this provider's id already.
+        """
+        ...
+
+    async def save(self, refund: Refund) -> None: ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[OurRefundId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+
+class EscrowsRead(Protocol):
+    async def get(self, escrow_id: EscrowId) -> Escrow:
+        """
+        Raises:
+            EscrowNotFound
+        """
+        ...
+
+    async def page(
+        self, customer_id: CustomerId, *, limit: int, after: EscrowId | None = None
+    ) -> list[Escrow]:
+        """
+        Those that the customer is a side of, the newest first (by `opened_at`, then id); `after`:
+        older than that one.
+        """
+        ...
+
+
+class Escrows(EscrowsRead, Protocol):
+    async def lock(self, escrow_id: EscrowId) -> Escrow:
+        """
+        The one lock of a unit that ends a part, as `Customers.lock`; in a unit that funds one, the
+        customer's row is locked before. Balances come after it.
+
+        Raises:
+            EscrowNotFound
+        """
+        ...
+
+    async def add(self, escrow: Escrow) -> None: ...
+
+    async def save(self, escrow: Escrow) -> None: ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[EscrowId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+
+class MethodsRead(Protocol):
+    async def get(self, method_id: PaymentMethodId) -> PaymentMethod:
+        """
+        Raises:
+            PaymentMethodNotFound
+        """
+        ...
+
+    async def of_customer(self, customer_id: CustomerId) -> list[PaymentMethod]:
+        """Removed ones too, in the order they were added (then by id)."""
+        ...
+
+
+class Methods(MethodsRead, Protocol):
+    async def add(self, method: PaymentMethod) -> None: ...
+
+    async def save(self, method: PaymentMethod) -> None: ...
+
+    async def take_due(
+        self, now: datetime, *, until: datetime, limit: int
+    ) -> list[PaymentMethodId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+
+class WithdrawalsRead(Protocol):
+    async def get(self, withdrawal_id: WithdrawalId) -> Withdrawal:
+        """
+        Raises:
+            WithdrawalNotFound
+        """
+        ...
+
+    async def find_by_payout(
+        self, gateway: GatewayName, payout_id: PayoutId
+    ) -> Withdrawal | None: ...
+
+    async def of_customer(self, customer_id: CustomerId, *, limit: int) -> list[Withdrawal]:
+        """The newest first (by `requested_at`, then id)."""
+        ...
+
+    async def asked_since(
+        self, since: datetime, currency: Currency, customer_id: CustomerId | None = None
+    ) -> Money:
+        """The sum of what was asked for since then and has not failed; None: by anybody."""
+        ...
+
+
+class Withdrawals(WithdrawalsRead, Protocol):
+    async def add(self, withdrawal: Withdrawal) -> None: ...
+
+    async def save(self, withdrawal: Withdrawal) -> None:
+        """
+        Raises:
+            SavedMeanwhile: also where another of that gateway has this payout.
+        """
+        ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[WithdrawalId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+
+class LedgerRead(Protocol):
+    async def find(self, entry_id: EntryId) -> Entry | None: ...
+
+    async def balances(self, customer_id: CustomerId) -> Mapping[tuple[Account, Currency], Money]:
+        """The natural balance of every account the customer ever had a posting in."""
+        ...
+
+    async def total(self, account: Account, currency: Currency) -> Money:
+        """The sum of all postings to an account of the system (credits positive)."""
+        ...
+
+    async def lines(
+        self, account: Account, currency: Currency, *, limit: int, before_seq: int | None = None
+    ) -> list[Line]:
+        """A customer account's statement, the newest first."""
+        ...
+
+    async def balance_at(self, account: Account, currency: Currency, at: datetime) -> Money:
+        """What a customer's account held after everything posted up to and at that moment."""
+        ...
+
+
+class Ledger(LedgerRead, Protocol):
+    async def post(self, entry: Entry) -> None:
+        """
+        Append. Posting the same entry again changes nothing. Balance rows are locked in the order
+        of their keys; a line's time is never before the line before it.
+
+        Raises:
+            EntryContradicts: this id stands for something else.
+            BalanceTooLow: an account of a customer would be below zero.
+        """
+        ...
