@@ -33,6 +33,12 @@ from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.operators import CloseCase, ListCases, ReplayNotice, ShowAudit
+from core.use_cases.payment_methods import (
+    AddPaymentMethod,
+    CleanMethod,
+    ListPaymentMethods,
+    RemovePaymentMethod,
+)
 from core.use_cases.pre_checkout import AllowPayment
 from core.use_cases.purchases import (
     CancelPurchase,
@@ -56,6 +62,15 @@ from core.use_cases.sweeps import Sweep
 from core.use_cases.updates import HandleUpdate
 from core.use_cases.wallet import AdjustWallet, ShowStatement
 from core.use_cases.webhooks import TakeInWebhook
+from core.use_cases.withdrawals import (
+    ApproveWithdrawal,
+    AskPayout,
+    MarkWithdrawalDone,
+    RejectWithdrawal,
+    RequestWithdrawal,
+    SendWithdrawal,
+    ShowWithdrawals,
+)
 
 
 def utc_now() -> datetime:
@@ -124,6 +139,22 @@ class Container(containers.DeclarativeContainer):
     dispute_part = providers.Factory(DisputePart, store=store, now=now)
     resolve_escrow = providers.Factory(ResolveEscrow, store=store, now=now)
     show_escrows = providers.Factory(ShowEscrows, store=store, now=now)
+
+    add_payment_method = providers.Factory(
+        AddPaymentMethod, store=store, gateways=gateways, now=now, new_id=new_id
+    )
+    list_payment_methods = providers.Factory(ListPaymentMethods, store=store)
+    remove_payment_method = providers.Factory(RemovePaymentMethod, store=store, now=now)
+    clean_method = providers.Factory(CleanMethod, store=store, now=now)
+    request_withdrawal = providers.Factory(
+        RequestWithdrawal, store=store, gateways=gateways, now=now, new_id=new_id
+    )
+    send_withdrawal = providers.Factory(SendWithdrawal, store=store, gateways=gateways, now=now)
+    ask_payout = providers.Factory(AskPayout, store=store, gateways=gateways, now=now)
+    approve_withdrawal = providers.Factory(ApproveWithdrawal, store=store, now=now)
+    reject_withdrawal = providers.Factory(RejectWithdrawal, store=store, now=now)
+    mark_withdrawal_done = providers.Factory(MarkWithdrawalDone, store=store, now=now)
+    show_withdrawals = providers.Factory(ShowWithdrawals, store=store)
 
     allow_payment = providers.Factory(AllowPayment, store=store, now=now)
     take_in_webhook = providers.Factory(
@@ -194,6 +225,17 @@ class Container(containers.DeclarativeContainer):
         dispute_part=dispute_part,
         resolve_escrow=resolve_escrow,
         show_escrows=show_escrows,
+        add_payment_method=add_payment_method,
+        list_payment_methods=list_payment_methods,
+        remove_payment_method=remove_payment_method,
+        clean_method=clean_method,
+        request_withdrawal=request_withdrawal,
+        send_withdrawal=send_withdrawal,
+        ask_payout=ask_payout,
+        approve_withdrawal=approve_withdrawal,
+        reject_withdrawal=reject_withdrawal,
+        mark_withdrawal_done=mark_withdrawal_done,
+        show_withdrawals=show_withdrawals,
         allow_payment=allow_payment,
         take_in_webhook=take_in_webhook,
         settle_payment=settle_payment,

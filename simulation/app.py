@@ -40,6 +40,12 @@ from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.operators import CloseCase, ListCases, ReplayNotice, ShowAudit
+from core.use_cases.payment_methods import (
+    AddPaymentMethod,
+    CleanMethod,
+    ListPaymentMethods,
+    RemovePaymentMethod,
+)
 from core.use_cases.pre_checkout import AllowPayment
 from core.use_cases.purchases import (
     CancelPurchase,
@@ -63,6 +69,15 @@ from core.use_cases.sweeps import Sweep
 from core.use_cases.updates import HandleUpdate
 from core.use_cases.wallet import AdjustWallet, ShowStatement
 from core.use_cases.webhooks import TakeInWebhook
+from core.use_cases.withdrawals import (
+    ApproveWithdrawal,
+    AskPayout,
+    MarkWithdrawalDone,
+    RejectWithdrawal,
+    RequestWithdrawal,
+    SendWithdrawal,
+    ShowWithdrawals,
+)
 from simulation.loop import Node, SimulatedLoop
 
 POLL_AFTER_COMMIT_MAX: Final = 0.25
@@ -126,6 +141,17 @@ def wired(outside: Outside) -> Billing:
         dispute_part=DisputePart(store, now),
         resolve_escrow=ResolveEscrow(store, now),
         show_escrows=ShowEscrows(store, now),
+        add_payment_method=AddPaymentMethod(store, gateways, now, new_id),
+        list_payment_methods=ListPaymentMethods(store),
+        remove_payment_method=RemovePaymentMethod(store, now),
+        clean_method=CleanMethod(store, now),
+        request_withdrawal=RequestWithdrawal(store, gateways, now, new_id),
+        send_withdrawal=SendWithdrawal(store, gateways, now),
+        ask_payout=AskPayout(store, gateways, now),
+        approve_withdrawal=ApproveWithdrawal(store, now),
+        reject_withdrawal=RejectWithdrawal(store, now),
+        mark_withdrawal_done=MarkWithdrawalDone(store, now),
+        show_withdrawals=ShowWithdrawals(store),
         allow_payment=AllowPayment(store, now),
         take_in_webhook=TakeInWebhook(store, gateways, now, new_id),
         settle_payment=SettlePayment(store, gateways, now),

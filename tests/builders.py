@@ -14,7 +14,7 @@ from core.domain.checkout import Checkout, CheckoutId, CheckoutStatus, Receipt
 from core.domain.credentials import ApiKey, Scope, Session, SessionEnd, SessionId
 from core.domain.customer import Customer, CustomerId, Identity, IdentityKind
 from core.domain.event import Event, Job
-from core.domain.item import PlanItem
+from core.domain.item import PaymentMethodId, PlanItem
 from core.domain.ledger import Entry, EntryId, Posting, cash, clearing, receivable, revenue
 from core.domain.money import Money
 from core.domain.money_terms import (
@@ -32,8 +32,11 @@ from core.domain.payment import (
     NoticeKind,
     OpenedCheckout,
     PaymentId,
+    PayoutId,
     RefundId,
 )
+from core.domain.payment_method import Billing, MethodStatus, PaymentMethod
+from core.domain.payout import PayoutAccount
 from core.domain.period import Anchor, Period, PeriodUnit, WindowKind
 from core.domain.plan import (
     Feature,
@@ -55,6 +58,7 @@ from core.domain.subscription import (
     SubscriptionStatus,
 )
 from core.domain.usage_quota import HoldId, HoldStatus, UsageHold, UsageKey
+from core.domain.withdrawal import Withdrawal, WithdrawalId, WithdrawalStatus
 
 NOON: Final = datetime(2026, 3, 10, 9, 0, 0, 123457, tzinfo=UTC)
 """Noon in Moscow, with microseconds: a store that rounds time is found out."""
@@ -243,6 +247,56 @@ def an_asked_refund(**fields: Any) -> Refund:
         "due_at": NOON + timedelta(hours=1, seconds=30),
     }
     return a_refund(**fresh | fields)
+
+
+def a_method(**fields: Any) -> PaymentMethod:
+    """Verified, with a token. See `an_unproven_method` for a fresh one."""
+    method = PaymentMethod(
+        id=PaymentMethodId("pm_00000001"),
+        customer_id=ANNA,
+        gateway=YOOKASSA,
+        account=PayoutAccount("gcash", "09171234567", "JUAN DELA CRUZ"),
+        billing=Billing("Juan Dela Cruz", "juan@example.com", "+639171234567"),
+        created_at=NOON,
+        status=MethodStatus.VERIFIED,
+        token="pm_token_0001",
+    )
+    return replace(method, **fields)
+
+
+def an_unproven_method(**fields: Any) -> PaymentMethod:
+    return a_method(**{"status": MethodStatus.UNVERIFIED, "token": None} | fields)
+
+
+def a_withdrawal(**fields: Any) -> Withdrawal:
+    """Returned. See `a_requested_withdrawal` for a fresh one."""
+    withdrawal = Withdrawal(
+        id=WithdrawalId("wd_00000001"),
+        customer_id=ANNA,
+        method_id=PaymentMethodId("pm_00000001"),
+        gateway=YOOKASSA,
+        account=a_method().account,
+        amount=rub(400),
+        requested_at=NOON,
+        status=WithdrawalStatus.RETURNED,
+        payout_id=PayoutId("po-0001"),
+        reason="account_closed",
+        ended_at=NOON + timedelta(days=2),
+        looked=4,
+    )
+    return replace(withdrawal, **fields)
+
+
+def a_requested_withdrawal(**fields: Any) -> Withdrawal:
+    fresh = {
+        "status": WithdrawalStatus.REQUESTED,
+        "payout_id": None,
+        "reason": None,
+        "ended_at": None,
+        "looked": 0,
+        "due_at": NOON,
+    }
+    return a_withdrawal(**fresh | fields)
 
 
 def a_purchase(**fields: Any) -> Purchase:

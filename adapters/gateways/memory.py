@@ -20,15 +20,19 @@ from core.domain.payment import (
     PaymentFacts,
     PaymentId,
     PaymentStatus,
+    PayoutFacts,
+    PayoutId,
     RefundFacts,
     RefundId,
 )
+from core.domain.payout import PayoutOrder
 from core.domain.plan import GatewayName
 from core.domain.refund import Refund
 from core.ports.payment_gateway import (
     Abilities,
     CheckoutDeclined,
     GatewayUnavailable,
+    PayoutDeclined,
     RefundDeclined,
     Refunding,
     TakesPayments,
@@ -67,6 +71,8 @@ class MemoryGateway(TakesPayments):
         },
         key_memory=KEY_MEMORY,
         refunding=Refunding.PARTS,
+        payouts={code: (Money.of(1, code), Money.of(10**11, code)) for code in ("RUB", "PHP")},
+        accounts=frozenset({"gcash", "bank_card"}),
     )
 
     def __init__(self, name: str = "memory", *, now: Now, secret: str = OPEN_SECRET) -> None:
@@ -76,6 +82,8 @@ class MemoryGateway(TakesPayments):
         self._answers: dict[CheckoutId, _Answer] = {}
         self._payments: dict[PaymentId, PaymentFacts] = {}
         self._asked: dict[PaymentId, Money] = {}
+        self.payouts: dict[PayoutId, PayoutFacts] = {}
+        """All that were ever made, as they are now, the oldest first."""
         self._refunds: dict[RefundId, RefundFacts] = {}
         self._unavailable = self._lost = self._declines = 0
         self._refusals = self._slow_refunds = 0
@@ -113,6 +121,10 @@ class MemoryGateway(TakesPayments):
         if not is_text or not re.fullmatch(r"[a-z_.]{1,64} [0-9A-Za-z_-]{1,64}", dedupe_key):
             raise WebhookNotReadable
         kinds = {"payment": NoticeKind.PAYMENT, "refund": NoticeKind.REFUND}
+        if event.startswith("payout."):
+            body = json.dumps({"event": event, "payment_id": payment_id})
+            kind, about = NoticeKind.PAYOUT, PayoutId(payment_id)
+            return Notice(self.name, kind, event, dedupe_key, None, False, body, about)
         return Notice(
             gateway=self.name,
             kind=kinds.get(event.partition(".")[0], NoticeKind.OTHER),
@@ -148,6 +160,31 @@ class MemoryGateway(TakesPayments):
     async def find_refunds(self, payment_id: PaymentId) -> list[RefundFacts]:
         await self._reach()
         return [one for one in self._refunds.values() if one.payment_id == payment_id]
+
+    async def pay_out(self, order: PayoutOrder) -> PayoutFacts:
+        await self._reach()
+        known = [one for one in self.payouts.values() if one.our_id == order.id]
+        if not known:
+            if self._refusals > 0:
+                self._refusals -= 1
+                raise PayoutDeclined(self.name, "refused")
+            payout_id = PayoutId(f"{self.name}-payout-{len(self.payouts) + 1:04d}")
+            pending = OutgoingStatus.PENDING
+            facts = PayoutFacts(self.name, payout_id, pending, order.amount, our_id=order.id)
+            self.payouts[payout_id] = facts
+            known = [facts]
+        if known[0].amount != order.amount:  # One key for two requests: a mistake of ours.
+            raise GatewayUnavailable(self.name)
+        self._lose_answer()
+        return known[0]
+
+    async def find_payout(
+        self, order: PayoutOrder, payout_id: PayoutId | None
+    ) -> PayoutFacts | None:
+        await self._reach()
+        if payout_id is not None:
+            return self.payouts.get(payout_id)
+        return next((one for one in self.payouts.values() if one.our_id == order.id), None)
 
     # The payer.
 
@@ -189,6 +226,17 @@ class MemoryGateway(TakesPayments):
         """Somebody of the shop gives back by hand, or the payer's bank takes back."""
         return self._give_back(payment_id, amount, is_chargeback=is_chargeback)
 
+    def finish_payouts(
+        self,
+        status: OutgoingStatus = OutgoingStatus.DONE,
+        *,
+        fee: Money | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """All payouts are so now."""
+        for payout_id, facts in self.payouts.items():
+            self.payouts[payout_id] = replace(facts, status=status, fee=fee, reason=reason)
+
     def tell_of_refund(self, facts: RefundFacts, *, payment_id: str) -> None:
         """The same refund, said to be of another payment."""
         strange = replace(facts, payment_id=PaymentId(payment_id))
@@ -212,7 +260,7 @@ class MemoryGateway(TakesPayments):
         self._unavailable = next_n
 
     def act_then_fail(self, next_n: int = 1) -> None:
-        """The next openings and refunds are done, and their answers lost."""
+        """The next openings, refunds and payouts are done, and their answers lost."""
         self._lost = next_n
 
     def decline(self, next_n: int = 1) -> None:
@@ -220,7 +268,7 @@ class MemoryGateway(TakesPayments):
         self._declines = next_n
 
     def refuse_refunds(self, next_n: int = 1) -> None:
-        """The next refunds are not made."""
+        """The next refunds and payouts are not made."""
         self._refusals = next_n
 
     def slow_refunds(self, next_n: int = 1) -> None:

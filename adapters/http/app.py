@@ -26,6 +26,7 @@ from adapters.http.operator_routes import operator_operations
 from adapters.http.problems import ANSWERS_TO_ERRORS, FrontDoor, problem_page
 from adapters.http.public_routes import public_operations
 from adapters.http.wallet_routes import wallet_operations
+from adapters.http.withdrawal_routes import withdrawal_operations
 
 TITLE: Final = "Billhook"
 VERSION: Final = "0.1.0"
@@ -51,6 +52,7 @@ def operations() -> list[Operation]:
         *public_operations(),
         *customer_operations(),
         *wallet_operations(),
+        *withdrawal_operations(),
         *operator_operations(),
     ]
 

@@ -24,6 +24,7 @@ from adapters.http.customer_routes import (
 from adapters.http.edge import Call, edge_of, key_call, key_of
 from adapters.http.limits import TooManyRequests
 from adapters.http.operations import Closed, Operation
+from adapters.http.withdrawal_routes import WithdrawalBody, body_from_withdrawal
 from core.domain.audit import REASON_MAX, REASON_MIN, Deed, ReasonMissing
 from core.domain.cause import StoreBusy
 from core.domain.credentials import NotSignedIn, Scope, ScopeMissing
@@ -32,6 +33,12 @@ from core.domain.errors import BillingError
 from core.domain.money import AmountNotUsable, CurrencyMismatch, UnknownCurrency
 from core.domain.purchase import PurchaseId, PurchaseNotFound
 from core.domain.refund import NothingToRefund, RefundNotPossible, RefundTooLarge
+from core.domain.withdrawal import (
+    WithdrawalId,
+    WithdrawalMoved,
+    WithdrawalNotFound,
+    WithdrawalSentByGateway,
+)
 from core.use_cases.checkouts import Started
 from core.use_cases.giving_back import Refunded
 from core.use_cases.operators import CaseNotFound, NoticeNotFound, NoticeNotReplayable
@@ -64,6 +71,10 @@ class CloseCaseRequest(ReasonRequest):
 
 class InboxPath(BaseModel):
     inbox_id: Annotated[str, Field(pattern=r"^inb_[a-z0-9_]{1,60}$")]
+
+
+class WithdrawalPath(BaseModel):
+    withdrawal_id: Annotated[str, Field(pattern=r"^wd_[a-z0-9]{8,40}$")]
 
 
 class CasesQuery(Closed):
@@ -195,6 +206,20 @@ async def unblock_customer(request: Request, params: CustomerPath, body: ReasonR
     return DoneBody(done="unblocked")
 
 
+def _deciding(name: str) -> Any:
+    """One of the three things that an operator decides about a withdrawal."""
+
+    async def decide(
+        request: Request, params: WithdrawalPath, body: ReasonRequest
+    ) -> WithdrawalBody:
+        call, deed = await operator_of(request, body.reason)
+        decided = getattr(call.billing, name)
+        return body_from_withdrawal(await decided(WithdrawalId(params.withdrawal_id), deed=deed))
+
+    decide.__name__ = name
+    return decide
+
+
 async def list_cases(request: Request, query: CasesQuery) -> CasesBody:
     await key_of(request, Scope.OPERATOR)
     cases = await edge_of(request).billing.list_cases(limit=query.limit)
@@ -290,6 +315,16 @@ def operator_operations() -> list[Operation]:
         _operation("POST", "/customers/{ref}/unblock/", unblock_customer,
                    "Serve a customer again", DoneBody, *_OF_THE_CUSTOMER,
                    params=CustomerPath, body=ReasonRequest),
+        *(
+            _operation("POST", f"/withdrawals/{{withdrawal_id}}/{path}/", _deciding(name), summary,
+                       WithdrawalBody, WithdrawalNotFound, WithdrawalMoved,
+                       WithdrawalSentByGateway, params=WithdrawalPath, body=ReasonRequest)
+            for path, name, summary in (
+                ("approve", "approve_withdrawal", "Let go what is above a brake"),
+                ("reject", "reject_withdrawal", "Give back what nobody has sent yet"),
+                ("mark-done", "mark_withdrawal_done", "Say that it was sent by hand"),
+            )
+        ),
         _operation("GET", "/cases/", list_cases, "What waits for a person, the oldest first",
                    CasesBody, query=CasesQuery),
         _operation("POST", "/cases/close/", close_case, "Say how a case was seen to", DoneBody,

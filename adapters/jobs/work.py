@@ -5,22 +5,26 @@ from typing import Final
 
 from core.domain.checkout import CheckoutId
 from core.domain.customer import CustomerId
-from core.domain.item import EscrowId
+from core.domain.item import EscrowId, PaymentMethodId
 from core.domain.ledger import EntryId
-from core.domain.payment import PaymentId
+from core.domain.payment import PaymentId, PayoutId
 from core.domain.plan import GatewayName, PlanCode
 from core.domain.purchase import PurchaseId
 from core.domain.refund import OurRefundId
 from core.domain.usage_quota import HoldId
+from core.domain.withdrawal import WithdrawalId
 from core.ports.notifier import NewsKind
 from core.use_cases.billing import Billing
 from core.use_cases.consequences import (
+    ASK_PAYOUT,
     BOOK_REFUNDS,
+    CLEAN_METHOD,
     END_PERIOD,
     EXPIRE_HOLD,
     EXPIRE_PURCHASE,
     PAY_WAITING,
     RELEASE_ESCROW,
+    SEND_WITHDRAWAL,
     SETTLE_PAYMENT,
     TELL_CUSTOMER,
     WATCH_CHECKOUT,
@@ -60,6 +64,23 @@ def work_of(billing: Billing) -> Work:
     async def end_period(payload: Payload) -> None:
         await billing.end_period(CustomerId(payload["customer_id"]))
 
+    async def tell_customer(payload: Payload) -> None:
+        await billing.tell_customer(news_ref_from_payload(payload))
+
+    return _of_money(billing) | {
+        SETTLE_PAYMENT: settle_payment,
+        WATCH_CHECKOUT: watch_checkout,
+        EXPIRE_PURCHASE: expire_purchase,
+        EXPIRE_HOLD: expire_hold,
+        RELEASE_ESCROW: release_escrow,
+        END_PERIOD: end_period,
+        TELL_CUSTOMER: tell_customer,
+    }
+
+
+def _of_money(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]]]:
+    """Wallets, refunds, escrows, withdrawals."""
+
     async def pay_waiting(payload: Payload) -> None:
         await billing.pay_waiting(CustomerId(payload["customer_id"]), payload["cause"])
 
@@ -73,20 +94,26 @@ def work_of(billing: Billing) -> Work:
     async def watch_refund(payload: Payload) -> None:
         await billing.watch_refund(OurRefundId(payload["refund_id"]))
 
-    async def tell_customer(payload: Payload) -> None:
-        await billing.tell_customer(news_ref_from_payload(payload))
+    async def send_withdrawal(payload: Payload) -> None:
+        await billing.send_withdrawal(WithdrawalId(payload["withdrawal_id"]))
+
+    async def ask_payout(payload: Payload) -> None:
+        await billing.ask_payout(
+            GatewayName(payload["gateway"]),
+            PayoutId(payload["payout_id"]),
+            inbox_id=payload.get("inbox_id"),
+        )
+
+    async def clean_method(payload: Payload) -> None:
+        await billing.clean_method(PaymentMethodId(payload["method_id"]))
 
     return {
-        SETTLE_PAYMENT: settle_payment,
-        WATCH_CHECKOUT: watch_checkout,
-        EXPIRE_PURCHASE: expire_purchase,
-        EXPIRE_HOLD: expire_hold,
-        RELEASE_ESCROW: release_escrow,
-        END_PERIOD: end_period,
         PAY_WAITING: pay_waiting,
         BOOK_REFUNDS: book_refunds,
         WATCH_REFUND: watch_refund,
-        TELL_CUSTOMER: tell_customer,
+        SEND_WITHDRAWAL: send_withdrawal,
+        ASK_PAYOUT: ask_payout,
+        CLEAN_METHOD: clean_method,
     }
 
 

@@ -12,15 +12,17 @@ from core.domain.credentials import ApiKey, Session, SessionId
 from core.domain.customer import Customer, CustomerId, Identity
 from core.domain.escrow import Escrow
 from core.domain.event import ClaimedJob, Job
-from core.domain.item import EscrowId, Item
+from core.domain.item import EscrowId, Item, PaymentMethodId
 from core.domain.ledger import Account, Entry, EntryId, Line
 from core.domain.money import Currency, Money
-from core.domain.payment import InboxItem, PaymentId
+from core.domain.payment import InboxItem, PaymentId, PayoutId
+from core.domain.payment_method import PaymentMethod
 from core.domain.plan import GatewayName
 from core.domain.purchase import Purchase, PurchaseId
 from core.domain.refund import OurRefundId, Refund
 from core.domain.subscription import Standing, Subscription
 from core.domain.usage_quota import HoldId, UsageHold, UsageKey, UsageQuota, UsageReceipt
+from core.domain.withdrawal import Withdrawal, WithdrawalId
 
 
 class CustomersRead(Protocol):
@@ -243,6 +245,69 @@ class Escrows(EscrowsRead, Protocol):
     async def save(self, escrow: Escrow) -> None: ...
 
     async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[EscrowId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+
+class MethodsRead(Protocol):
+    async def get(self, method_id: PaymentMethodId) -> PaymentMethod:
+        """
+        Raises:
+            PaymentMethodNotFound
+        """
+        ...
+
+    async def of_customer(self, customer_id: CustomerId) -> list[PaymentMethod]:
+        """Removed ones too, in the order they were added (then by id)."""
+        ...
+
+
+class Methods(MethodsRead, Protocol):
+    async def add(self, method: PaymentMethod) -> None: ...
+
+    async def save(self, method: PaymentMethod) -> None: ...
+
+    async def take_due(
+        self, now: datetime, *, until: datetime, limit: int
+    ) -> list[PaymentMethodId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+
+class WithdrawalsRead(Protocol):
+    async def get(self, withdrawal_id: WithdrawalId) -> Withdrawal:
+        """
+        Raises:
+            WithdrawalNotFound
+        """
+        ...
+
+    async def find_by_payout(
+        self, gateway: GatewayName, payout_id: PayoutId
+    ) -> Withdrawal | None: ...
+
+    async def of_customer(self, customer_id: CustomerId, *, limit: int) -> list[Withdrawal]:
+        """The newest first (by `requested_at`, then id)."""
+        ...
+
+    async def asked_since(
+        self, since: datetime, currency: Currency, customer_id: CustomerId | None = None
+    ) -> Money:
+        """The sum of what was asked for since then and has not failed; None: by anybody."""
+        ...
+
+
+class Withdrawals(WithdrawalsRead, Protocol):
+    async def add(self, withdrawal: Withdrawal) -> None: ...
+
+    async def save(self, withdrawal: Withdrawal) -> None:
+        """
+        Raises:
+            SavedMeanwhile: also where another of that gateway has this payout.
+        """
+        ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[WithdrawalId]:
         """As `Subscriptions.take_due`."""
         ...
 

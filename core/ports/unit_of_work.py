@@ -38,6 +38,8 @@ from core.ports.repositories import (
     JobsRead,
     Ledger,
     LedgerRead,
+    Methods,
+    MethodsRead,
     Purchases,
     PurchasesRead,
     Refunds,
@@ -46,6 +48,8 @@ from core.ports.repositories import (
     SubscriptionsRead,
     Usage,
     UsageRead,
+    Withdrawals,
+    WithdrawalsRead,
 )
 
 Now = Callable[[], datetime]
@@ -107,6 +111,8 @@ class View(Protocol):
     charges: ChargesRead
     refunds: RefundsRead
     escrows: EscrowsRead
+    methods: MethodsRead
+    withdrawals: WithdrawalsRead
     ledger: LedgerRead
     usage: UsageRead
     holds: HoldsRead
@@ -147,6 +153,8 @@ class UnitOfWork(Protocol):
     charges: Charges
     refunds: Refunds
     escrows: Escrows
+    methods: Methods
+    withdrawals: Withdrawals
     ledger: Ledger
     usage: Usage
     holds: Holds

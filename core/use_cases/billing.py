@@ -26,6 +26,12 @@ from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.operators import CloseCase, ListCases, ReplayNotice, ShowAudit
+from core.use_cases.payment_methods import (
+    AddPaymentMethod,
+    CleanMethod,
+    ListPaymentMethods,
+    RemovePaymentMethod,
+)
 from core.use_cases.pre_checkout import AllowPayment
 from core.use_cases.purchases import (
     CancelPurchase,
@@ -49,6 +55,15 @@ from core.use_cases.sweeps import Sweep
 from core.use_cases.updates import HandleUpdate
 from core.use_cases.wallet import AdjustWallet, ShowStatement
 from core.use_cases.webhooks import TakeInWebhook
+from core.use_cases.withdrawals import (
+    ApproveWithdrawal,
+    AskPayout,
+    MarkWithdrawalDone,
+    RejectWithdrawal,
+    RequestWithdrawal,
+    SendWithdrawal,
+    ShowWithdrawals,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +109,18 @@ class Billing:
     dispute_part: DisputePart
     resolve_escrow: ResolveEscrow
     show_escrows: ShowEscrows
+    # Payment methods and withdrawals
+    add_payment_method: AddPaymentMethod
+    list_payment_methods: ListPaymentMethods
+    remove_payment_method: RemovePaymentMethod
+    clean_method: CleanMethod
+    request_withdrawal: RequestWithdrawal
+    send_withdrawal: SendWithdrawal
+    ask_payout: AskPayout
+    approve_withdrawal: ApproveWithdrawal
+    reject_withdrawal: RejectWithdrawal
+    mark_withdrawal_done: MarkWithdrawalDone
+    show_withdrawals: ShowWithdrawals
     # Money coming in
     allow_payment: AllowPayment
     take_in_webhook: TakeInWebhook

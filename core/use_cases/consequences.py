@@ -16,16 +16,24 @@ TELL_CUSTOMER: Final = "tell_customer"
 PAY_WAITING: Final = "pay_waiting"
 BOOK_REFUNDS: Final = "book_refunds"
 WATCH_REFUND: Final = "watch_refund"
+SEND_WITHDRAWAL: Final = "send_withdrawal"
+ASK_PAYOUT: Final = "ask_payout"
+CLEAN_METHOD: Final = "clean_method"
 
 
-def _ask_by(job: str) -> Callable[[Event], Job]:
-    """The gateway is asked about the payment that a stored notice names."""
+def _ask_by(job: str, name: str = "payment_id") -> Callable[[Event], Job]:
+    """The gateway is asked about what a stored notice is about."""
 
     def ask(event: Event) -> Job:
-        payload = {name: str(event.facts[name]) for name in ("gateway", "payment_id")}
-        return Job(job, {**payload, "inbox_id": event.subject}, event.at, dedupe=event.subject)
+        asked = {"gateway": str(event.facts["gateway"]), name: str(event.facts["about"])}
+        return Job(job, {**asked, "inbox_id": event.subject}, event.at, dedupe=event.subject)
 
     return ask
+
+
+def _send_it(event: Event) -> Job:
+    payload = {"withdrawal_id": event.subject}
+    return Job(SEND_WITHDRAWAL, payload, event.at, dedupe=event.subject)
 
 
 def _pay_what_waits(event: Event) -> Job:
@@ -67,6 +75,8 @@ def _tell(event: Event, kind: NewsKind, about: str, **ids: str) -> Job:
 _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job], ...]]] = {
     "notice.taken": (_ask_by(SETTLE_PAYMENT),),
     "refund_notice.taken": (_ask_by(BOOK_REFUNDS),),
+    "payout_notice.taken": (_ask_by(ASK_PAYOUT, "payout_id"),),
+    "withdrawal.requested": (_send_it,),
     "purchase.paid": (_tell_of_the_purchase(NewsKind.PAID),),
     "purchase.expired": (_tell_of_the_purchase(NewsKind.EXPIRED),),
     "wallet.credited": (_pay_what_waits,),

@@ -8,6 +8,7 @@ from core.domain.event import Event
 from core.domain.item import Deposit, EscrowShare, Item, PlanItem, Verification
 from core.domain.ledger import Account
 from core.domain.money import Money
+from core.domain.payment_method import MethodStatus
 from core.domain.plan import PlanVersion
 from core.domain.purchase import Meeting, Purchase
 from core.ports.unit_of_work import UnitOfWork
@@ -17,12 +18,14 @@ from core.use_cases.wallet import credited, purse_of
 Moves = list[tuple[Account, Money]]
 
 
-async def grant(uow: UnitOfWork, purchase: Purchase, *, at: datetime) -> None:
+async def grant(
+    uow: UnitOfWork, purchase: Purchase, *, at: datetime, token: str | None = None
+) -> None:
     """
     Pay the purchase from the wallet and give what was bought. It is saved as paid already, and the
     customer's row is locked. Money that a gateway brought for it lies in cash, and is spent from
     there; what was agreed to be paid from the wallet takes bonus first. Whether it can be given is
-    asked before, see `obstacle`.
+    asked before, see `obstacle`. `token` can charge the same payer again.
 
     Raises:
         WalletTooLow: only where it is paid from the wallet.
@@ -38,8 +41,11 @@ async def grant(uow: UnitOfWork, purchase: Purchase, *, at: datetime) -> None:
         case Deposit():
             event = credited(purchase.customer_id, purchase.amount, purchase.id, at=at)
             await uow.record(event)
-        case Verification():
-            raise NotImplementedError
+        case Verification(method_id):
+            await spend(uow, purchase, ledger.bonus(purchase.customer_id), with_bonus=False, at=at)
+            method = await uow.methods.get(method_id)
+            await uow.methods.save(method.becomes_verified(token))
+            told |= {"method_id": method_id}
         case EscrowShare():
             told |= await _fund_part(uow, purchase, purchase.item, at=at)
     await uow.record(Event("purchase.paid", purchase.id, at, purchase.customer_id, told))
@@ -51,6 +57,9 @@ async def obstacle(uow: UnitOfWork, item: Item) -> Meeting | None:
     funded once, by whichever purchase of it is paid first. Ask before anything is posted: the
     escrow's row is locked here, and balances come after it.
     """
+    if isinstance(item, Verification):
+        method = await uow.methods.get(item.method_id)
+        return None if method.status is MethodStatus.UNVERIFIED else Meeting.AFTER_END
     if not isinstance(item, EscrowShare):
         return None
     escrow = await uow.escrows.lock(item.escrow_id)

@@ -81,13 +81,14 @@ class ReplayNotice:
             item = await uow.inbox.find(inbox_id)
             if item is None:
                 raise NoticeNotFound(inbox_id[:64])
-            notice, about = item.notice, ASKED_ABOUT.get(item.notice.kind)
-            if about is None or notice.payment_id is None or item.status is InboxStatus.DONE:
+            notice, name = item.notice, ASKED_ABOUT.get(item.notice.kind)
+            about = notice.payment_id or notice.payout_id
+            if name is None or about is None or item.status is InboxStatus.DONE:
                 raise NoticeNotReplayable(item.id, item.status)
             item = item.received_again()
             await uow.inbox.save(item)
-            told = {"gateway": notice.gateway, "payment_id": notice.payment_id}
-            await uow.record(Event(about, item.id, at, facts=told))
+            told = {"gateway": notice.gateway, "about": about}
+            await uow.record(Event(name, item.id, at, facts=told))
             await uow.audit(line_of(deed, "notice.replay", item.id, at=at))
             await uow.commit()
         return item

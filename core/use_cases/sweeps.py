@@ -6,10 +6,12 @@ from typing import Final
 from core.domain.event import Job
 from core.ports.unit_of_work import Now, Store
 from core.use_cases.consequences import (
+    CLEAN_METHOD,
     END_PERIOD,
     EXPIRE_HOLD,
     EXPIRE_PURCHASE,
     RELEASE_ESCROW,
+    SEND_WITHDRAWAL,
     WATCH_CHECKOUT,
     WATCH_REFUND,
 )
@@ -45,6 +47,14 @@ class Sweep:
             found += [
                 Job(END_PERIOD, {"customer_id": one}, now, dedupe=one)
                 for one in await uow.subscriptions.take_due(now, until=until, limit=BATCH)
+            ]
+            found += [
+                Job(CLEAN_METHOD, {"method_id": one}, now, dedupe=one)
+                for one in await uow.methods.take_due(now, until=until, limit=BATCH)
+            ]
+            found += [
+                Job(SEND_WITHDRAWAL, {"withdrawal_id": one}, now, dedupe=one)
+                for one in await uow.withdrawals.take_due(now, until=until, limit=BATCH)
             ]
             found += [
                 Job(WATCH_REFUND, {"refund_id": one}, now, dedupe=one)

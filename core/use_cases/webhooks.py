@@ -10,6 +10,7 @@ from core.ports.unit_of_work import NewId, Now, Store
 ASKED_ABOUT: Final = {
     NoticeKind.PAYMENT: "notice.taken",
     NoticeKind.REFUND: "refund_notice.taken",
+    NoticeKind.PAYOUT: "payout_notice.taken",
 }
 """What is recorded of a notice that the gateway is asked about."""
 
@@ -47,8 +48,9 @@ class TakeInWebhook:
                 item = item.done(notice.kind.value, at=now)
             if item != fresh:
                 await uow.inbox.save(item)
-            if item.status is InboxStatus.STORED and notice.payment_id is not None:
-                told = {"gateway": notice.gateway, "payment_id": notice.payment_id}
+            about = notice.payment_id or notice.payout_id
+            if item.status is InboxStatus.STORED and about is not None:
+                told = {"gateway": notice.gateway, "about": about}
                 await uow.record(Event(ASKED_ABOUT[notice.kind], item.id, now, facts=told))
             await uow.commit()
         return item

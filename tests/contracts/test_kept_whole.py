@@ -23,10 +23,12 @@ from core.domain.item import (
 )
 from core.domain.money import Money
 from core.domain.payment import InboxStatus, NoticeKind, PayoutId
+from core.domain.payment_method import MethodStatus
 from core.domain.purchase import Meeting, PurchaseStatus, Remark
 from core.domain.refund import RefundStatus
 from core.domain.subscription import Activation, SubscriptionStatus
 from core.domain.usage_quota import HoldStatus
+from core.domain.withdrawal import WithdrawalStatus
 from core.ports.unit_of_work import Store, UnitOfWork
 from tests.builders import (
     NOON,
@@ -39,18 +41,22 @@ from tests.builders import (
     a_free_subscription,
     a_hold,
     a_live_session,
+    a_method,
     a_notice,
     a_pending_purchase,
     a_purchase,
     a_refund,
+    a_requested_withdrawal,
     a_session,
     a_subscription,
+    a_withdrawal,
     an_api_key,
     an_asked_checkout,
     an_asked_refund,
     an_event,
     an_inbox_item,
     an_open_hold,
+    an_unproven_method,
     rub,
 )
 from tests.contracts.units import seen, written
@@ -144,6 +150,22 @@ KINDS = {
         add=lambda uow, it: uow.charges.add(it),
         save=lambda uow, it: uow.charges.save(it),
         load=lambda reader, it: reader.charges.find(it.key),
+    ),
+    "payment method": Kept(
+        fresh=an_unproven_method(),
+        full=a_method(),
+        other=a_method(status=MethodStatus.REMOVED, token=None, ended_at=NOON),
+        add=lambda uow, it: uow.methods.add(it),
+        save=lambda uow, it: uow.methods.save(it),
+        load=lambda reader, it: reader.methods.get(it.id),
+    ),
+    "withdrawal": Kept(
+        fresh=a_requested_withdrawal(),
+        full=a_withdrawal(),
+        other=a_withdrawal(status=WithdrawalStatus.DONE, reason=None, looked=9),
+        add=lambda uow, it: uow.withdrawals.add(it),
+        save=lambda uow, it: uow.withdrawals.save(it),
+        load=lambda reader, it: reader.withdrawals.get(it.id),
     ),
     "refund": Kept(
         fresh=an_asked_refund(),
@@ -264,6 +286,8 @@ async def kept(request: pytest.FixtureRequest, shop: Store) -> Kept:
     """One kind, with whatever it belongs to in the store already."""
     if request.param in {"charge", "refund", "checkout"}:
         await written(shop, lambda uow: uow.purchases.add(a_pending_purchase()))
+    if request.param == "withdrawal":
+        await written(shop, lambda uow: uow.methods.add(a_method()))
     if request.param == "refund":
         await written(shop, lambda uow: uow.charges.add(a_charge()))
     if request.param == "hold":

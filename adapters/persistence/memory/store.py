@@ -8,6 +8,7 @@ from datetime import datetime
 
 from adapters.persistence.memory.books import MemoryHolds, MemoryLedger, MemoryUsage
 from adapters.persistence.memory.escrows import MemoryEscrows
+from adapters.persistence.memory.methods import MemoryMethods, MemoryWithdrawals
 from adapters.persistence.memory.refunds import MemoryCharges, MemoryRefunds
 from adapters.persistence.memory.repositories import (
     MemoryCatalogs,
@@ -66,6 +67,8 @@ class MemoryView:
         self.charges: kept.ChargesRead = MemoryCharges(tables, unit)
         self.refunds: kept.RefundsRead = MemoryRefunds(tables, unit)
         self.escrows: kept.EscrowsRead = MemoryEscrows(tables, unit)
+        self.methods: kept.MethodsRead = MemoryMethods(tables, unit)
+        self.withdrawals: kept.WithdrawalsRead = MemoryWithdrawals(tables, unit)
         self.ledger: kept.LedgerRead = MemoryLedger(tables, unit)
         self.usage: kept.UsageRead = MemoryUsage(tables, unit)
         self.holds: kept.HoldsRead = MemoryHolds(tables, unit)
@@ -126,6 +129,8 @@ class MemoryUnitOfWork:
         self.charges: kept.Charges = MemoryCharges(tables, unit)
         self.refunds: kept.Refunds = MemoryRefunds(tables, unit)
         self.escrows: kept.Escrows = MemoryEscrows(tables, unit)
+        self.methods: kept.Methods = MemoryMethods(tables, unit)
+        self.withdrawals: kept.Withdrawals = MemoryWithdrawals(tables, unit)
         self.ledger: kept.Ledger = MemoryLedger(tables, unit)
         self.usage: kept.Usage = MemoryUsage(tables, unit)
         self.holds: kept.Holds = MemoryHolds(tables, unit)

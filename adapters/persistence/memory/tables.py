@@ -18,14 +18,16 @@ from core.domain.credentials import ApiKey, Session, SessionId
 from core.domain.customer import Customer, CustomerId
 from core.domain.escrow import Escrow
 from core.domain.event import Event, Job
-from core.domain.item import EscrowId
+from core.domain.item import EscrowId, PaymentMethodId
 from core.domain.ledger import Account, Entry, EntryId, Line, Posting
 from core.domain.money import Currency, Money
 from core.domain.payment import InboxItem
+from core.domain.payment_method import PaymentMethod
 from core.domain.purchase import Purchase, PurchaseId
 from core.domain.refund import OurRefundId, Refund
 from core.domain.subscription import Subscription
 from core.domain.usage_quota import HoldId, UsageHold, UsageKey, UsageReceipt
+from core.domain.withdrawal import Withdrawal, WithdrawalId
 from core.ports.unit_of_work import IdentityTaken
 
 
@@ -69,6 +71,11 @@ def _provider(_: OurRefundId, refund: Refund) -> Iterator[tuple[str, str]]:
         yield refund.gateway, refund.provider_id
 
 
+def _payout(_: WithdrawalId, withdrawal: Withdrawal) -> Iterator[tuple[str, str]]:
+    if withdrawal.payout_id is not None:
+        yield withdrawal.gateway, withdrawal.payout_id
+
+
 def _waiting(_: int, kept: KeptJob) -> Iterator[tuple[str, str]]:
     if kept.status is JobStatus.WAITING and kept.job.dedupe is not None:
         yield kept.job.name, kept.job.dedupe
@@ -94,6 +101,14 @@ class MoneyTables:
                 "purchase": lambda _, it: [it.purchase_id],
                 "payment": lambda _, it: [(it.key.gateway, it.payment_id)],
             },
+        )
+        self.methods: Final = Table[PaymentMethodId, PaymentMethod](
+            "payment_method", index={"customer": lambda _, it: [it.customer_id]}
+        )
+        self.withdrawals: Final = Table[WithdrawalId, Withdrawal](
+            "withdrawal",
+            unique={"payout": _payout},
+            index={"customer": lambda _, it: [it.customer_id]},
         )
         self.refunds: Final = Table[OurRefundId, Refund](
             "refund",

@@ -169,6 +169,28 @@ _RULES: Final = {
                 AND e.id = 'escrow ' || p.id || ' ' || p.part || ' ended'
         )
     """,  # noqa: S608
+    "{account} holds {held} {currency} and what is set aside in it makes {due}": """
+        SELECT account, currency, sum(held) AS held, sum(due) AS due FROM (
+            SELECT account, currency, balance_minor AS held, 0 AS due
+            FROM balance WHERE account LIKE 'hold:%'
+            UNION ALL SELECT 'hold:' || customer_id AS account, currency, 0, amount_minor
+            FROM withdrawal WHERE status IN ('held', 'requested', 'sent')
+            UNION ALL SELECT 'hold:' || customer_id AS account, currency, 0, amount_minor
+            FROM refund WHERE status = 'asked'
+        ) both_sides GROUP BY account, currency HAVING sum(held) <> sum(due)
+    """,
+    "withdrawal {id} is {status} and its entry does not say so": """
+        SELECT id, status FROM withdrawal w WHERE
+            NOT EXISTS (SELECT 1 FROM entry e WHERE e.id = 'withdrawal ' || w.id)
+            OR (status IN ('done', 'failed', 'returned') AND NOT EXISTS (
+                SELECT 1 FROM entry e WHERE e.id = 'withdrawal ' || w.id || ' ended'
+                    AND e.purpose = CASE w.status
+                        WHEN 'failed' THEN 'withdrawal_failed' ELSE 'payout' END))
+            OR (status IN ('held', 'requested', 'sent') AND EXISTS (
+                SELECT 1 FROM entry e WHERE e.id = 'withdrawal ' || w.id || ' ended'))
+            OR ((status = 'returned') <> EXISTS (
+                SELECT 1 FROM entry e WHERE e.id = 'withdrawal ' || w.id || ' returned'))
+    """,
     "{customer_id} used {used} of {feature} in a window whose holds took {taken}": """
         SELECT c.customer_id, c.feature, c.used, h.taken
         FROM usage_counter c JOIN (

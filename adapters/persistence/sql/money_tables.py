@@ -36,8 +36,10 @@ from core.domain.escrow import PartStatus
 from core.domain.item import EscrowPart
 from core.domain.money import AMOUNT_MINOR_MAX
 from core.domain.money_terms import BASIS_POINTS
+from core.domain.payment_method import MethodStatus
 from core.domain.purchase import Meeting, PurchaseStatus
 from core.domain.refund import RefundStatus
+from core.domain.withdrawal import WithdrawalStatus
 
 ITEMS: Final = ("plan", "deposit", "verification", "escrow")
 
@@ -248,6 +250,68 @@ escrow: Final = table(
     Index(None, "payer_id", "opened_at", "id"),
     Index(None, "payee_id", "opened_at", "id"),
     due("escrow"),
+)
+
+payment_method: Final = table(
+    "payment_method",
+    words("id"),
+    words("customer_id"),
+    words("gateway"),
+    words("kind"),
+    words("account"),  # Sealed by the data key, as the two below.
+    words("billing"),
+    words("token", null=True),
+    moment("created_at"),
+    words("status"),
+    moment("ended_at", null=True),
+    moment("due_at", null=True),
+    whole("version"),
+    key("id"),
+    refers("customer_id", "customer.id"),
+    one_of("status", MethodStatus),
+    check("ended", "(status = 'removed') = (ended_at IS NOT NULL)"),
+    check("token", "token IS NULL OR status = 'verified'"),
+    Index(None, "customer_id"),
+    due("payment_method"),
+)
+
+_asked: Final = text("status <> 'failed'")
+
+withdrawal: Final = table(
+    "withdrawal",
+    words("id"),
+    words("customer_id"),
+    words("method_id"),
+    words("gateway"),
+    words("kind"),
+    words("account"),  # Sealed by the data key.
+    whole("amount_minor"),
+    words("currency"),
+    moment("requested_at"),
+    words("status"),
+    words("payout_id", null=True),
+    words("reason", null=True),
+    moment("ended_at", null=True),
+    whole("looked"),
+    moment("due_at", null=True),
+    whole("version"),
+    key("id"),
+    UniqueConstraint("gateway", "payout_id"),
+    refers("customer_id", "customer.id"),
+    refers("method_id", "payment_method.id"),
+    price(),
+    currency(),
+    one_of("status", WithdrawalStatus),
+    check("ended", "(status IN ('done', 'failed', 'returned')) = (ended_at IS NOT NULL)"),
+    Index(None, "customer_id", "requested_at", "id"),
+    Index(
+        "ix_withdrawal_asked",
+        "currency",
+        "requested_at",
+        postgresql_where=_asked,
+        sqlite_where=_asked,
+    ),
+    due("withdrawal"),
 )
 
 entry: Final = table(

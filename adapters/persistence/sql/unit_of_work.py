@@ -14,6 +14,7 @@ from adapters.persistence.sql.holds import SqlHolds
 from adapters.persistence.sql.inbox import SqlInbox
 from adapters.persistence.sql.jobs import SqlJobs
 from adapters.persistence.sql.ledger import SqlLedger
+from adapters.persistence.sql.methods import SqlMethods, SqlWithdrawals
 from adapters.persistence.sql.purchases import SqlPurchases
 from adapters.persistence.sql.refunds import SqlCharges, SqlRefunds
 from adapters.persistence.sql.statements import Statements
@@ -39,6 +40,8 @@ class SqlView:
         self.charges: kept.ChargesRead = SqlCharges(statements)
         self.refunds: kept.RefundsRead = SqlRefunds(statements, data_key)
         self.escrows: kept.EscrowsRead = SqlEscrows(statements)
+        self.methods: kept.MethodsRead = SqlMethods(statements, data_key)
+        self.withdrawals: kept.WithdrawalsRead = SqlWithdrawals(statements, data_key)
         self.ledger: kept.LedgerRead = SqlLedger(statements)
         self.usage: kept.UsageRead = SqlUsage(statements)
         self.holds: kept.HoldsRead = SqlHolds(statements)
@@ -81,6 +84,8 @@ class SqlUnitOfWork:
         self.charges: kept.Charges = SqlCharges(statements)
         self.refunds: kept.Refunds = SqlRefunds(statements, data_key)
         self.escrows: kept.Escrows = SqlEscrows(statements)
+        self.methods: kept.Methods = SqlMethods(statements, data_key)
+        self.withdrawals: kept.Withdrawals = SqlWithdrawals(statements, data_key)
         self.ledger: kept.Ledger = SqlLedger(statements)
         self.usage: kept.Usage = SqlUsage(statements)
         self.holds: kept.Holds = SqlHolds(statements)

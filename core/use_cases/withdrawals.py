@@ -1,0 +1,439 @@
+"""Withdrawals: asked for, sent, ended by what the gateway says; an operator's word where it waits."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from core.domain import ledger
+from core.domain.audit import Deed, line_of
+from core.domain.case import Case, CaseKind
+from core.domain.cause import Cause, claim
+from core.domain.customer import CustomerId
+from core.domain.event import Event
+from core.domain.item import PaymentMethodId
+from core.domain.money import Money
+from core.domain.payment import OutgoingStatus, PayoutFacts, PayoutId
+from core.domain.payment_method import PaymentMethod
+from core.domain.plan import GatewayName
+from core.domain.withdrawal import (
+    QUEUE,
+    Withdrawal,
+    WithdrawalId,
+    WithdrawalNotFound,
+    WithdrawalNotTaken,
+    WithdrawalSentByGateway,
+    WithdrawalStatus,
+)
+from core.ports.payment_gateway import (
+    GatewayNotFound,
+    Gateways,
+    GatewayUnavailable,
+    PayoutDeclined,
+)
+from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
+from core.use_cases.payment_methods import owned_method
+from core.use_cases.settling import close_notice, find_notice
+from core.use_cases.wallet import credited, repaid
+
+DAY: Final = timedelta(days=1)
+HOUR: Final = timedelta(hours=1)
+
+
+class RequestWithdrawal:
+    """
+    Set the money aside, once, and have it sent: cash only, to a proven account of the customer's.
+    Above one of the catalog's brakes it waits for a person. What is owed is repaid first.
+
+    The brake over all customers reads what others asked for in the last hour, without a lock:
+    two at the same moment may both pass it, and the third does not.
+    """
+
+    def __init__(self, store: Store, gateways: Gateways, now: Now, new_id: NewId) -> None:
+        self._store = store
+        self._gateways = gateways
+        self._now = now
+        self._new_id = new_id
+
+    async def __call__(
+        self, customer_id: CustomerId, amount: Money, method_id: PaymentMethodId, *, cause: Cause
+    ) -> Withdrawal:
+        """
+        Raises:
+            PaymentMethodNotFound, PaymentMethodNotVerified, PaymentMethodRemoved
+            WithdrawalNotTaken, WalletTooLow, CustomerBlocked, KeyUsedOtherwise
+        """
+        async with self._store.write() as uow:
+            at = self._now()
+            (await uow.customers.lock(customer_id)).require_served()
+            fresh = claim(cause, self._new_id("wd"), at=at)
+            taken = await uow.claims.take(fresh)
+            if taken.subject != fresh.subject:
+                taken.taken_again(cause, at=taken.leased_until)
+                return await uow.withdrawals.get(WithdrawalId(taken.subject))
+            method = await owned_method(uow, customer_id, method_id)
+            method.require_verified()
+            sends_it = self._sends(method, amount)
+            is_braked = await _is_braked(uow, customer_id, amount, at=at)
+            id_ = WithdrawalId(fresh.subject)
+            purse = await repaid(uow, customer_id, amount.currency, f"before {id_}", at=at)
+            purse.require(amount, with_bonus=False)
+            withdrawal = Withdrawal(
+                id_,
+                customer_id,
+                method_id,
+                method.gateway if sends_it else QUEUE,
+                method.account,
+                amount,
+                at,
+                WithdrawalStatus.HELD if is_braked else WithdrawalStatus.REQUESTED,
+                due_at=at if sends_it and not is_braked else None,
+            )
+            await uow.withdrawals.add(withdrawal)
+            await uow.ledger.post(withdrawal.entry(at=at))
+            if is_braked or not sends_it:
+                await _for_a_person(uow, withdrawal, at=at)
+            await _tell(uow, withdrawal, at=at)
+            await uow.claims.save(taken.answered(id_))
+            await uow.commit()
+        return withdrawal
+
+    def _sends(self, method: PaymentMethod, amount: Money) -> bool:
+        """Whether the method's gateway pays out there; else an operator does."""
+        try:
+            gateway = self._gateways.get(method.gateway)
+        except GatewayNotFound:  # Switched off since.
+            return False
+        return gateway.abilities.sends(amount, method.account.kind)
+
+
+async def _is_braked(
+    uow: UnitOfWork, customer_id: CustomerId, amount: Money, *, at: datetime
+) -> bool:
+    """
+    Raises:
+        WithdrawalNotTaken
+    """
+    terms = (await uow.catalogs.current()).money.withdrawal
+    brake = terms.brake(amount)
+    least = [one for one in terms.least if one.currency == amount.currency]
+    if brake is None or not amount.is_positive or not all(one <= amount for one in least):
+        raise WithdrawalNotTaken(amount)
+    today = await uow.withdrawals.asked_since(at - DAY, amount.currency, customer_id)
+    lately = await uow.withdrawals.asked_since(at - HOUR, amount.currency)
+    return not (
+        amount <= brake.payout
+        and today + amount <= brake.customer_day
+        and lately + amount <= brake.hour
+    )
+
+
+class SendWithdrawal:
+    """
+    Have the gateway send it: written down before it is asked, so that a death in between is
+    ended by asking what became of it, and never by sending it under another key.
+    """
+
+    def __init__(self, store: Store, gateways: Gateways, now: Now) -> None:
+        self._store = store
+        self._gateways = gateways
+        self._now = now
+
+    async def __call__(self, withdrawal_id: WithdrawalId) -> None:
+        """
+        Raises:
+            GatewayUnavailable: try again later.
+        """
+        async with self._store.read() as view:
+            withdrawal = await view.withdrawals.get(withdrawal_id)
+        if withdrawal.status is WithdrawalStatus.REQUESTED and withdrawal.due_at is not None:
+            if not await self._mark_sent(withdrawal):
+                return
+            await self._send(withdrawal)
+        elif withdrawal.status is WithdrawalStatus.SENT:
+            await self._look(withdrawal)
+
+    async def _mark_sent(self, withdrawal: Withdrawal) -> bool:
+        async with self._store.write() as uow:
+            await uow.customers.lock(withdrawal.customer_id)
+            present = await uow.withdrawals.get(withdrawal.id)
+            if present.status is not WithdrawalStatus.REQUESTED:
+                return False
+            await uow.withdrawals.save(present.becomes_sent(at=self._now()))
+            await uow.commit()
+        return True
+
+    async def _send(self, withdrawal: Withdrawal) -> None:
+        try:
+            facts = await self._gateways.get(withdrawal.gateway).pay_out(withdrawal.order)
+        except PayoutDeclined as no:
+            await learn_payout(self._store, withdrawal.id, None, self._now, declined=no.reason)
+        except GatewayUnavailable:
+            await learn_payout(self._store, withdrawal.id, None, self._now)
+        else:
+            await learn_payout(self._store, withdrawal.id, facts, self._now)
+
+    async def _look(self, withdrawal: Withdrawal) -> None:
+        gateway = self._gateways.get(withdrawal.gateway)
+        try:
+            facts = await gateway.find_payout(withdrawal.order, withdrawal.payout_id)
+        except GatewayUnavailable:
+            await learn_payout(self._store, withdrawal.id, None, self._now)
+            raise
+        if facts is None:
+            # It says that it has never heard of it: the same order under the same key is the
+            # same payout, if it has after all.
+            await self._send(withdrawal)
+        else:
+            await learn_payout(self._store, withdrawal.id, facts, self._now)
+
+
+async def learn_payout(
+    store: Store,
+    withdrawal_id: WithdrawalId,
+    facts: PayoutFacts | None,
+    now: Now,
+    *,
+    declined: str | None = None,
+) -> None:
+    """
+    Make what the gateway said so, once. None: it said nothing. `declined`: it sent nothing.
+    Never backwards: a payout that was done only comes back.
+    """
+    async with store.write() as uow:
+        at = now()
+        withdrawal = await uow.withdrawals.get(withdrawal_id)
+        await uow.customers.lock(withdrawal.customer_id)
+        withdrawal = await uow.withdrawals.get(withdrawal_id)
+        if facts is not None:
+            withdrawal = withdrawal.named(facts.payout_id)
+            if facts.amount != withdrawal.amount:
+                await _differs(uow, withdrawal, facts, at=at)
+                await uow.commit()
+                return
+        became = _became(withdrawal, facts, declined, at=at)
+        if became.status is not withdrawal.status:
+            await _end(uow, became, facts, at=at)
+        elif withdrawal.status is WithdrawalStatus.SENT:
+            became = became.looked_at(at=at)
+        await uow.withdrawals.save(became)
+        await uow.commit()
+
+
+def _became(
+    withdrawal: Withdrawal, facts: PayoutFacts | None, declined: str | None, *, at: datetime
+) -> Withdrawal:
+    is_open = withdrawal.is_open
+    if declined is not None:
+        return withdrawal.becomes_failed(declined, at=at) if is_open else withdrawal
+    status = None if facts is None else facts.status
+    reason = (facts.reason if facts is not None else None) or "failed"
+    if status is OutgoingStatus.DONE and is_open:
+        return withdrawal.becomes_done(at=at)
+    if status in {OutgoingStatus.FAILED, OutgoingStatus.RETURNED}:
+        if is_open:
+            return withdrawal.becomes_failed(reason, at=at)
+        if withdrawal.status is WithdrawalStatus.DONE:
+            return withdrawal.becomes_returned(reason, at=at)
+    return withdrawal
+
+
+async def _end(
+    uow: UnitOfWork, became: Withdrawal, facts: PayoutFacts | None, *, at: datetime
+) -> None:
+    entry = became.entry(at=at)
+    await uow.ledger.post(entry)
+    if became.status is WithdrawalStatus.DONE:
+        await _book_fee(uow, became, None if facts is None else facts.fee, at=at)
+    else:
+        await uow.record(credited(became.customer_id, became.amount, entry.id, at=at))
+    await _tell(uow, became, at=at)
+
+
+async def _book_fee(uow: UnitOfWork, done: Withdrawal, fee: Money | None, *, at: datetime) -> None:
+    """It comes on top, and the business bears it."""
+    if fee is None or not fee.is_positive:
+        return
+    await uow.ledger.post(
+        ledger.transfer(
+            f"fee withdrawal {done.id}",
+            "fee",
+            fee,
+            debit=ledger.fees(done.gateway),
+            credit=ledger.clearing(done.gateway),
+            at=at,
+        )
+    )
+
+
+async def _tell(uow: UnitOfWork, withdrawal: Withdrawal, *, at: datetime) -> None:
+    told: dict[str, str | int] = {
+        "status": withdrawal.status.value,
+        "amount_minor": withdrawal.amount.amount_minor,
+        "currency": withdrawal.amount.currency.code,
+    }
+    name = f"withdrawal.{withdrawal.status}"
+    await uow.record(Event(name, withdrawal.id, at, withdrawal.customer_id, told))
+
+
+def _cause(withdrawal: Withdrawal) -> str:
+    return f"withdrawal {withdrawal.id}"
+
+
+async def _for_a_person(uow: UnitOfWork, withdrawal: Withdrawal, *, at: datetime) -> None:
+    cause = _cause(withdrawal)
+    told = {
+        "withdrawal": withdrawal.id,
+        "amount_minor": str(withdrawal.amount.amount_minor),
+        "currency": withdrawal.amount.currency.code,
+        "status": withdrawal.status.value,
+    }
+    await uow.open_case(
+        Case(f"case {cause}", CaseKind.WITHDRAWAL, cause, at, told, withdrawal.customer_id)
+    )
+
+
+async def _differs(
+    uow: UnitOfWork, withdrawal: Withdrawal, facts: PayoutFacts, *, at: datetime
+) -> None:
+    cause = f"difference {withdrawal.id}"
+    told = {
+        "withdrawal": withdrawal.id,
+        "gateway": facts.gateway,
+        "payout_id": facts.payout_id,
+        "said_minor": str(facts.amount.amount_minor),
+    }
+    await uow.open_case(
+        Case(f"case {cause}", CaseKind.DIFFERENCE, cause, at, told, withdrawal.customer_id)
+    )
+
+
+class AskPayout:
+    """A notice of a payout came: ask the gateway about it, and mark the notice done."""
+
+    def __init__(self, store: Store, gateways: Gateways, now: Now) -> None:
+        self._store = store
+        self._gateways = gateways
+        self._now = now
+
+    async def __call__(
+        self, gateway: GatewayName, payout_id: PayoutId, *, inbox_id: str | None = None
+    ) -> None:
+        """
+        Raises:
+            GatewayUnavailable
+        """
+        async with self._store.read() as view:
+            withdrawal = await view.withdrawals.find_by_payout(gateway, payout_id)
+        if withdrawal is not None:
+            known = self._gateways.get(gateway)
+            facts = await known.find_payout(withdrawal.order, withdrawal.payout_id or payout_id)
+            await learn_payout(self._store, withdrawal.id, facts, self._now)
+        item = await find_notice(self._store, inbox_id)
+        result = "nobody's payout" if withdrawal is None else "asked"
+        async with self._store.write() as uow:
+            await close_notice(uow, item, result, at=self._now())
+            await uow.commit()
+
+
+class _Deciding:
+    """What an operator decides about one withdrawal, with a reason, and so closes its case."""
+
+    def __init__(self, store: Store, now: Now) -> None:
+        self._store = store
+        self._now = now
+
+    async def _decide(self, withdrawal_id: WithdrawalId, action: str, deed: Deed) -> Withdrawal:
+        async with self._store.write() as uow:
+            at = self._now()
+            customer_id = (await uow.withdrawals.get(withdrawal_id)).customer_id
+            await uow.customers.lock(customer_id)
+            withdrawal = await uow.withdrawals.get(withdrawal_id)
+            became = self._become(withdrawal, deed, at)
+            if became == withdrawal:
+                return withdrawal
+            if not became.is_open:
+                await _end(uow, became, None, at=at)
+            else:
+                await _tell(uow, became, at=at)
+            await uow.withdrawals.save(became)
+            if became.gateway != QUEUE or not became.is_open:
+                await uow.close_case(_cause(withdrawal), reason=deed.reason.strip(), at=at)
+            await uow.audit(line_of(deed, action, withdrawal_id, at=at))
+            await uow.commit()
+        return became
+
+    def _become(self, withdrawal: Withdrawal, deed: Deed, at: datetime) -> Withdrawal:
+        raise NotImplementedError
+
+
+class ApproveWithdrawal(_Deciding):
+    """It may go, although it is above a brake. Approving again changes nothing."""
+
+    async def __call__(self, withdrawal_id: WithdrawalId, *, deed: Deed) -> Withdrawal:
+        """
+        Raises:
+            WithdrawalNotFound, WithdrawalMoved
+        """
+        return await self._decide(withdrawal_id, "withdrawal.approve", deed)
+
+    def _become(self, withdrawal: Withdrawal, deed: Deed, at: datetime) -> Withdrawal:  # noqa: ARG002
+        going = {WithdrawalStatus.REQUESTED, WithdrawalStatus.SENT, WithdrawalStatus.DONE}
+        return withdrawal if withdrawal.status in going else withdrawal.becomes_requested(at=at)
+
+
+class RejectWithdrawal(_Deciding):
+    """It does not go, and the customer has the money again. Only what nobody has sent yet."""
+
+    async def __call__(self, withdrawal_id: WithdrawalId, *, deed: Deed) -> Withdrawal:
+        """
+        Raises:
+            WithdrawalNotFound, WithdrawalMoved
+            WithdrawalSentByGateway: it is on its way.
+        """
+        return await self._decide(withdrawal_id, "withdrawal.reject", deed)
+
+    def _become(self, withdrawal: Withdrawal, deed: Deed, at: datetime) -> Withdrawal:
+        if withdrawal.status is WithdrawalStatus.SENT:
+            raise WithdrawalSentByGateway(withdrawal.id)
+        if withdrawal.status is WithdrawalStatus.FAILED:
+            return withdrawal
+        return withdrawal.becomes_failed(deed.reason.strip(), at=at)
+
+
+class MarkWithdrawalDone(_Deciding):
+    """An operator has sent the money by hand. Only where no gateway sends it."""
+
+    async def __call__(self, withdrawal_id: WithdrawalId, *, deed: Deed) -> Withdrawal:
+        """
+        Raises:
+            WithdrawalNotFound, WithdrawalMoved, WithdrawalSentByGateway
+        """
+        return await self._decide(withdrawal_id, "withdrawal.mark_done", deed)
+
+    def _become(self, withdrawal: Withdrawal, deed: Deed, at: datetime) -> Withdrawal:  # noqa: ARG002
+        if withdrawal.gateway != QUEUE:
+            raise WithdrawalSentByGateway(withdrawal.id)
+        if withdrawal.status is WithdrawalStatus.DONE:
+            return withdrawal
+        return withdrawal.becomes_done(at=at)
+
+
+class ShowWithdrawals:
+    """A customer's own, the newest first."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def one(self, customer_id: CustomerId, withdrawal_id: WithdrawalId) -> Withdrawal:
+        """
+        Raises:
+            WithdrawalNotFound: unknown and somebody else's look alike.
+        """
+        async with self._store.read() as view:
+            withdrawal = await view.withdrawals.get(withdrawal_id)
+        if withdrawal.customer_id != customer_id:
+            raise WithdrawalNotFound(withdrawal_id)
+        return withdrawal
+
+    async def page(self, customer_id: CustomerId, *, limit: int) -> list[Withdrawal]:
+        async with self._store.read() as view:
+            return await view.withdrawals.of_customer(customer_id, limit=limit)
