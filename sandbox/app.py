@@ -51,7 +51,7 @@ class Sandbox:
     """
 
     app: Starlette
-    yookassa: YooKassaDouble
+    gateways: Mapping[str, GatewayDouble]
     telegram: TelegramDouble
     running: Callable[[], AbstractAsyncContextManager[None]]
 
@@ -89,8 +89,6 @@ def sandbox_app(
         return options(name) | {"webhook_url": f"{webhooks_url}/{name}/"}
 
     gateways = _gateways(base_url, hooked)
-    yookassa = gateways[0]
-    assert isinstance(yookassa, YooKassaDouble)
     telegram = TelegramDouble(
         TelegramRules(bot_token, username=DEMO_BOT_USERNAME, name=DEMO_BOT_NAME),
         **options("telegram"),
@@ -98,6 +96,8 @@ def sandbox_app(
     miniapp = MiniApp(
         api_url or f"{base_url}/api/v1/billing", api_key, bot_token=bot_token, now=clock.now
     )
+
+    parts = [*(gateway.running for gateway in gateways), telegram.running, miniapp.running]
 
     def advance(fields: dict[str, Any]) -> dict[str, str]:
         units = ("days", "hours", "minutes", "seconds")
@@ -110,17 +110,8 @@ def sandbox_app(
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            for running_part in (
-                *(one.running for one in gateways),
-                telegram.running,
-                miniapp.running,
-            ):
-                await stack.enter_async_context(running_part())
-            yield
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with running():
+            for part in parts:
+                await stack.enter_async_context(part())
             yield
 
     routes = [
@@ -130,7 +121,8 @@ def sandbox_app(
         *telegram.routes,
         *miniapp.routes,
     ]
-    return Sandbox(Starlette(routes=routes, lifespan=lifespan), yookassa, telegram, running)
+    app = Starlette(routes=routes, lifespan=lambda _app: running())
+    return Sandbox(app, {one.name: one for one in gateways}, telegram, running)
 
 
 def _gateways(base_url: str, hooked: Callable[[str], dict[str, Any]]) -> tuple[GatewayDouble, ...]:

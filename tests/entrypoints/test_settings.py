@@ -48,6 +48,13 @@ def test_a_complete_production_is_taken() -> None:
         ({"data_key": f"{DEVELOPMENT_DATA_KEY},{PRODUCTION['data_key']}"}, "DATA_KEY"),
         ({"dev_api_key": "bh_preset"}, "DEV_API_KEY"),
         ({"yookassa_api_url": "http://127.0.0.1:1"}, "YOOKASSA_API_URL"),
+        (
+            {
+                "gateways": "telegram_payments",
+                "telegram_payments_provider_token_test": "1:TEST:x",
+            },
+            "TELEGRAM_PAYMENTS_MODE",
+        ),
     ],
 )
 def test_production_refuses_what_is_made_for_tests(changes: dict[str, object], named: str) -> None:
@@ -56,6 +63,23 @@ def test_production_refuses_what_is_made_for_tests(changes: dict[str, object], n
     assert [problem.split()[0].partition("=")[0] for problem in refused.value.problems] == [
         f"BILLHOOK_{named}"
     ]
+
+
+def test_telegrams_gateways_are_known_and_stars_need_the_bot_alone() -> None:
+    both = production(
+        gateways="telegram_stars,telegram_payments",
+        telegram_payments_mode="live",
+        telegram_payments_provider_token_live="1:LIVE:x",
+    )
+    assert both.gateways == ("telegram_stars", "telegram_payments")
+    assert both.telegram_provider_token == "1:LIVE:x"
+    assert "LIVE" not in repr(both)
+    assert production(gateways="telegram_stars").telegram_provider_token is None
+
+
+def test_a_provider_without_its_token_is_refused() -> None:
+    with pytest.raises(SettingsNotUsable, match="TELEGRAM_PAYMENTS_PROVIDER_TOKEN_LIVE is needed"):
+        production(gateways="telegram_payments", telegram_payments_mode="live")
 
 
 OLD, NEW = "o" * 32, "n" * 32

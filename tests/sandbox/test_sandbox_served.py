@@ -138,7 +138,7 @@ def test_a_refund_that_waits_is_finished_or_rejected(served):
 @pytest.mark.parametrize("status", [201, 204, 302, 500])
 def test_only_200_accepts_a_webhook(served, status):
     served.hook_status = status
-    rules = served.sandbox.yookassa.rules
+    rules = served.sandbox.gateways["yookassa"].rules
     served.control("yookassa/payments", amount="500.00")
     served.until(lambda: served.hooks and rules.next_event_at() > datetime.now(UTC))
     served.hook_status = 200

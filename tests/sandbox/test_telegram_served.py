@@ -11,6 +11,7 @@ from telegram import (
     BotCommand,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    LabeledPrice,
     MenuButtonWebApp,
     Update,
     WebAppInfo,
@@ -339,3 +340,36 @@ def test_the_first_page_leads_to_the_chat_and_the_mini_app(served):
     assert 'href="telegram/"' in page
     assert 'href="app/"' in page
     assert "flood: 0" in page
+
+
+async def test_a_bot_of_the_real_library_sells_for_stars(served: Served) -> None:
+    async with bot_of(served) as bot:
+        link = await bot.create_invoice_link(
+            "PRO", "30 days", "chk_1.1773137000", "XTR", [LabeledPrice("PRO", 250)]
+        )
+        slug = link.partition("$")[2]
+        assert served.control(f"telegram/invoices/{slug}/pay", user_id=1001).status_code == 200
+        [asked] = await bot.get_updates(allowed_updates=Update.ALL_TYPES)
+        assert asked.pre_checkout_query.invoice_payload == "chk_1.1773137000"
+        assert await bot.answer_pre_checkout_query(asked.pre_checkout_query.id, ok=True)
+        [paid] = await bot.get_updates(asked.update_id + 1)
+        payment = paid.message.successful_payment
+        assert (payment.currency, payment.total_amount) == ("XTR", 250)
+
+        charge = f"telegram/stars/{payment.telegram_payment_charge_id}"
+        assert served.control(f"{charge}/renew").status_code == 409, "it is no subscription"
+        assert served.control(f"{charge}/refund").json()["refunded"] is True
+        assert served.control(f"{charge}/refund").status_code == 409
+        [told] = await bot.get_updates(paid.update_id + 1)
+        assert told.message.refunded_payment.total_amount == 250
+        rows = (await bot.get_star_transactions()).transactions
+        assert [row.receiver is not None for row in rows] == [False, True]
+        assert (await bot.get_my_star_balance()).amount == 0
+
+
+def test_controls_of_paying_say_what_is_wrong(served: Served) -> None:
+    assert served.control("telegram/invoices/nothing/pay", user_id=1001).status_code == 404
+    assert served.client.get("/sandbox/telegram/invoices/nothing").status_code == 404
+    assert served.control("telegram/stars/nothing/refund").status_code == 404
+    assert served.control("telegram/stars/nothing/subscription", state="x").status_code == 422
+    assert served.client.get("/sandbox/telegram/stars").json() == {"balance": 0, "items": []}
