@@ -132,7 +132,9 @@ class _Chat(_Section):
 
 class _Deposit(_Section):
     title: dict[Language, Title] = {"en": "Wallet deposit", "ru": "Пополнение кошелька"}
-    bounds: dict[str, tuple[Price, Price]] = Field(min_length=1)
+    bounds: dict[str, Annotated[list[Price], Field(min_length=2, max_length=2)]] = Field(
+        min_length=1
+    )
     gateways: list[str] = []
     receipt: _Receipt | None = None
 

@@ -21,6 +21,7 @@ from adapters.http.customer_routes import (
 )
 from adapters.http.documents import document_routes
 from adapters.http.edge import Edge
+from adapters.http.escrow_routes import escrow_operations
 from adapters.http.operations import Operation, routes
 from adapters.http.operator_routes import operator_operations
 from adapters.http.problems import ANSWERS_TO_ERRORS, FrontDoor, problem_page
@@ -52,6 +53,7 @@ def operations() -> list[Operation]:
         *public_operations(),
         *customer_operations(),
         *wallet_operations(),
+        *escrow_operations(),
         *withdrawal_operations(),
         *operator_operations(),
     ]

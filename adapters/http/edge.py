@@ -105,6 +105,11 @@ class Call:
     def billing(self) -> Billing:
         return self.edge.billing
 
+    @property
+    def is_backend(self) -> bool:
+        """Whether the business's own backend calls, and not a customer."""
+        return self.caller.startswith("key ")
+
     def cause(self, operation: str, key: str, *asked: object) -> Cause:
         """`asked`: everything in the request that makes it another request."""
         text = json.dumps([self.customer_id, *asked], sort_keys=True, default=str)

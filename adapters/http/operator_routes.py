@@ -22,6 +22,7 @@ from adapters.http.customer_routes import (
     PurchasePath,
 )
 from adapters.http.edge import Call, edge_of, key_call, key_of
+from adapters.http.escrow_routes import EscrowBody, EscrowPath, body_from_escrow
 from adapters.http.limits import TooManyRequests
 from adapters.http.operations import Closed, Operation
 from adapters.http.withdrawal_routes import WithdrawalBody, body_from_withdrawal
@@ -30,6 +31,8 @@ from core.domain.cause import StoreBusy
 from core.domain.credentials import NotSignedIn, Scope, ScopeMissing
 from core.domain.customer import CustomerNotFound, IdentityNotReadable
 from core.domain.errors import BillingError
+from core.domain.escrow import EscrowNotFound, EscrowSide, NothingDisputed
+from core.domain.item import EscrowId
 from core.domain.money import AmountNotUsable, CurrencyMismatch, UnknownCurrency
 from core.domain.purchase import PurchaseId, PurchaseNotFound
 from core.domain.refund import NothingToRefund, RefundNotPossible, RefundTooLarge
@@ -67,6 +70,10 @@ class AdjustRequest(ReasonRequest):
 
 class CloseCaseRequest(ReasonRequest):
     cause: Annotated[str, Field(min_length=1, max_length=300)]
+
+
+class ResolveRequest(ReasonRequest):
+    to: Literal["payer", "payee"]
 
 
 class InboxPath(BaseModel):
@@ -206,6 +213,20 @@ async def unblock_customer(request: Request, params: CustomerPath, body: ReasonR
     return DoneBody(done="unblocked")
 
 
+async def resolve_escrow(
+    request: Request, params: EscrowPath, body: ResolveRequest, headers: IdempotencyHeader
+) -> EscrowBody:
+    call, deed = await operator_of(request, body.reason)
+    escrow_id = EscrowId(params.escrow_id)
+    resolved = await call.billing.resolve_escrow(
+        escrow_id,
+        EscrowSide(body.to),
+        deed=deed,
+        cause=call.cause("resolve_escrow", headers.key, escrow_id, body.model_dump()),
+    )
+    return body_from_escrow(resolved)
+
+
 def _deciding(name: str) -> Any:
     """One of the three things that an operator decides about a withdrawal."""
 
@@ -315,6 +336,9 @@ def operator_operations() -> list[Operation]:
         _operation("POST", "/customers/{ref}/unblock/", unblock_customer,
                    "Serve a customer again", DoneBody, *_OF_THE_CUSTOMER,
                    params=CustomerPath, body=ReasonRequest),
+        _operation("POST", "/escrows/{escrow_id}/resolve/", resolve_escrow,
+                   "Decide what is in dispute", EscrowBody, EscrowNotFound, NothingDisputed,
+                   *OF_THE_CLAIM, params=EscrowPath, body=ResolveRequest, **moves),
         *(
             _operation("POST", f"/withdrawals/{{withdrawal_id}}/{path}/", _deciding(name), summary,
                        WithdrawalBody, WithdrawalNotFound, WithdrawalMoved,
