@@ -1,90 +1,32 @@
 """The double of Xendit keeps the rules that its documents tell."""
 
 import json
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 
 import pytest
 
-from sandbox.gateway_rules import Answer, Call, Json, MoveNotAllowed, NoSuchThing
+from sandbox.gateway_rules import Answer, MoveNotAllowed, NoSuchThing
 from sandbox.xendit.rules import XenditRules
-
-KEY = "xnd_development_EXAMPLE"
-TOKEN = "callback-token-of-test-mode"
-TEN = datetime(2026, 11, 20, 10, 0, 0, 123000, tzinfo=UTC)
-RECORDINGS = Path(__file__).parents[1] / "recordings" / "xendit"
-TELLING = {"event", "status", "type", "mode", "session_type", "error_code", "failure_code"} | {
-    "currency",
-    "country",
-    "capture_method",
-    "allow_save_payment_method",
-    "api_version",
-    "amount",
-    "request_amount",
-    "capture_amount",
-    "reason",
-}
-
-
-def recorded(name: str) -> Json:
-    return json.loads((RECORDINGS / f"{name}.json").read_text())
-
-
-SESSION = recorded("request-create-session")
-PAYOUT = recorded("request-create-payout-v2")
+from tests.sandbox.xendit_shop import (
+    KEY,
+    PAYOUT,
+    SESSION,
+    TEN,
+    TOKEN,
+    ask,
+    opened,
+    outline,
+    paid,
+    recorded,
+    refund,
+    sent,
+    xendit,
+)
 
 
 @pytest.fixture
 def rules() -> XenditRules:
-    return XenditRules(secret_key=KEY, callback_token=TOKEN)
-
-
-def ask(
-    rules: XenditRules,
-    method: str,
-    path: str,
-    body: object = None,
-    *,
-    at: datetime = TEN,
-    key: str | None = None,
-    user: str | None = KEY,
-    **query: str,
-) -> Answer:
-    return rules.answer(Call(method, path, user, key, query, body), at=at)
-
-
-def opened(rules: XenditRules, **changes: object) -> str:
-    answer = ask(rules, "POST", "/sessions", SESSION | changes)
-    assert answer.status == 201, answer.body
-    return answer.body["payment_session_id"]
-
-
-def paid(rules: XenditRules, channel: str = "GCASH", **changes: object) -> Json:
-    return rules.pay(opened(rules, **changes), at=TEN, channel=channel)
-
-
-def refund(session: Json, amount: object = 300, **changes: object) -> Json:
-    asked = {"payment_request_id": session["payment_request_id"], "amount": amount}
-    return asked | {"currency": "PHP", "reason": "REQUESTED_BY_CUSTOMER"} | changes
-
-
-def sent(rules: XenditRules, at: datetime = TEN) -> list[Json]:
-    """Takes all that is due, as a receiver that answers 200; the bodies as they are posted."""
-    told = []
-    for notification in rules.due_notifications(at):
-        told.append(json.loads(rules.signed(notification, at)[0]))
-        rules.delivered(notification.id)
-    return told
-
-
-def outline(value: object, name: str = "") -> object:
-    if isinstance(value, dict):
-        return {key: outline(inner, key) for key, inner in value.items()}
-    if name in TELLING:
-        return value
-    if isinstance(value, list):
-        return [outline(inner) for inner in value]
-    return type(value).__name__
+    return xendit()
 
 
 # As the samples show it.
@@ -322,133 +264,6 @@ def test_a_method_is_saved_where_that_was_agreed(rules):
     assert session["payment_token_id"].startswith("pt-")
     for name in ("payment_session.completed-saved", "payment_token.activation"):
         assert told[name.partition("-")[0]] == outline(recorded(name)), name
-
-
-# Refunds.
-
-
-@pytest.mark.parametrize(
-    ("channel", "changes", "code"),
-    [
-        ("GCASH", {"amount": 990.51}, "MAXIMUM_REFUND_AMOUNT_REACHED"),
-        ("GCASH", {"amount": 0}, "API_VALIDATION_ERROR"),
-        ("GCASH", {"reason": "because"}, "API_VALIDATION_ERROR"),
-        ("GCASH", {"currency": "USD"}, "API_VALIDATION_ERROR"),
-        ("GCASH", {"payment_request_id": "pr-other"}, "DATA_NOT_FOUND"),
-        ("GCASH", {"payment_request_id": None}, "API_VALIDATION_ERROR"),
-        ("QRPH", {}, "REFUND_NOT_SUPPORTED"),
-        ("GRABPAY", {}, "PARTIAL_REFUND_NOT_SUPPORTED"),
-    ],
-)
-def test_what_cannot_be_refunded_is_refused_by_its_code(rules, channel, changes, code):
-    answer = ask(rules, "POST", "/refunds", refund(paid(rules, channel)) | changes)
-
-    assert answer.body["error_code"] == code
-    assert rules.all("refund") == []
-
-
-def test_a_payment_that_failed_cannot_be_refunded(rules):
-    rules.decline(opened(rules), at=TEN)
-    [payment] = rules.all("payment")
-
-    answer = ask(rules, "POST", "/refunds", refund(payment, 1))
-
-    assert answer.body["error_code"] == "INELIGIBLE_TRANSACTION"
-
-
-def test_refunds_add_up_and_a_failed_one_counts_no_more(rules):
-    session = paid(rules)
-    first = ask(rules, "POST", "/refunds", refund(session, 990.5)).body
-    assert ask(rules, "POST", "/refunds", refund(session, 0.01)).status == 400
-
-    rules.finish_refund(first["id"], at=TEN, failure_code="INSUFFICIENT_BALANCE")
-
-    assert ask(rules, "POST", "/refunds", refund(session, 990.5)).status == 200
-    assert [one["event"] for one in sent(rules)][-1] == "refund.failed"
-    with pytest.raises(MoveNotAllowed):
-        rules.finish_refund(first["id"], at=TEN)
-
-
-def test_a_refund_key_is_honoured_for_one_request(rules):
-    session = paid(rules)
-    first, again = (ask(rules, "POST", "/refunds", refund(session), key="k") for _ in range(2))
-
-    assert first.body == again.body
-    other = ask(rules, "POST", "/refunds", refund(session, 200), key="k")
-    assert other == Answer(409, recorded("api-error.409"))
-
-
-def test_refunds_are_listed_by_their_payment_page_by_page(rules):
-    session, other = paid(rules), paid(rules)
-    for amount in (1, 2, 3):
-        ask(rules, "POST", "/refunds", refund(session, amount))
-    ask(rules, "POST", "/refunds", refund(other, 9))
-    query = {"payment_request_id": session["payment_request_id"], "limit": "2.0"}
-
-    first = ask(rules, "GET", "/refunds", **query).body
-    last = ask(rules, "GET", "/refunds", **query, after_id=first["data"][-1]["id"]).body
-
-    assert [one["amount"] for one in first["data"]] == [3, 2]
-    assert [one["amount"] for one in last["data"]] == [1]
-    assert (first["has_more"], last["has_more"]) == (True, False)
-
-
-# Payouts.
-
-
-def test_a_payout_needs_a_key_and_honours_it(rules):
-    assert ask(rules, "POST", "/v2/payouts", PAYOUT).status == 400
-    first, again = (ask(rules, "POST", "/v2/payouts", PAYOUT, key="k") for _ in range(2))
-    assert first.body == again.body
-
-    other = ask(rules, "POST", "/v2/payouts", PAYOUT | {"amount": 1501}, key="k")
-    assert other == Answer(409, recorded("api-error.409"))
-    assert len(rules.all("payout")) == 1
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"amount": 0}, {"channel_code": "GCASH"}, {"channel_properties": {}}, {"currency": "RUB"}],
-)
-def test_what_is_wrong_with_a_payout_is_refused(rules, changes):
-    assert ask(rules, "POST", "/v2/payouts", PAYOUT | changes, key="k").status == 400
-
-
-def test_a_payout_goes_forward_only_and_may_come_back_after_it_had_arrived(rules):
-    id_ = ask(rules, "POST", "/v2/payouts", PAYOUT, key="k").body["id"]
-    later = TEN + timedelta(minutes=1)
-    assert ask(rules, "GET", f"/v2/payouts/{id_}", at=later).body["status"] == "REQUESTED"
-    assert ask(rules, "POST", f"/v2/payouts/{id_}/cancel", at=later).status == 400
-    with pytest.raises(MoveNotAllowed):
-        rules.finish_payout(id_, at=later, status="REVERSED")
-
-    rules.finish_payout(id_, at=later)
-    with pytest.raises(MoveNotAllowed):
-        rules.finish_payout(id_, at=later, status="FAILED")
-    rules.finish_payout(id_, at=later + timedelta(days=2), status="REVERSED")
-
-    told = [(one["event"], one["data"]["status"]) for one in sent(rules, later)]
-    told += [(one["event"], one["data"]["status"]) for one in sent(rules, TEN + timedelta(days=3))]
-    assert told == [("payout.succeeded", "SUCCEEDED"), ("payout.reversed", "REVERSED")]
-
-
-def test_a_payout_is_canceled_while_it_is_only_accepted(rules):
-    id_ = ask(rules, "POST", "/v2/payouts", PAYOUT, key="k").body["id"]
-
-    canceled = ask(rules, "POST", f"/v2/payouts/{id_}/cancel").body
-
-    assert canceled["status"] == "CANCELLED"
-    with pytest.raises(MoveNotAllowed):
-        rules.finish_payout(id_, at=TEN)
-
-
-def test_payouts_are_found_by_our_reference_only(rules):
-    made = ask(rules, "POST", "/v2/payouts", PAYOUT, key="k").body
-
-    assert ask(rules, "GET", "/v2/payouts").status == 400
-    found = ask(rules, "GET", "/v2/payouts", reference_id=PAYOUT["reference_id"]).body
-    assert found == {"data": [made], "has_more": False, "links": []}
-    assert ask(rules, "GET", "/v2/payouts", reference_id="x").body["data"] == []
 
 
 # Webhooks.
