@@ -12,7 +12,7 @@ from typing import Any, Final
 from adapters.gateways.calls import at, text_at
 from adapters.gateways.xendit.account import XenditAccount
 from core.domain.checkout import Checkout
-from core.domain.money import AmountNotUsable, Money, UnknownCurrency
+from core.domain.money import AMOUNT_MINOR_MAX, AmountNotUsable, Money, UnknownCurrency
 from core.domain.payment import (
     Foreign,
     Notice,
@@ -160,7 +160,8 @@ def notice_from_body(raw: bytes) -> Notice:
     event, data = text_at(told, "event"), at(told, "data")
     if not event and text_at(told, "external_id"):
         # An invoice of another system at this account: flat, and named by nothing.
-        event, data = f"invoice.{text_at(told, 'status').lower()}", told
+        event = f"invoice.{text_at(told, 'status').lower()}"
+        data = {"id": at(told, "id"), "status": at(told, "status")}
     if event.startswith("refund.") and not text_at(data, "id"):
         data = at(data, "data")  # As the documents nest it in their example.
     if not EVENT.fullmatch(event) or not isinstance(data, Mapping):
@@ -401,19 +402,16 @@ def _captured(payment: object) -> Money | None:
     What the payer was charged: all that was captured. Some channels tell of no captures (Xendit
     docs, Payment webhook notification); there a payment that succeeded is what was asked for.
     """
-    captures = at(payment, "captures")
-    if captures in (None, []):
-        amounts = [at(payment, "request_amount")]
-    else:
-        amounts = [at(one, "capture_amount") for one in captures if isinstance(captures, list)]
-    found = [_money(one, text_at(payment, "currency")) for one in amounts]
-    captured = [one for one in found if one is not None]
-    if not captured or len(captured) < len(found):
+    captures, code = at(payment, "captures"), text_at(payment, "currency")
+    if captures is None or captures == []:
+        captures = [{"capture_amount": at(payment, "request_amount")}]
+    if not isinstance(captures, list):
         return None
-    total = captured[0]
-    for one in captured[1:]:
-        total += one
-    return total if total.is_positive else None
+    amounts = [_money(at(one, "capture_amount"), code) for one in captures]
+    minor = sum(one.amount_minor for one in amounts if one is not None)
+    if None in amounts or not 0 < minor <= AMOUNT_MINOR_MAX:
+        return None
+    return Money.of(minor, code)
 
 
 def _money(amount: Any, code: str) -> Money | None:

@@ -9,14 +9,22 @@ from starlette.routing import Mount
 
 from adapters.gateways.xendit.account import XenditAccount
 from adapters.gateways.xendit.gateway import XenditGateway
+from core.domain.checkout import Checkout, CheckoutId
 from core.domain.money import Money
-from core.domain.payment import Foreign, PaymentId
+from core.domain.payment import Foreign, PaymentFacts, PaymentId
+from core.domain.payout import PayoutAccount, PayoutOrder
+from core.domain.plan import GatewayName
+from core.domain.refund import Refund
 from core.ports.payment_gateway import Webhook
 from sandbox.xendit.app import XenditDouble
 from sandbox.xendit.rules import XenditRules
 from tests.adapters.gateways.served import Stage
-from tests.builders import Clock
+from tests.builders import NOON, Clock, an_asked_checkout
+from tests.money_builders import an_asked_refund
 
+XENDIT = GatewayName("xendit")
+PESOS = Money.of(990_50, "PHP")
+NOWHERE = PaymentId("ps-000000000000000000000000")
 SECRET_KEY = "xnd_development_EXAMPLE"
 CALLBACK_TOKEN = "callback-token-of-test-mode"
 BUSINESS_ID = "661f87c614802d6c402cd82d"
@@ -92,3 +100,36 @@ async def a_xendit_desk(stage: Stage, now: Clock) -> AsyncIterator[XenditDesk]:
         yield XenditDesk(gateway, rules, now)
     finally:
         await gateway.close()
+
+
+def asked(desk: XenditDesk, number: int = 1, amount: Money = PESOS, **fields: object) -> Checkout:
+    own = {"id": CheckoutId(f"chk_{number}"), "gateway": XENDIT, "asked_at": desk.now()}
+    return an_asked_checkout(**own | {"amount": amount} | fields)
+
+
+async def found(desk: XenditDesk, payment_id: PaymentId) -> PaymentFacts:
+    facts = await desk.gateway.find_payment(payment_id)
+    assert facts is not None
+    return facts
+
+
+async def paid(desk: XenditDesk, number: int = 1, channel: str = "GCASH") -> PaymentFacts:
+    opened = await desk.gateway.open_checkout(asked(desk, number))
+    desk.rules.pay(opened.payment_id, at=desk.now(), channel=channel)
+    return await found(desk, opened.payment_id)
+
+
+def a_refund_of(facts: PaymentFacts, minor: int, id_: str = "rfd_1") -> Refund:
+    return an_asked_refund(
+        id=id_,
+        gateway=XENDIT,
+        payment_id=facts.payment_id,
+        charge_id=facts.charge_id,
+        amount=Money.of(minor, "PHP"),
+        paid=PESOS,
+    )
+
+
+def an_order(minor: int = 150_00, id_: str = "wd_1", kind: str = "gcash") -> PayoutOrder:
+    account = PayoutAccount(kind, "09170000000", "JUAN DELA CRUZ")
+    return PayoutOrder(id_, Money.of(minor, "PHP"), account, "Withdrawal wd_1", NOON)
