@@ -70,12 +70,12 @@ class XenditDouble(GatewayDouble):
             yield session["payment_session_id"], _amount(session), said
 
     async def _api(self, request: Request) -> Response:
-        user, _ = basic_credentials(request)
+        user, password = basic_credentials(request)
         at = self._now()
         call = Call(
             request.method,
             f"/{request.path_params['path']}",
-            user,
+            None if password else user,  # The key is the user, and there is no password.
             key=request.headers.get("idempotency-key"),
             query=dict(request.query_params),
             body=await json_of(request),
