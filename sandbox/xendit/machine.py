@@ -262,8 +262,9 @@ class XenditMachine(GatewayRules):
         return body, {"x-callback-token": self.callback_token, "webhook-id": webhook_id}
 
     def _event(self, kind: str, data: Json, at: datetime) -> None:
-        subject = data.get("payment_session_id") or data.get("payment_id") or data.get("id")
-        content = f"{self._seed}:{kind}:{subject or data.get('payment_token_id')}"
+        names = ("id", "payment_session_id", "payment_id", "payment_token_id")
+        subject = next(data[name] for name in names if data.get(name))
+        content = f"{self._seed}:{kind}:{subject}"
         event: Json = {
             "webhook_id": sha256(content.encode()).hexdigest()[:32],
             "event": kind,

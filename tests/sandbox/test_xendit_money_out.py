@@ -68,6 +68,18 @@ def test_a_refund_key_is_honoured_for_one_request(rules):
     assert other == Answer(409, recorded("api-error.409"))
 
 
+def test_two_refunds_of_one_payment_are_two_events(rules):
+    session = paid(rules)
+    for _ in range(2):
+        asked = ask(rules, "POST", "/refunds", refund(session)).body
+        rules.finish_refund(asked["id"], at=TEN)
+
+    due = rules.due_notifications(TEN)
+    told = {rules.signed(one, TEN)[1]["webhook-id"] for one in due}
+
+    assert len(told) == len(due) == 4
+
+
 def test_refunds_are_listed_by_their_payment_page_by_page(rules):
     session, other = paid(rules), paid(rules)
     for amount in (1, 2, 3):

@@ -134,7 +134,7 @@ class XenditGateway(TakesPayments):
 
     async def close_checkout(self, payment_id: PaymentId) -> None:
         """One that has ended, or is being paid, refuses: ask afterwards."""
-        if payment_id.startswith("ps-"):
+        if PAYMENT_ID.fullmatch(payment_id) and payment_id.startswith("ps-"):
             await self._calls.call("POST", f"/sessions/{payment_id}/cancel")
 
     async def refund(self, refund: Refund) -> RefundFacts:

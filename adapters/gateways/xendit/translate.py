@@ -87,7 +87,7 @@ OTHER_MODE_LINKS: Final = {
     True: ("https://dev.xen.to/", "https://checkout-staging.xendit.co/"),
     False: ("https://xen.to/", "https://checkout.xendit.co/"),
 }
-"""Where pages of test mode are, which prove nothing live, and the reverse."""
+"""In live mode, where pages of test mode are, which prove nothing there; and the reverse."""
 
 SUBJECTS: Final = {
     "payment_session": "payment_session_id",
