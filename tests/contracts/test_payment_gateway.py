@@ -22,6 +22,7 @@ from core.ports.unit_of_work import unit_is_open
 from tests.adapters.gateways.desks import Desk, MemoryDesk, a_yookassa_desk
 from tests.adapters.gateways.served import Stage, a_stage
 from tests.adapters.gateways.telegram_desk import TelegramDesk, a_telegram_desk
+from tests.adapters.gateways.xendit_desk import XenditDesk, a_xendit_desk
 from tests.builders import Clock, a_checkout, an_asked_checkout, rub
 
 CHECKOUT = an_asked_checkout()
@@ -36,7 +37,9 @@ async def stage() -> AsyncIterator[Stage]:
         yield stage
 
 
-AnyDesk = Desk | TelegramDesk
+HostedDesk = Desk | XenditDesk
+AnyDesk = HostedDesk | TelegramDesk
+HONOUR_KEYS = ["memory", "yookassa", "telegram_stars", "telegram_payments"]
 
 
 @asynccontextmanager
@@ -44,24 +47,31 @@ async def a_desk(name: str, stage: Stage, now: Clock) -> AsyncIterator[AnyDesk]:
     if name == "memory":
         yield MemoryDesk(MemoryGateway(now=now))
     elif name == "yookassa":
-        with a_yookassa_desk(stage, now) as yookassa:
+        async with a_yookassa_desk(stage, now) as yookassa:
             yield yookassa
+    elif name == "xendit":
+        async with a_xendit_desk(stage, now) as xendit:
+            yield xendit
     else:
         async with a_telegram_desk(stage, now, name) as telegram:
             yield telegram
 
 
-@pytest_asyncio.fixture(
-    loop_scope="module", params=["memory", "yookassa", "telegram_stars", "telegram_payments"]
-)
+@pytest_asyncio.fixture(loop_scope="module", params=[*HONOUR_KEYS, "xendit"])
 async def desk(request: pytest.FixtureRequest, stage: Stage, now: Clock) -> AsyncIterator[AnyDesk]:
     """Every gateway that claims to keep the promise, with nothing opened yet."""
     async with a_desk(request.param, stage, now) as desk:
         yield desk
 
 
-of_hosted = pytest.mark.parametrize("desk", ["memory", "yookassa"], indirect=True)
-"""Where the provider keeps a payment from its opening on, and honours our keys."""
+of_hosted = pytest.mark.parametrize("desk", ["memory", "yookassa", "xendit"], indirect=True)
+"""Where the provider keeps a payment from its opening on."""
+
+of_found = pytest.mark.parametrize("desk", ["memory", "yookassa"], indirect=True)
+"""Where it also keeps our keys, and finds a payment by them."""
+
+of_repeatable = pytest.mark.parametrize("desk", HONOUR_KEYS, indirect=True)
+"""Where asking again is the same request (`key_memory`)."""
 
 
 def asked(desk: AnyDesk, **fields: object) -> Checkout:
@@ -70,7 +80,7 @@ def asked(desk: AnyDesk, **fields: object) -> Checkout:
 
 
 def currency_of(desk: AnyDesk) -> str:
-    return next(code for code in ("RUB", "XTR") if code in desk.gateway.abilities.currencies)
+    return next(code for code in ("RUB", "XTR", "PHP") if code in desk.gateway.abilities.currencies)
 
 
 async def learned(desk: AnyDesk, payment_id: PaymentId) -> PaymentFacts | None:
@@ -114,6 +124,7 @@ async def test_a_receipt_is_taken_along(desk: AnyDesk) -> None:
     assert await desk.gateway.open_checkout(with_receipt)
 
 
+@of_repeatable
 async def test_asking_again_opens_nothing_new(desk: AnyDesk, now: Clock) -> None:
     first = await desk.gateway.open_checkout(asked(desk))
     now.advance(minutes=50)
@@ -124,6 +135,7 @@ async def test_asking_again_opens_nothing_new(desk: AnyDesk, now: Clock) -> None
     assert desk.opened() == 1
 
 
+@of_repeatable
 async def test_what_became_of_the_checkout_does_not_change_the_request(desk: AnyDesk) -> None:
     first = await desk.gateway.open_checkout(asked(desk))
 
@@ -143,7 +155,7 @@ async def test_two_checkouts_are_two_payments(desk: AnyDesk) -> None:
     assert desk.opened() == 2
 
 
-@of_hosted
+@of_found
 async def test_one_key_for_two_requests_opens_nothing_new(desk: Desk) -> None:
     await desk.gateway.open_checkout(CHECKOUT)
 
@@ -153,7 +165,7 @@ async def test_one_key_for_two_requests_opens_nothing_new(desk: Desk) -> None:
     assert desk.opened() == 1
 
 
-@of_hosted
+@of_found
 async def test_a_key_is_new_after_the_memory_that_is_declared(desk: Desk, now: Clock) -> None:
     await desk.gateway.open_checkout(CHECKOUT)
     now.advance(desk.gateway.abilities.key_memory)
@@ -174,7 +186,7 @@ async def test_a_decline_says_why_and_is_not_a_silence(desk: AnyDesk) -> None:
     assert desk.opened() == 0
 
 
-@of_hosted
+@of_found
 async def test_a_refused_key_stays_refused(desk: Desk) -> None:
     desk.decline_next()
 
@@ -183,7 +195,7 @@ async def test_a_refused_key_stays_refused(desk: Desk) -> None:
             await desk.gateway.open_checkout(CHECKOUT)
 
 
-@of_hosted
+@of_found
 async def test_a_gateway_that_is_down_leaves_the_outcome_unknown(desk: Desk) -> None:
     desk.down(3)
 
@@ -197,6 +209,7 @@ async def test_a_gateway_that_is_down_leaves_the_outcome_unknown(desk: Desk) -> 
     assert await desk.gateway.open_checkout(CHECKOUT)
 
 
+@of_repeatable
 async def test_a_lost_answer_is_got_by_asking_again(desk: AnyDesk) -> None:
     desk.lose_answers(1)
     with pytest.raises(GatewayUnavailable):
@@ -208,7 +221,7 @@ async def test_a_lost_answer_is_got_by_asking_again(desk: AnyDesk) -> None:
     assert desk.opened() == 1
 
 
-@of_hosted
+@of_found
 async def test_a_lost_answer_is_found_by_its_checkout(desk: Desk) -> None:
     await desk.gateway.open_checkout(an_asked_checkout(id=CheckoutId("chk_older")))
     desk.lose_answers(1)
@@ -227,7 +240,7 @@ async def test_a_lost_answer_is_found_by_its_checkout(desk: Desk) -> None:
     assert facts.opened == await desk.gateway.open_checkout(CHECKOUT)
 
 
-@of_hosted
+@of_found
 async def test_a_checkout_is_found_at_any_age(desk: Desk, now: Clock) -> None:
     opened = await desk.gateway.open_checkout(CHECKOUT)
     desk.pay(opened.payment_id)
@@ -252,8 +265,8 @@ async def test_an_unknown_payment_is_not_found(desk: AnyDesk, payment_id: str) -
 
 
 @of_hosted
-async def test_a_pending_payment_is_not_paid(desk: Desk) -> None:
-    opened = await desk.gateway.open_checkout(CHECKOUT)
+async def test_a_pending_payment_is_not_paid(desk: HostedDesk) -> None:
+    opened = await desk.gateway.open_checkout(asked(desk))
 
     facts = await desk.gateway.find_payment(opened.payment_id)
 
@@ -264,8 +277,8 @@ async def test_a_pending_payment_is_not_paid(desk: Desk) -> None:
 
 
 @of_hosted
-async def test_a_canceled_payment_is_not_paid(desk: Desk) -> None:
-    opened = await desk.gateway.open_checkout(CHECKOUT)
+async def test_a_canceled_payment_is_not_paid(desk: HostedDesk) -> None:
+    opened = await desk.gateway.open_checkout(asked(desk))
     desk.cancel(opened.payment_id)
 
     facts = await desk.gateway.find_payment(opened.payment_id)
@@ -303,8 +316,8 @@ async def test_a_paid_payment_says_whose_it_is(desk: AnyDesk) -> None:
 
 
 @of_hosted
-async def test_paying_twice_is_one_charge(desk: Desk) -> None:
-    opened = await desk.gateway.open_checkout(CHECKOUT)
+async def test_paying_twice_is_one_charge(desk: HostedDesk) -> None:
+    opened = await desk.gateway.open_checkout(asked(desk))
     desk.pay(opened.payment_id)
     once = await desk.gateway.find_payment(opened.payment_id)
     desk.pay(opened.payment_id)
@@ -316,8 +329,8 @@ async def test_paying_twice_is_one_charge(desk: Desk) -> None:
     "paid", [Money.of(29899, "RUB"), Money.of(29901, "RUB"), Money.of(29900, "USD")]
 )
 @of_hosted
-async def test_another_amount_than_asked_is_told_as_it_is(desk: Desk, paid: Money) -> None:
-    opened = await desk.gateway.open_checkout(CHECKOUT)
+async def test_another_amount_than_asked_is_told_as_it_is(desk: HostedDesk, paid: Money) -> None:
+    opened = await desk.gateway.open_checkout(asked(desk))
     desk.pay(opened.payment_id, paid)
 
     facts = await desk.gateway.find_payment(opened.payment_id)
@@ -327,8 +340,8 @@ async def test_another_amount_than_asked_is_told_as_it_is(desk: Desk, paid: Mone
 
 
 @of_hosted
-async def test_an_unknown_status_is_never_paid(desk: Desk) -> None:
-    opened = await desk.gateway.open_checkout(CHECKOUT)
+async def test_an_unknown_status_is_never_paid(desk: HostedDesk) -> None:
+    opened = await desk.gateway.open_checkout(asked(desk))
     desk.pay(opened.payment_id)
     desk.puzzle(opened.payment_id)
 
@@ -341,8 +354,8 @@ async def test_an_unknown_status_is_never_paid(desk: Desk) -> None:
 
 @pytest.mark.parametrize("why", Foreign)
 @of_hosted
-async def test_what_is_none_of_our_business_says_so(desk: Desk, why: Foreign) -> None:
-    opened = await desk.gateway.open_checkout(CHECKOUT)
+async def test_what_is_none_of_our_business_says_so(desk: HostedDesk, why: Foreign) -> None:
+    opened = await desk.gateway.open_checkout(asked(desk))
     desk.pay(opened.payment_id)
     desk.foreign(opened.payment_id, why)
 
