@@ -57,7 +57,7 @@ class XenditRules(XenditMachine):
                 return self.once(
                     call,
                     lambda: Answer(200, self.make_refund(call.body, at)),
-                    clash=_KEY_CLASH,
+                    clash=_REFUND_KEY_CLASH,
                     at=at,
                 )
             case ["GET", "refunds"]:
@@ -74,7 +74,7 @@ class XenditRules(XenditMachine):
                 return self.once(
                     call,
                     lambda: Answer(200, self._payout(call.body, at)),
-                    clash=_KEY_CLASH,
+                    clash=_PAYOUT_KEY_CLASH,
                     at=at,
                 )
             case ["GET", _, _] if not call.query.get("reference_id"):
@@ -185,6 +185,9 @@ class XenditRules(XenditMachine):
         return Answer(200, self.change(payout, at, status="CANCELLED"))
 
 
-_KEY_CLASH: Final = error(
+_REFUND_KEY_CLASH: Final = error(
     409, "DUPLICATE_ERROR", "Idempotency key has been used with a different request"
+)
+_PAYOUT_KEY_CLASH: Final = error(
+    409, "IDEMPOTENCY_ERROR", "The idempotency key was used with different parameters"
 )

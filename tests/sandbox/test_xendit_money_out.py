@@ -104,7 +104,7 @@ def test_a_payout_needs_a_key_and_honours_it(rules):
     assert first.body == again.body
 
     other = ask(rules, "POST", "/v2/payouts", PAYOUT | {"amount": 1501}, key="k")
-    assert other == Answer(409, recorded("api-error.409"))
+    assert other == Answer(409, recorded("api-error.409-idempotency"))
     assert len(rules.all("payout")) == 1
 
 

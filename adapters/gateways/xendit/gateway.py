@@ -83,7 +83,10 @@ class XenditGateway(TakesPayments):
         one_peso = Money.of(1_00, "PHP")
         self.abilities = Abilities(
             # Each channel has bounds of its own; what is refused for them is declined.
-            bounds={"PHP": (one_peso, Money.of(9_999_999_99, "PHP"))},
+            bounds={
+                "PHP": (one_peso, Money.of(9_999_999_99, "PHP")),
+                "USD": (Money.of(1_00, "USD"), Money.of(999_999_99, "USD")),
+            },
             key_memory=timedelta(0),
             refunding=Refunding.PARTS,
             payouts={"PHP": (one_peso, Money.of(50_000_00, "PHP"))},  # As InstaPay takes it.

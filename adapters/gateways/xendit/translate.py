@@ -77,9 +77,9 @@ PAYOUT_STATUSES: Final = {
 CHANNELS: Final = {
     "gcash": "PH_GCASH",
     "maya": "PH_PAYMAYA",
-    "grabpay": "PH_GRABPAY",
-    "bdo": "PH_BDO",
-    "bpi": "PH_BPI",
+    "bank_bdo": "PH_BDO",
+    "bank_bpi": "PH_BPI",
+    "bank_unionbank": "PH_UBP",
 }
 """Kinds of account that can be paid out to, by their channel code (Xendit docs, Payouts)."""
 

@@ -88,6 +88,17 @@ async def test_amounts_are_written_as_exact_numbers(stage: Stage, minor: int, te
     await gateway.close()
 
 
+async def test_dollars_are_taken_too_and_roubles_are_not(desk: XenditDesk) -> None:
+    dollars = Money.of(19_99, "USD")
+    assert desk.gateway.abilities.takes(dollars)
+    assert not desk.gateway.abilities.takes(Money.of(19_99, "RUB"))
+
+    opened = await desk.gateway.open_checkout(asked(desk, amount=dollars))
+    desk.pay(opened.payment_id)
+
+    assert (await found(desk, opened.payment_id)).paid == dollars
+
+
 async def test_the_request_says_all_that_a_session_needs(desk: XenditDesk) -> None:
     checkout = asked(desk)
     opened = await desk.gateway.open_checkout(checkout)

@@ -161,6 +161,27 @@ async def test_a_payout_asked_twice_is_one_and_ends_by_enquiry(desk: XenditDesk)
         assert told.status is outcome
 
 
+@pytest.mark.parametrize(
+    ("kind", "channel"),
+    [
+        ("gcash", "PH_GCASH"),
+        ("maya", "PH_PAYMAYA"),
+        ("bank_bdo", "PH_BDO"),
+        ("bank_bpi", "PH_BPI"),
+        ("bank_unionbank", "PH_UBP"),
+    ],
+)
+async def test_each_kind_of_account_is_sent_to_by_its_channel(
+    desk: XenditDesk, kind: str, channel: str
+) -> None:
+    assert desk.gateway.abilities.sends(PESOS, kind)
+
+    await desk.gateway.pay_out(an_order(kind=kind))
+
+    [payout] = desk.rules.all("payout")
+    assert payout["channel_code"] == channel
+
+
 async def test_a_payout_without_an_answer_is_found_by_our_reference(desk: XenditDesk) -> None:
     assert await desk.gateway.find_payout(an_order(), None) is None
     desk.lose_answers(1)
@@ -203,8 +224,8 @@ async def test_a_failed_payout_says_why_and_its_notice_names_it(desk: XenditDesk
 
 
 async def test_what_xendit_refuses_to_send_is_declined(desk: XenditDesk) -> None:
-    assert desk.gateway.abilities.sends(Money.of(50_000_00, "PHP"), "bdo")
-    assert not desk.gateway.abilities.sends(Money.of(50_000_01, "PHP"), "bdo")
+    assert desk.gateway.abilities.sends(Money.of(50_000_00, "PHP"), "bank_bdo")
+    assert not desk.gateway.abilities.sends(Money.of(50_000_01, "PHP"), "bank_bdo")
     assert not desk.gateway.abilities.sends(PESOS, "bank_card")
 
     with pytest.raises(PayoutDeclined) as refusal:
