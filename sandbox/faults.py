@@ -14,12 +14,16 @@ FAULT_MODES: Final = (
     "decline",  # the payer's bank refuses
 )
 """Of a gateway's double."""
-XENDIT_FAULTS: Final = (
+SESSION_FAULTS: Final = (
     *FAULT_MODES,
-    "flood",  # the API answers 429 and says how long to wait
-    "refuse",  # a session is refused, as it happens to shops (INVALID_PAYMENT_CHANNEL)
+    "refuse",  # a session is refused, as it happens to shops whose channels are switched off
 )
-"""Of Xendit's, which limits calls and may have switched every channel of a shop off."""
+"""Of a gateway's that opens sessions (PayMongo)."""
+XENDIT_FAULTS: Final = (
+    *SESSION_FAULTS,
+    "flood",  # the API answers 429 and says how long to wait
+)
+"""Of Xendit's, which limits calls."""
 TELEGRAM_FAULTS: Final = (
     "down",
     "slow",
