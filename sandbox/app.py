@@ -22,6 +22,8 @@ from sandbox.paymongo.app import PayMongoDouble
 from sandbox.paymongo.rules import PayMongoRules
 from sandbox.telegram.app import TelegramDouble
 from sandbox.telegram.rules import TelegramRules
+from sandbox.xendit.app import XenditDouble
+from sandbox.xendit.rules import XenditRules
 from sandbox.yookassa.app import YooKassaDouble
 from sandbox.yookassa.rules import YooKassaRules
 from sandbox.yookassa.wire import Shop
@@ -31,6 +33,7 @@ DEMO_SECRET: Final = "test_sandbox_secret"  # noqa: S105 - known to everybody, o
 DEMO: Final[Mapping[str, tuple[str, ...]]] = {
     "yookassa": (DEMO_SHOP_ID, DEMO_SECRET),
     "paymongo": ("sk_test_sandbox", "whsk_sandbox"),
+    "xendit": ("xnd_development_sandbox", "xendit-callback-token-sandbox"),
     "telegram_payments": ("100500:TEST:development",),
 }
 """What opens each double: known to everybody."""
@@ -140,7 +143,16 @@ def _gateways(base_url: str, hooked: Callable[[str], dict[str, Any]]) -> tuple[G
         ),
         **hooked("paymongo"),
     )
-    return yookassa, paymongo
+    secret_key, callback_token = DEMO["xendit"]
+    xendit = XenditDouble(
+        XenditRules(
+            secret_key=secret_key,
+            callback_token=callback_token,
+            checkout_url=tills.format("xendit"),
+        ),
+        **hooked("xendit"),
+    )
+    return yookassa, paymongo, xendit
 
 
 def _index_page(
