@@ -15,6 +15,8 @@ from starlette.routing import Route
 
 from sandbox.clock import SandboxClock
 from sandbox.controls import PAGE_HEADERS, control, number_field
+from sandbox.cryptopay.app import CryptoPayDouble
+from sandbox.cryptopay.rules import CryptoPayRules
 from sandbox.double import GatewayDouble
 from sandbox.faults import Faults
 from sandbox.miniapp.app import MiniApp
@@ -31,6 +33,7 @@ DEMO_SECRET: Final = "test_sandbox_secret"  # noqa: S105 - known to everybody, o
 DEMO: Final[Mapping[str, tuple[str, ...]]] = {
     "yookassa": (DEMO_SHOP_ID, DEMO_SECRET),
     "paymongo": ("sk_test_sandbox", "whsk_sandbox"),
+    "cryptopay": ("100500:sandbox-token",),
     "telegram_payments": ("100500:TEST:development",),
 }
 """What opens each double: known to everybody."""
@@ -141,7 +144,12 @@ def _gateways(base_url: str, hooked: Callable[[str], dict[str, Any]]) -> tuple[G
         ),
         **hooked("paymongo"),
     )
-    return yookassa, paymongo
+    [token] = DEMO["cryptopay"]
+    cryptopay = CryptoPayDouble(
+        CryptoPayRules(token=token, checkout_url=tills.format("cryptopay")),
+        **hooked("cryptopay"),
+    )
+    return yookassa, paymongo, cryptopay
 
 
 def _index_page(

@@ -14,6 +14,11 @@ FAULT_MODES: Final = (
     "decline",  # the payer's bank refuses
 )
 """Of a gateway's double."""
+CRYPTOPAY_FAULTS: Final = (
+    *FAULT_MODES,
+    "refuse",  # an invoice is refused, as it happens to apps (UNSUPPORTED_ASSET)
+)
+"""Of Crypto Pay's, whose assets come and go."""
 TELEGRAM_FAULTS: Final = (
     "down",
     "slow",
