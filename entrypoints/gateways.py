@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, Protocol
 
+from adapters.gateways.cryptopay.account import ASSETS, CryptoPayAccount
+from adapters.gateways.cryptopay.gateway import CryptoPayGateway
 from adapters.gateways.paymongo.account import PayMongoAccount
 from adapters.gateways.paymongo.gateway import API_URL as PAYMONGO_API_URL
 from adapters.gateways.paymongo.gateway import PayMongoGateway
@@ -30,6 +32,7 @@ async def open_gateways(settings: Settings, now: Now, proof: str) -> AsyncIterat
     makers: Mapping[str, Callable[[], _Closing]] = {
         "yookassa": lambda: _yookassa(settings),
         "paymongo": lambda: _paymongo(settings, now),
+        "cryptopay": lambda: _cryptopay(settings),
         "telegram_stars": lambda: _telegram_stars(settings, now, proof),
         "telegram_payments": lambda: _telegram_payments(settings, now, proof),
     }
@@ -69,6 +72,14 @@ def _paymongo(settings: Settings, now: Now) -> PayMongoGateway:
     )
     api_url = _api_url(settings, "paymongo", "paymongo", PAYMONGO_API_URL)
     return PayMongoGateway(account, now, api_url=api_url)
+
+
+def _cryptopay(settings: Settings) -> CryptoPayGateway:
+    [token] = settings.secrets_of("cryptopay") or DEMO["cryptopay"]
+    live, assets = settings.cryptopay_mode == "live", settings.cryptopay_assets or ASSETS
+    account = CryptoPayAccount(token, live=live, assets=assets)
+    api_url = _api_url(settings, "cryptopay", "cryptopay/api", account.api_url)
+    return CryptoPayGateway(account, api_url=api_url)
 
 
 def _telegram_stars(settings: Settings, now: Now, proof: str) -> TelegramStarsGateway:

@@ -26,6 +26,7 @@ WEBHOOK_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,256}", re.ASCII)
 SECRETS: Final[Mapping[str, tuple[str, ...]]] = {
     "yookassa": ("shop_id", "secret_key"),
     "paymongo": ("secret_key", "webhook_secret"),
+    "cryptopay": ("token",),
     "telegram_payments": ("provider_token",),
     "telegram_stars": (),
 }
@@ -87,6 +88,12 @@ class Settings(BaseSettings):
     paymongo_wallet_number: SecretStr | None = None
     paymongo_wallet_name: str | None = None
     paymongo_api_url: str | None = None
+
+    cryptopay_mode: Mode = "test"
+    cryptopay_token_test: SecretStr | None = None
+    cryptopay_token_live: SecretStr | None = None
+    cryptopay_assets: Listed = ()
+    cryptopay_api_url: str | None = None
 
     telegram_token: SecretStr | None = None
     telegram_webhook_secret: SecretStr | None = None
