@@ -24,6 +24,8 @@ from sandbox.paymongo.app import PayMongoDouble
 from sandbox.paymongo.rules import PayMongoRules
 from sandbox.telegram.app import TelegramDouble
 from sandbox.telegram.rules import TelegramRules
+from sandbox.xendit.app import XenditDouble
+from sandbox.xendit.rules import XenditRules
 from sandbox.yookassa.app import YooKassaDouble
 from sandbox.yookassa.rules import YooKassaRules
 from sandbox.yookassa.wire import Shop
@@ -33,6 +35,7 @@ DEMO_SECRET: Final = "test_sandbox_secret"  # noqa: S105 - known to everybody, o
 DEMO: Final[Mapping[str, tuple[str, ...]]] = {
     "yookassa": (DEMO_SHOP_ID, DEMO_SECRET),
     "paymongo": ("sk_test_sandbox", "whsk_sandbox"),
+    "xendit": ("xnd_development_sandbox", "xendit-callback-token-sandbox"),
     "cryptopay": ("100500:sandbox-token",),
     "telegram_payments": ("100500:TEST:development",),
 }
@@ -144,12 +147,21 @@ def _gateways(base_url: str, hooked: Callable[[str], dict[str, Any]]) -> tuple[G
         ),
         **hooked("paymongo"),
     )
+    secret_key, callback_token = DEMO["xendit"]
+    xendit = XenditDouble(
+        XenditRules(
+            secret_key=secret_key,
+            callback_token=callback_token,
+            checkout_url=tills.format("xendit"),
+        ),
+        **hooked("xendit"),
+    )
     [token] = DEMO["cryptopay"]
     cryptopay = CryptoPayDouble(
         CryptoPayRules(token=token, checkout_url=tills.format("cryptopay")),
         **hooked("cryptopay"),
     )
-    return yookassa, paymongo, cryptopay
+    return yookassa, paymongo, xendit, cryptopay
 
 
 def _index_page(

@@ -14,6 +14,12 @@ FAULT_MODES: Final = (
     "decline",  # the payer's bank refuses
 )
 """Of a gateway's double."""
+XENDIT_FAULTS: Final = (
+    *FAULT_MODES,
+    "flood",  # the API answers 429 and says how long to wait
+    "refuse",  # a session is refused, as it happens to shops (INVALID_PAYMENT_CHANNEL)
+)
+"""Of Xendit's, which limits calls and may have switched every channel of a shop off."""
 CRYPTOPAY_FAULTS: Final = (
     *FAULT_MODES,
     "refuse",  # an invoice is refused, as it happens to apps (UNSUPPORTED_ASSET)

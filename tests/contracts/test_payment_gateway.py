@@ -23,6 +23,7 @@ from tests.adapters.gateways.cryptopay_desk import CryptoPayDesk, a_cryptopay_de
 from tests.adapters.gateways.desks import Desk, MemoryDesk, a_yookassa_desk
 from tests.adapters.gateways.served import Stage, a_stage
 from tests.adapters.gateways.telegram_desk import TelegramDesk, a_telegram_desk
+from tests.adapters.gateways.xendit_desk import XenditDesk, a_xendit_desk
 from tests.builders import Clock, a_checkout, an_asked_checkout, rub
 
 CHECKOUT = an_asked_checkout()
@@ -38,7 +39,7 @@ async def stage() -> AsyncIterator[Stage]:
 
 
 FoundDesk = Desk | CryptoPayDesk
-HostedDesk = FoundDesk
+HostedDesk = FoundDesk | XenditDesk
 AnyDesk = HostedDesk | TelegramDesk
 HONOUR_KEYS = ["memory", "yookassa", "telegram_stars", "telegram_payments"]
 
@@ -50,6 +51,9 @@ async def a_desk(name: str, stage: Stage, now: Clock) -> AsyncIterator[AnyDesk]:
     elif name == "yookassa":
         async with a_yookassa_desk(stage, now) as yookassa:
             yield yookassa
+    elif name == "xendit":
+        async with a_xendit_desk(stage, now) as xendit:
+            yield xendit
     elif name == "cryptopay":
         async with a_cryptopay_desk(stage, now) as cryptopay:
             yield cryptopay
@@ -58,14 +62,15 @@ async def a_desk(name: str, stage: Stage, now: Clock) -> AsyncIterator[AnyDesk]:
             yield telegram
 
 
-@pytest_asyncio.fixture(loop_scope="module", params=[*HONOUR_KEYS, "cryptopay"])
+@pytest_asyncio.fixture(loop_scope="module", params=[*HONOUR_KEYS, "xendit", "cryptopay"])
 async def desk(request: pytest.FixtureRequest, stage: Stage, now: Clock) -> AsyncIterator[AnyDesk]:
     """Every gateway that claims to keep the promise, with nothing opened yet."""
     async with a_desk(request.param, stage, now) as desk:
         yield desk
 
 
-of_hosted = pytest.mark.parametrize("desk", ["memory", "yookassa", "cryptopay"], indirect=True)
+HOSTED = ["memory", "yookassa", "xendit", "cryptopay"]
+of_hosted = pytest.mark.parametrize("desk", HOSTED, indirect=True)
 """Where the provider keeps a payment from its opening on."""
 
 of_found = pytest.mark.parametrize("desk", ["memory", "yookassa", "cryptopay"], indirect=True)
@@ -74,10 +79,10 @@ of_found = pytest.mark.parametrize("desk", ["memory", "yookassa", "cryptopay"], 
 of_keyed = pytest.mark.parametrize("desk", ["memory", "yookassa"], indirect=True)
 """Where it also keeps our keys."""
 
-of_shared = pytest.mark.parametrize("desk", ["memory", "yookassa"], indirect=True)
+of_shared = pytest.mark.parametrize("desk", ["memory", "yookassa", "xendit"], indirect=True)
 """Where the payments of another shop can be found too."""
 
-of_unsealed = pytest.mark.parametrize("desk", HONOUR_KEYS, indirect=True)
+of_unsealed = pytest.mark.parametrize("desk", [*HONOUR_KEYS, "xendit"], indirect=True)
 """Where the proof of a webhook is not made of its body."""
 
 of_repeatable = pytest.mark.parametrize("desk", HONOUR_KEYS, indirect=True)
@@ -90,7 +95,7 @@ def asked(desk: AnyDesk, **fields: object) -> Checkout:
 
 
 def currency_of(desk: AnyDesk) -> str:
-    return next(code for code in ("RUB", "XTR") if code in desk.gateway.abilities.currencies)
+    return next(code for code in ("RUB", "XTR", "PHP") if code in desk.gateway.abilities.currencies)
 
 
 async def learned(desk: AnyDesk, payment_id: PaymentId) -> PaymentFacts | None:
