@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, Protocol
 
+from adapters.gateways.cryptopay.account import ASSETS, CryptoPayAccount
+from adapters.gateways.cryptopay.gateway import CryptoPayGateway
 from adapters.gateways.paymongo.account import PayMongoAccount
 from adapters.gateways.paymongo.gateway import API_URL as PAYMONGO_API_URL
 from adapters.gateways.paymongo.gateway import PayMongoGateway
@@ -34,6 +36,7 @@ async def open_gateways(settings: Settings, now: Now, proof: str) -> AsyncIterat
         "yookassa": lambda: _yookassa(settings),
         "paymongo": lambda: _paymongo(settings, now),
         "xendit": lambda: _xendit(settings),
+        "cryptopay": lambda: _cryptopay(settings),
         "telegram_stars": lambda: _telegram_stars(settings, now, proof),
         "telegram_payments": lambda: _telegram_payments(settings, now, proof),
     }
@@ -84,6 +87,14 @@ def _xendit(settings: Settings) -> XenditGateway:
         business_id=settings.xendit_business_id or "",
     )
     return XenditGateway(account, api_url=_api_url(settings, "xendit", "xendit", XENDIT_API_URL))
+
+
+def _cryptopay(settings: Settings) -> CryptoPayGateway:
+    [token] = settings.secrets_of("cryptopay") or DEMO["cryptopay"]
+    live, assets = settings.cryptopay_mode == "live", settings.cryptopay_assets or ASSETS
+    account = CryptoPayAccount(token, live=live, assets=assets)
+    api_url = _api_url(settings, "cryptopay", "cryptopay/api", account.api_url)
+    return CryptoPayGateway(account, api_url=api_url)
 
 
 def _telegram_stars(settings: Settings, now: Now, proof: str) -> TelegramStarsGateway:

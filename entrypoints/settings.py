@@ -27,6 +27,7 @@ SECRETS: Final[Mapping[str, tuple[str, ...]]] = {
     "yookassa": ("shop_id", "secret_key"),
     "paymongo": ("secret_key", "webhook_secret"),
     "xendit": ("secret_key", "callback_token"),
+    "cryptopay": ("token",),
     "telegram_payments": ("provider_token",),
     "telegram_stars": (),
 }
@@ -96,6 +97,12 @@ class Settings(BaseSettings):
     xendit_callback_token_live: SecretStr | None = None
     xendit_business_id: str | None = None
     xendit_api_url: str | None = None
+
+    cryptopay_mode: Mode = "test"
+    cryptopay_token_test: SecretStr | None = None
+    cryptopay_token_live: SecretStr | None = None
+    cryptopay_assets: Listed = ()
+    cryptopay_api_url: str | None = None
 
     telegram_token: SecretStr | None = None
     telegram_webhook_secret: SecretStr | None = None

@@ -15,6 +15,8 @@ from starlette.routing import Route
 
 from sandbox.clock import SandboxClock
 from sandbox.controls import PAGE_HEADERS, control, number_field
+from sandbox.cryptopay.app import CryptoPayDouble
+from sandbox.cryptopay.rules import CryptoPayRules
 from sandbox.double import GatewayDouble
 from sandbox.faults import Faults
 from sandbox.miniapp.app import MiniApp
@@ -34,6 +36,7 @@ DEMO: Final[Mapping[str, tuple[str, ...]]] = {
     "yookassa": (DEMO_SHOP_ID, DEMO_SECRET),
     "paymongo": ("sk_test_sandbox", "whsk_sandbox"),
     "xendit": ("xnd_development_sandbox", "xendit-callback-token-sandbox"),
+    "cryptopay": ("100500:sandbox-token",),
     "telegram_payments": ("100500:TEST:development",),
 }
 """What opens each double: known to everybody."""
@@ -152,7 +155,12 @@ def _gateways(base_url: str, hooked: Callable[[str], dict[str, Any]]) -> tuple[G
         ),
         **hooked("xendit"),
     )
-    return yookassa, paymongo, xendit
+    [token] = DEMO["cryptopay"]
+    cryptopay = CryptoPayDouble(
+        CryptoPayRules(token=token, checkout_url=tills.format("cryptopay")),
+        **hooked("cryptopay"),
+    )
+    return yookassa, paymongo, xendit, cryptopay
 
 
 def _index_page(

@@ -14,13 +14,13 @@ FAULT_MODES: Final = (
     "decline",  # the payer's bank refuses
 )
 """Of a gateway's double."""
-SESSION_FAULTS: Final = (
+REFUSING_FAULTS: Final = (
     *FAULT_MODES,
-    "refuse",  # a session is refused, as it happens to shops whose channels are switched off
+    "refuse",  # a checkout is refused, as it happens where channels are switched off
 )
-"""Of a gateway's that opens sessions (PayMongo)."""
+"""Of a gateway's whose channels and assets come and go (PayMongo, Crypto Pay)."""
 XENDIT_FAULTS: Final = (
-    *SESSION_FAULTS,
+    *REFUSING_FAULTS,
     "flood",  # the API answers 429 and says how long to wait
 )
 """Of Xendit's, which limits calls."""

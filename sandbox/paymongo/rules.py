@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sandbox.deliveries import Notification
-from sandbox.faults import SESSION_FAULTS, Faults
+from sandbox.faults import REFUSING_FAULTS, Faults
 from sandbox.gateway_rules import (
     Answer,
     Call,
@@ -62,7 +62,7 @@ class PayMongoRules(GatewayRules):
         seed: int = 0,
     ) -> None:
         super().__init__(pauses=PAUSES, seed=seed)
-        self.faults = Faults(modes=SESSION_FAULTS)
+        self.faults = Faults(modes=REFUSING_FAULTS)
         self.secret_key = secret_key
         self.webhook_secret = webhook_secret
         self.livemode = secret_key.startswith("sk_live_")
