@@ -40,8 +40,6 @@ DEMO: Final[Mapping[str, tuple[str, ...]]] = {
 DEMO_BOT_TOKEN: Final = "100500:development-bot-token"  # noqa: S105 - as above.
 DEMO_BOT_USERNAME: Final = "billhook_demo_bot"
 DEMO_BOT_NAME: Final = "Calories by photo"
-
-
 PAYMENTS_SHOWN: Final = 50
 
 
@@ -76,8 +74,9 @@ def sandbox_app(
     `webhooks_url` each gateway posts to its own name, such as `…/webhooks/yookassa/`.
 
     The sample Mini App's own backend finds Billhook at `api_url` (`base_url`'s, if not told), and
-    says who it is by `api_key`. With a `state_dir`, payments and chats outlive a restart. `lost_after_seconds` is how long the fault
-    `timeout_after_acting` keeps its caller waiting before it breaks the connection.
+    says who it is by `api_key`. With a `state_dir`, payments and chats outlive a restart.
+    `lost_after_seconds` is how long the fault `timeout_after_acting` keeps its caller waiting
+    before it breaks the connection.
     """
 
     def options(name: str) -> dict[str, Any]:
