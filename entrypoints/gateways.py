@@ -9,6 +9,9 @@ from adapters.gateways.paymongo.gateway import API_URL as PAYMONGO_API_URL
 from adapters.gateways.paymongo.gateway import PayMongoGateway
 from adapters.gateways.telegram.client import API_URL as TELEGRAM_API_URL
 from adapters.gateways.telegram.gateway import TelegramPaymentsGateway, TelegramStarsGateway
+from adapters.gateways.xendit.account import XenditAccount
+from adapters.gateways.xendit.gateway import API_URL as XENDIT_API_URL
+from adapters.gateways.xendit.gateway import XenditGateway
 from adapters.gateways.yookassa.gateway import API_URL as YOOKASSA_API_URL
 from adapters.gateways.yookassa.gateway import YooKassaGateway
 from adapters.gateways.yookassa.shop import YOOKASSA_NETWORKS, YooKassaShop
@@ -30,6 +33,7 @@ async def open_gateways(settings: Settings, now: Now, proof: str) -> AsyncIterat
     makers: Mapping[str, Callable[[], _Closing]] = {
         "yookassa": lambda: _yookassa(settings),
         "paymongo": lambda: _paymongo(settings, now),
+        "xendit": lambda: _xendit(settings),
         "telegram_stars": lambda: _telegram_stars(settings, now, proof),
         "telegram_payments": lambda: _telegram_payments(settings, now, proof),
     }
@@ -69,6 +73,17 @@ def _paymongo(settings: Settings, now: Now) -> PayMongoGateway:
     )
     api_url = _api_url(settings, "paymongo", "paymongo", PAYMONGO_API_URL)
     return PayMongoGateway(account, now, api_url=api_url)
+
+
+def _xendit(settings: Settings) -> XenditGateway:
+    secret_key, callback_token = settings.secrets_of("xendit") or DEMO["xendit"]
+    account = XenditAccount(
+        secret_key,
+        callback_token,
+        live=settings.xendit_mode == "live",
+        business_id=settings.xendit_business_id or "",
+    )
+    return XenditGateway(account, api_url=_api_url(settings, "xendit", "xendit", XENDIT_API_URL))
 
 
 def _telegram_stars(settings: Settings, now: Now, proof: str) -> TelegramStarsGateway:

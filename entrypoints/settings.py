@@ -26,6 +26,7 @@ WEBHOOK_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,256}", re.ASCII)
 SECRETS: Final[Mapping[str, tuple[str, ...]]] = {
     "yookassa": ("shop_id", "secret_key"),
     "paymongo": ("secret_key", "webhook_secret"),
+    "xendit": ("secret_key", "callback_token"),
     "telegram_payments": ("provider_token",),
     "telegram_stars": (),
 }
@@ -87,6 +88,14 @@ class Settings(BaseSettings):
     paymongo_wallet_number: SecretStr | None = None
     paymongo_wallet_name: str | None = None
     paymongo_api_url: str | None = None
+
+    xendit_mode: Mode = "test"
+    xendit_secret_key_test: SecretStr | None = None
+    xendit_callback_token_test: SecretStr | None = None
+    xendit_secret_key_live: SecretStr | None = None
+    xendit_callback_token_live: SecretStr | None = None
+    xendit_business_id: str | None = None
+    xendit_api_url: str | None = None
 
     telegram_token: SecretStr | None = None
     telegram_webhook_secret: SecretStr | None = None

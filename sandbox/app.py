@@ -22,6 +22,8 @@ from sandbox.paymongo.app import PayMongoDouble
 from sandbox.paymongo.rules import PayMongoRules
 from sandbox.telegram.app import TelegramDouble
 from sandbox.telegram.rules import TelegramRules
+from sandbox.xendit.app import XenditDouble
+from sandbox.xendit.rules import XenditRules
 from sandbox.yookassa.app import YooKassaDouble
 from sandbox.yookassa.rules import YooKassaRules
 from sandbox.yookassa.wire import Shop
@@ -31,14 +33,13 @@ DEMO_SECRET: Final = "test_sandbox_secret"  # noqa: S105 - known to everybody, o
 DEMO: Final[Mapping[str, tuple[str, ...]]] = {
     "yookassa": (DEMO_SHOP_ID, DEMO_SECRET),
     "paymongo": ("sk_test_sandbox", "whsk_sandbox"),
+    "xendit": ("xnd_development_sandbox", "xendit-callback-token-sandbox"),
     "telegram_payments": ("100500:TEST:development",),
 }
 """What opens each double: known to everybody."""
 DEMO_BOT_TOKEN: Final = "100500:development-bot-token"  # noqa: S105 - as above.
 DEMO_BOT_USERNAME: Final = "billhook_demo_bot"
 DEMO_BOT_NAME: Final = "Calories by photo"
-
-
 PAYMENTS_SHOWN: Final = 50
 
 
@@ -73,8 +74,9 @@ def sandbox_app(
     `webhooks_url` each gateway posts to its own name, such as `…/webhooks/yookassa/`.
 
     The sample Mini App's own backend finds Billhook at `api_url` (`base_url`'s, if not told), and
-    says who it is by `api_key`. With a `state_dir`, payments and chats outlive a restart. `lost_after_seconds` is how long the fault
-    `timeout_after_acting` keeps its caller waiting before it breaks the connection.
+    says who it is by `api_key`. With a `state_dir`, payments and chats outlive a restart.
+    `lost_after_seconds` is how long the fault `timeout_after_acting` keeps its caller waiting
+    before it breaks the connection.
     """
 
     def options(name: str) -> dict[str, Any]:
@@ -141,7 +143,16 @@ def _gateways(base_url: str, hooked: Callable[[str], dict[str, Any]]) -> tuple[G
         ),
         **hooked("paymongo"),
     )
-    return yookassa, paymongo
+    secret_key, callback_token = DEMO["xendit"]
+    xendit = XenditDouble(
+        XenditRules(
+            secret_key=secret_key,
+            callback_token=callback_token,
+            checkout_url=tills.format("xendit"),
+        ),
+        **hooked("xendit"),
+    )
+    return yookassa, paymongo, xendit
 
 
 def _index_page(

@@ -1,6 +1,5 @@
 """The tester's controls of a double as HTTP: JSON in, JSON out, with or without a last slash."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from sandbox.faults import Faults
+from sandbox.reading import parsed
 
 PAGE_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -44,18 +44,6 @@ def control(
         return JSONResponse(told)
 
     return [Route(path + end, endpoint, methods=[method]) for end in ("", "/")]
-
-
-def parsed(body: bytes) -> object:
-    """JSON; an empty object for no body at all, None for what is not JSON, or nested too deep."""
-    if not body:
-        return {}
-    try:
-        found: object = json.loads(body)
-        json.dumps(found, ensure_ascii=False).encode()  # Half a surrogate pair is no text.
-    except (ValueError, RecursionError):
-        return None
-    return found
 
 
 def text_field(fields: dict[str, Any], name: str, default: str | None = None) -> str:

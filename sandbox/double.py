@@ -3,19 +3,12 @@
 import asyncio
 import json
 from base64 import b64decode
-from collections.abc import (
-    AsyncIterator,
-    Callable,
-    Iterable,
-    Iterator,
-    Mapping,
-    MutableMapping,
-)
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import httpx
 from starlette.requests import Request
@@ -23,11 +16,11 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute
 
 from sandbox.clock import replace_file
-from sandbox.controls import Control, LostResponse, control, parsed, plan_fault
+from sandbox.controls import Control, LostResponse, control, plan_fault
 from sandbox.deliveries import Notification
 from sandbox.faults import Faults
+from sandbox.reading import parsed
 
-WEBHOOK_TIMEOUT_SECONDS: Final = 10.0
 WEBHOOKS_AT_ONCE: Final = 16
 POLL_SECONDS: Final = 0.2
 HOST_STARTS_SECONDS: Final = 1.0
@@ -72,8 +65,21 @@ class Sends(Kept, Protocol):
         ...
 
 
-class Double:
-    """What every double has. With a `state_file`, a call is on disk before its answer leaves."""
+class Numbered(Protocol):
+    @property
+    def id(self) -> int: ...
+
+
+Owed = TypeVar("Owed", bound=Numbered)
+
+
+class Double(Generic[Owed]):
+    """
+    What every double has. With a `state_file`, a call is on disk before its answer leaves; what
+    is `owed` to the receiver of webhooks goes out while `running` is entered.
+    """
+
+    webhook_timeout_seconds = 10.0
 
     def __init__(
         self,
@@ -95,9 +101,22 @@ class Double:
         self._slow_seconds = slow_seconds
         self._lost_after_seconds = lost_after_seconds
         self._changed = asyncio.Event()
+        self._sending: set[int] = set()
         if state_file is not None and state_file.exists():
             rules.restore(json.loads(state_file.read_text()))
         self._changes_kept = rules.changes
+
+    @property
+    def at_once(self) -> int:
+        """How many webhooks may be on their way together."""
+        return WEBHOOKS_AT_ONCE
+
+    def owed(self, at: datetime) -> Sequence[Owed]:
+        """What is due to be sent, each until `send` has told the rules what became of it."""
+        raise NotImplementedError
+
+    async def send(self, client: httpx.AsyncClient, one: Owed) -> None:
+        raise NotImplementedError
 
     def control(self, path: str, act: Control, method: str = "POST") -> list[BaseRoute]:
         """A control below the double's own name; what it changed is kept before it is told."""
@@ -141,6 +160,39 @@ class Double:
             async with asyncio.timeout(POLL_SECONDS):
                 await self._changed.wait()
 
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        sender = asyncio.create_task(self._send_what_is_owed())
+        try:
+            yield
+        finally:
+            sender.cancel()
+            with suppress(asyncio.CancelledError):
+                await sender
+
+    async def _send_what_is_owed(self) -> None:
+        timeout = httpx.Timeout(self.webhook_timeout_seconds, pool=None)
+        async with (
+            httpx.AsyncClient(timeout=timeout, trust_env=False) as client,
+            asyncio.TaskGroup() as sending,
+        ):
+            if self.owed(self._now()):
+                # Kept from before a restart; the host that we are part of listens in a moment.
+                await asyncio.sleep(HOST_STARTS_SECONDS)
+            while True:
+                for one in self.owed(self._now()):
+                    if len(self._sending) >= self.at_once:
+                        break  # One that waits is not signed yet: its proof shows when it left.
+                    if one.id not in self._sending:
+                        self._sending.add(one.id)
+                        sending.create_task(self._send_and_keep(client, one))
+                await self.change()
+
+    async def _send_and_keep(self, client: httpx.AsyncClient, one: Owed) -> None:
+        await self.send(client, one)
+        self._sending.discard(one.id)
+        self.keep()
+
     def _plan_fault(self, fields: Json) -> Json:
         told = plan_fault(self._kept.faults, fields)
         self._kept.changes += 1
@@ -152,7 +204,7 @@ class Double:
         return {"items": [asdict(record) | {"at": _stamp(record.at)} for record in records]}
 
 
-class GatewayDouble(Double):
+class GatewayDouble(Double[Notification]):
     """
     A gateway: its routes, its payment page, and its webhooks, which go out while `running` is
     entered. A double of one gateway adds its API and its own controls to `routes`.
@@ -170,7 +222,6 @@ class GatewayDouble(Double):
         super().__init__(name, rules, **options)
         self._sends = rules
         self._webhook_url = httpx.URL(webhook_url)
-        self._sending: set[int] = set()
 
     @property
     def faults(self) -> Faults:
@@ -180,47 +231,21 @@ class GatewayDouble(Double):
         """What can be paid or was: the page's id, the amount, and what to say of it."""
         raise NotImplementedError
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        sender = asyncio.create_task(self._send_webhooks())
-        try:
-            yield
-        finally:
-            sender.cancel()
-            with suppress(asyncio.CancelledError):
-                await sender
+    def owed(self, at: datetime) -> Sequence[Notification]:
+        return self._sends.due_notifications(at)
 
-    async def _send_webhooks(self) -> None:
-        limits = httpx.Limits(max_connections=WEBHOOKS_AT_ONCE)
-        timeout = httpx.Timeout(WEBHOOK_TIMEOUT_SECONDS, pool=None)
-        async with (
-            httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False) as client,
-            asyncio.TaskGroup() as sending,
-        ):
-            if self._sends.due_notifications(self._now()):
-                # Kept from before a restart; the host that we are part of listens in a moment.
-                await asyncio.sleep(HOST_STARTS_SECONDS)
-            while True:
-                for one in self._sends.due_notifications(self._now()):
-                    if one.id not in self._sending:
-                        self._sending.add(one.id)
-                        sending.create_task(self._send(client, one))
-                await self.change()
-
-    async def _send(self, client: httpx.AsyncClient, notification: Notification) -> None:
-        body, proof = self._sends.signed(notification, self._now())
-        headers: MutableMapping[str, str] = {"Content-Type": "application/json", **proof}
+    async def send(self, client: httpx.AsyncClient, one: Notification) -> None:
+        body, proof = self._sends.signed(one, self._now())
+        headers = {"Content-Type": "application/json", **proof}
         try:
             response = await client.post(self._webhook_url, content=body, headers=headers)
             good = response.is_success if self.accepts_any_success else response.status_code == 200
         except httpx.HTTPError:
             good = False
         if good:
-            self._sends.delivered(notification.id)
+            self._sends.delivered(one.id)
         else:
-            self._sends.failed(notification.id, at=self._now())
-        self._sending.discard(notification.id)
-        self.keep()
+            self._sends.failed(one.id, at=self._now())
 
 
 def page_of_nothing() -> Response:

@@ -14,6 +14,16 @@ FAULT_MODES: Final = (
     "decline",  # the payer's bank refuses
 )
 """Of a gateway's double."""
+SESSION_FAULTS: Final = (
+    *FAULT_MODES,
+    "refuse",  # a session is refused, as it happens to shops whose channels are switched off
+)
+"""Of a gateway's that opens sessions (PayMongo)."""
+XENDIT_FAULTS: Final = (
+    *SESSION_FAULTS,
+    "flood",  # the API answers 429 and says how long to wait
+)
+"""Of Xendit's, which limits calls."""
 TELEGRAM_FAULTS: Final = (
     "down",
     "slow",

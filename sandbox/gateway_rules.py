@@ -16,7 +16,6 @@ Json = dict[str, Any]
 
 KEYS_REMEMBERED: Final = timedelta(hours=24)
 CALLS_KEPT: Final = 1000
-MOMENT: Final = timedelta(seconds=1)
 
 
 class NoSuchThing(Exception):
@@ -86,7 +85,7 @@ class GatewayRules:
         self._seed = seed
         self._ids_made = 0
         self._keys: dict[str, Json] = {}
-        self._deliveries = Deliveries(pauses, sum(pauses, MOMENT))
+        self._deliveries = Deliveries(pauses)
 
     # What a provider's rules say.
 

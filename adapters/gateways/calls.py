@@ -84,7 +84,13 @@ class Calls:
                     method, path.lstrip("/"), params=query, content=body, headers=sent
                 )
             told = json.loads(answer.content, parse_float=Decimal)
-        except (httpx.HTTPError, TimeoutError, ValueError, RecursionError) as error:
+        except (
+            httpx.HTTPError,
+            TimeoutError,
+            ValueError,
+            ArithmeticError,  # A number with an exponent that no Decimal has.
+            RecursionError,
+        ) as error:
             called.warning("provider unavailable", cause=type(error).__name__)
             raise GatewayUnavailable(self._gateway) from None
         status = answer.status_code

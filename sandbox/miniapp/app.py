@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute, Route
 
 from billhook_client import Billhook, Decision, EndedHold, Problem, QuotaDenied, Unavailable
 from sandbox.pages import page_routes
+from sandbox.reading import parsed
 
 FEATURE: Final = "photo_ai"
 INIT_DATA_LIFE: Final = timedelta(hours=24)
@@ -112,7 +113,7 @@ class MiniApp:
     async def _photo(self, request: Request) -> JSONResponse:
         try:
             user_id = user_id_of(request, bot_token=self._bot_token, now=self._now())
-            photo, request_id = _asked(await request.json())
+            photo, request_id = _asked(parsed(await request.body()))
         except NotFromTelegram:
             return JSONResponse({"code": "not_from_telegram"}, 401)
         except ValueError:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sandbox.deliveries import Notification
+from sandbox.faults import SESSION_FAULTS, Faults
 from sandbox.gateway_rules import (
     Answer,
     Call,
@@ -61,6 +62,7 @@ class PayMongoRules(GatewayRules):
         seed: int = 0,
     ) -> None:
         super().__init__(pauses=PAUSES, seed=seed)
+        self.faults = Faults(modes=SESSION_FAULTS)
         self.secret_key = secret_key
         self.webhook_secret = webhook_secret
         self.livemode = secret_key.startswith("sk_live_")
@@ -133,7 +135,8 @@ class PayMongoRules(GatewayRules):
         methods = asked.get("payment_method_types")
         if not isinstance(methods, list) or not methods:
             raise missing("payment_method_types")
-        unknown = [one for one in methods if one not in METHODS]
+        switched_on = () if self.faults.take("refuse") else METHODS
+        unknown = [one for one in methods if one not in switched_on]
         if unknown:
             raise error(
                 400, "parameter_invalid", f"{unknown[0]} is not allowed.", "payment_method_types"

@@ -1,8 +1,8 @@
 """HTTP round the rules of Telegram: the Bot API, the chat's page, the tester's controls."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -12,20 +12,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from sandbox.controls import (
-    number_field,
-    parsed,
-    text_field,
-)
-from sandbox.double import HOST_STARTS_SECONDS, Double
+from sandbox.controls import number_field, text_field
+from sandbox.double import Double
 from sandbox.pages import page_routes
+from sandbox.reading import parsed
 from sandbox.telegram.chats import ChatIsClosed, NoSuchButton
 from sandbox.telegram.payment_controls import PAYMENT_REFUSALS, payment_controls
-from sandbox.telegram.rules import TelegramRules, Webhook
+from sandbox.telegram.rules import TelegramRules
 from sandbox.telegram.updates import Pending
 from sandbox.telegram.wire import Answer, Call, Json, bad_request
 
-WEBHOOK_TIMEOUT_SECONDS: Final = 30.0
 SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - its name.
 REFUSALS: Final = PAYMENT_REFUSALS | {NoSuchButton: 404, ChatIsClosed: 409}
 CHAT_PAGE_MAY: Final = (
@@ -36,8 +32,10 @@ CHAT_PAGE_MAY: Final = (
 """Mini Apps, wherever they live, are the only thing from elsewhere, and in a frame of their own."""
 
 
-class TelegramDouble(Double):
-    """Mount `routes`, and keep `running` entered while they serve: it posts updates to the webhook."""
+class TelegramDouble(Double[Pending]):
+    """Mount `routes`, and keep `running` entered while they serve: it posts the updates."""
+
+    webhook_timeout_seconds = 30.0
 
     def __init__(
         self, rules: TelegramRules, *, held_seconds_max: float = 2.0, **options: Any
@@ -46,7 +44,6 @@ class TelegramDouble(Double):
         super().__init__("telegram", rules, refusals=REFUSALS, **options)
         self.rules = rules
         self._held_seconds_max = held_seconds_max
-        self._sending: set[int] = set()
         user = "users/{user_id:int}"
         self.routes: list[BaseRoute] = [
             Route("/telegram/bot{token}/{method}", self._api, methods=["GET", "POST"]),
@@ -64,16 +61,6 @@ class TelegramDouble(Double):
             *payment_controls(rules, self._now, self.control),
             *self.shared_controls(),
         ]
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        sender = asyncio.create_task(self._post_updates())
-        try:
-            yield
-        finally:
-            sender.cancel()
-            with suppress(asyncio.CancelledError):
-                await sender
 
     # The API.
 
@@ -165,30 +152,21 @@ class TelegramDouble(Double):
 
     # Posting.
 
-    async def _post_updates(self) -> None:
-        timeout = httpx.Timeout(WEBHOOK_TIMEOUT_SECONDS, pool=None)
-        async with (
-            httpx.AsyncClient(timeout=timeout, trust_env=False) as client,
-            asyncio.TaskGroup() as sending,
-        ):
-            if self.rules.due_updates(self._now()):
-                # Kept from before a restart; the host that we are part of listens in a moment.
-                await asyncio.sleep(HOST_STARTS_SECONDS)
-            while True:
-                webhook = self.rules.webhook
-                for one in self.rules.due_updates(self._now()):
-                    if webhook is None or len(self._sending) >= webhook.max_connections:
-                        break
-                    if one.id not in self._sending:
-                        self._sending.add(one.id)
-                        sending.create_task(self._post(client, webhook, one))
-                await self.change()
+    @property
+    def at_once(self) -> int:
+        return 0 if self.rules.webhook is None else self.rules.webhook.max_connections
 
-    async def _post(self, client: httpx.AsyncClient, webhook: Webhook, update: Pending) -> None:
+    def owed(self, at: datetime) -> Sequence[Pending]:
+        return self.rules.due_updates(at)
+
+    async def send(self, client: httpx.AsyncClient, one: Pending) -> None:
+        webhook = self.rules.webhook
+        if webhook is None:  # Deleted this very moment: the update waits for whoever asks next.
+            return
         headers = {SECRET_HEADER: webhook.secret_token} if webhook.secret_token else {}
         wrong, retry_after, gone = "", 0, False
         try:
-            response = await client.post(webhook.url, json=update.body, headers=headers)
+            response = await client.post(webhook.url, json=one.body, headers=headers)
             if not response.is_success:
                 status = f"{response.status_code} {response.reason_phrase}"
                 wrong = f"Wrong response from the webhook: {status}"
@@ -200,11 +178,9 @@ class TelegramDouble(Double):
         except (httpx.HTTPError, httpx.InvalidURL):
             wrong = "Connection refused"
         if wrong:
-            self.rules.failed(update.id, wrong, at=self._now(), retry_after=retry_after, gone=gone)
+            self.rules.failed(one.id, wrong, at=self._now(), retry_after=retry_after, gone=gone)
         else:
-            self.rules.delivered(update.id)
-        self._sending.discard(update.id)
-        self.keep()
+            self.rules.delivered(one.id)
 
 
 def _headers(answer: Answer) -> dict[str, str]:

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sandbox.deliveries import OVERTAKEN_BY, OVERTAKEN_WITHIN
+from sandbox.deliveries import hold_back, overtake
 from sandbox.faults import Faults
 from sandbox.telegram.wire import Json
 
@@ -44,7 +44,8 @@ class Updates:
         """The id of the update, though a fault may see to it that nobody ever hears of it."""
         update_id = self._next_id
         self._next_id += 1
-        overtaken = [one for one in self._pending.values() if one.waits_for_next]
+        for one in overtake(self._pending.values(), at):
+            one.place = 2 * update_id + 1
         if not faults.take("drop"):
             one = Pending(
                 update_id,
@@ -58,10 +59,7 @@ class Updates:
             if faults.take("duplicate"):
                 one.copies = 2
             if faults.take("reorder"):
-                one.due_at, one.waits_for_next = at + OVERTAKEN_WITHIN, True
-        for one in overtaken:
-            one.place, one.due_at = 2 * update_id + 1, at + OVERTAKEN_BY
-            one.waits_for_next = False
+                hold_back(one, at)
         return update_id
 
     def due(self, at: datetime) -> list[Pending]:

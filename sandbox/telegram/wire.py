@@ -7,6 +7,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
+from sandbox.reading import read_json
+
 Json = dict[str, Any]
 
 USER_ID_MAX: Final = 2**52 - 1
@@ -47,8 +49,8 @@ class Call:
         if not isinstance(value, str):
             return value
         try:
-            return json.loads(value) if value else None
-        except (ValueError, RecursionError):
+            return read_json(value) if value else None
+        except ValueError:
             raise bad_request(complaint) from None
 
 

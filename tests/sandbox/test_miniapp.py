@@ -93,6 +93,18 @@ def test_nobody_asks_in_anothers_name(served, billhook):
     assert billhook.asked == []
 
 
+def test_an_attempt_nested_too_deep_is_refused(served, billhook):
+    init_data = served.control("telegram/users/1001/init_data").json()["init_data"]
+    answer = served.client.post(
+        "/sandbox/app/photo",
+        content="[" * 100_000 + "]" * 100_000,
+        headers={"Authorization": f"tma {init_data}"},
+    )
+
+    assert answer.status_code == 422
+    assert billhook.asked == []
+
+
 @pytest.mark.parametrize("body", [{"x": 1}, {"request_id": ""}, {"request_id": "x" * 65}])
 def test_an_attempt_has_a_short_id(served, billhook, body):
     assert photo(served, photo="meal.jpg", **body).status_code == 422

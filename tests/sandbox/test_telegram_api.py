@@ -118,6 +118,8 @@ def test_markup_the_double_cannot_read_is_refused_and_says_so(room):
     ("markup", "said"),
     [
         ("{", "can't parse reply keyboard markup JSON object"),
+        ('{"x": "\\ud800"}', "can't parse reply keyboard markup JSON object"),
+        ("[" * 500 + "]" * 500, "can't parse reply keyboard markup JSON object"),
         ("[]", "object expected as reply markup"),
         (
             {"inline_keyboard": [{}]},
@@ -385,6 +387,7 @@ def test_commands_are_shown_in_the_users_language_and_of_the_nearest_scope(room)
     ("commands", "said"),
     [
         ("{", "can't parse commands JSON object"),
+        ('[{"command": "a", "description": "\\ud800"}]', "can't parse commands JSON object"),
         ({"a": 1}, "expected an Array of BotCommand"),
         ([{"command": "Help!", "description": "x"}], "BOT_COMMAND_INVALID"),
         ([{"command": "help", "description": ""}], "BOT_COMMAND_DESCRIPTION_INVALID"),

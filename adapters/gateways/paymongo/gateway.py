@@ -50,7 +50,7 @@ from core.ports.payment_gateway import (
     TakesPayments,
     Webhook,
 )
-from core.ports.unit_of_work import Now
+from core.ports.unit_of_work import Now, unit_is_open
 
 API_URL: Final = "https://api.paymongo.com"
 METHODS: Final = ("card", "gcash", "paymaya", "grab_pay", "qrph")
@@ -118,6 +118,7 @@ class PayMongoGateway(TakesPayments):
 
     async def find_payment(self, payment_id: PaymentId) -> PaymentFacts | None:
         """By a session's id, by `session/payment`, or by a payment's, as refunds name it."""
+        assert not unit_is_open.get(), "a gateway is never called inside a unit of work"
         session_id, _, charge_id = payment_id.partition("/")
         if not ID.fullmatch(session_id) or (charge_id and not ID.fullmatch(charge_id)):
             return None
@@ -131,6 +132,7 @@ class PayMongoGateway(TakesPayments):
 
     async def find_checkout(self, checkout: Checkout) -> PaymentFacts | None:  # noqa: ARG002
         """Sessions cannot be listed (PayMongo docs): what was opened unseen has nobody's address."""
+        assert not unit_is_open.get(), "a gateway is never called inside a unit of work"
         return None
 
     async def close_checkout(self, payment_id: PaymentId) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from adapters.gateways.calls import at, text_at
 from adapters.gateways.paymongo.account import PayMongoAccount
 from core.domain.checkout import Checkout
-from core.domain.money import Money
+from core.domain.money import AMOUNT_MINOR_MAX, CURRENCIES, Money
 from core.domain.payment import (
     Foreign,
     Notice,
@@ -42,6 +42,9 @@ How old the time in a signature may be. It is not said whether a retry is stampe
 retries end after 136.5 minutes (PayMongo docs, Webhooks).
 """
 CLOCKS_DIFFER: Final = timedelta(minutes=5)
+
+EXPONENT: Final = 2
+"""Of every amount: the API counts hundredths (PayMongo docs, Payment)."""
 
 ID: Final = re.compile(r"[a-z_]{2,16}_[0-9A-Za-z]{6,64}")
 EVENT: Final = re.compile(r"[a-z_]{1,32}(\.[a-z_]{1,32}){1,3}")
@@ -357,10 +360,13 @@ def _money(resource: object, name: str) -> Money | None:
 
 
 def _amount(minor: Any, code: str) -> Money | None:
-    """Centavos; None for what is not a whole number of a currency that we keep books in."""
-    if type(minor) is not int or code != "PHP" or not 0 <= minor <= 10**15:
+    """Hundredths; None for what is not a whole number of a currency that we keep such books in."""
+    unit = CURRENCIES.get(code)
+    if unit is None or unit.exponent != EXPONENT:
         return None
-    return Money.of(minor, code)
+    if type(minor) is not int or not 0 <= minor <= AMOUNT_MINOR_MAX:
+        return None
+    return Money(minor, unit)
 
 
 def _fee(payment: object) -> Money | None:

@@ -1,8 +1,8 @@
 """A gateway together with what its payers and its troubles do, alike for every provider."""
 
 import json
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from starlette.applications import Starlette
@@ -120,10 +120,12 @@ def yookassa_plays(stage: Stage, rules: YooKassaRules, now: Clock, **pace: float
     return f"{stage.url}/sandbox/yookassa/v3"
 
 
-@contextmanager
-def a_yookassa_desk(stage: Stage, now: Clock) -> Iterator[YooKassaDesk]:
+@asynccontextmanager
+async def a_yookassa_desk(stage: Stage, now: Clock) -> AsyncIterator[YooKassaDesk]:
     rules = YooKassaRules([SHOP])
     shop = YooKassaShop(SHOP.shop_id, SHOP.secret, live=False)
     gateway = YooKassaGateway(shop, api_url=yookassa_plays(stage, rules, now))
-    with closing(gateway):
+    try:
         yield YooKassaDesk(gateway, rules, now)
+    finally:
+        await gateway.close()

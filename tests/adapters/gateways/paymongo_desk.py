@@ -1,5 +1,6 @@
 """PayMongo together with what its payers and its troubles do."""
 
+import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -63,12 +64,22 @@ class PayMongoDesk:
     def lose_answers(self, next_n: int) -> None:
         self.rules.faults.plan("timeout_after_acting", next_n)
 
+    def decline_next(self) -> None:
+        self.rules.faults.plan("refuse", 1)
+
     def webhook(self, payment_id: PaymentId) -> Webhook:
         for notification in self.rules.due_notifications(self.now()):
             if notification.body["data"]["attributes"]["data"]["id"] == payment_id:
                 body, headers = self.rules.signed(notification, self.now())
                 return Webhook(sender=None, headers=headers, body=body)
         raise LookupError(payment_id)
+
+    def vouched(self, body: bytes) -> Webhook:
+        """Signed by PayMongo, whatever it is."""
+        stamp = str(int(self.now().timestamp()))
+        proof = hmac.new(WEBHOOK_SECRET.encode(), stamp.encode() + b"." + body, "sha256")
+        headers = {"Paymongo-Signature": f"t={stamp},te={proof.hexdigest()},li="}
+        return Webhook(sender=None, headers=headers, body=body)
 
     def forged(self, body: bytes) -> Webhook:
         header = f"t={int(self.now().timestamp())},te={'0' * 64},li="

@@ -247,6 +247,16 @@ async def test_a_session_is_paid_when_a_payment_of_it_is_though_it_stays_active(
     assert facts_from_session(expired, ACCOUNT).status is PaymentStatus.CANCELED
 
 
+@pytest.mark.parametrize("currency", ["USDT", "XTR", "XXX", "", None])
+async def test_a_currency_that_is_not_counted_in_hundredths_is_never_paid(
+    currency: str | None,
+) -> None:
+    session = recorded("api-get-checkout.active-paid", "paymongo")["data"]
+    session["attributes"]["payments"][0]["attributes"]["currency"] = currency
+
+    assert facts_from_session(session, ACCOUNT).status is PaymentStatus.UNKNOWN
+
+
 async def test_recorded_transfers_end_as_they_say() -> None:
     ends = [
         facts_from_transfer(recorded(f"api-get-transfer-v2.{word}", "paymongo")["data"]).status
