@@ -1,6 +1,6 @@
-"""A small client of Billhook for Python services: ask for quotas, hold them, never count twice."""
+"""A small client of Billhook for Python services: quotas and wallets, and nothing counted twice."""
 
-from billhook_client.answers import Decision, EndedHold
+from billhook_client.answers import Balances, Decision, EndedHold, Purchase
 from billhook_client.billhook import Billhook, Hold, Quota
 from billhook_client.errors import (
     BillhookError,
@@ -14,8 +14,10 @@ from billhook_client.errors import (
     RequestIdUsedOtherwise,
     Unavailable,
 )
+from billhook_client.wallet import Wallet
 
 __all__ = [
+    "Balances",
     "Billhook",
     "BillhookError",
     "Conflict",
@@ -27,8 +29,10 @@ __all__ = [
     "NotAllowed",
     "NotFound",
     "Problem",
+    "Purchase",
     "Quota",
     "QuotaDenied",
     "RequestIdUsedOtherwise",
     "Unavailable",
+    "Wallet",
 ]

@@ -40,3 +40,52 @@ def ended_from_answer(told: Mapping[str, Any]) -> EndedHold:
 def _counter(told: Mapping[str, Any]) -> tuple[int, int | None, int | None, datetime]:
     resets_at = datetime.fromisoformat(told["resets_at"])
     return told["used"], told["limit"], told["remaining"], resets_at
+
+
+@dataclass(frozen=True, slots=True)
+class Balances:
+    """
+    What is in a wallet, in minor units by currency. `withdrawable` is cash less what is owed;
+    `held` and `escrow` are set aside.
+    """
+
+    cash: Mapping[str, int]
+    bonus: Mapping[str, int]
+    held: Mapping[str, int]
+    escrow: Mapping[str, int]
+    owed: Mapping[str, int]
+    withdrawable: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """`confirmation_url` is where it is paid; None when it cannot be (any more)."""
+
+    id: str
+    status: str
+    amount_minor: int
+    currency: str
+    gateway: str | None
+    payment_id: str | None
+    confirmation_url: str | None
+    expires_at: datetime
+
+
+def balances_from_answer(told: Mapping[str, Any]) -> Balances:
+    names = ("balances", "bonus", "held", "escrow", "owed", "withdrawable")
+    return Balances(
+        *({one["currency"]: one["amount_minor"] for one in told[name]} for name in names)
+    )
+
+
+def purchase_from_answer(told: Mapping[str, Any]) -> Purchase:
+    return Purchase(
+        id=told["id"],
+        status=told["status"],
+        amount_minor=told["amount"]["amount_minor"],
+        currency=told["amount"]["currency"],
+        gateway=told["gateway"],
+        payment_id=told["payment_id"],
+        confirmation_url=told["confirmation_url"],
+        expires_at=datetime.fromisoformat(told["expires_at"]),
+    )

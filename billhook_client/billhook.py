@@ -14,6 +14,7 @@ import httpx
 from billhook_client.answers import Decision, EndedHold, decision_from_answer, ended_from_answer
 from billhook_client.connection import Connection
 from billhook_client.errors import QuotaDenied
+from billhook_client.wallet import Wallet
 
 TRIES_MAX: Final = 5
 TIMEOUT_SECONDS: Final = 10.0
@@ -27,8 +28,9 @@ log: Final = logging.getLogger("billhook_client")
 class Billhook:
     """
     One per process: `async with Billhook(url, api_key) as billhook`. The address may end with
-    `/api/v1/billing` or not; the key needs the scope `usage`. `client`: an httpx client
-    of your own, for proxies or certificates; its timeouts are yours, and you close it.
+    `/api/v1/billing` or not; the key needs the scope `usage` for quotas, see `Wallet` for the
+    wallet. `client`: an httpx client of your own, for proxies or certificates; its timeouts are
+    yours, and you close it.
     """
 
     def __init__(
@@ -59,6 +61,10 @@ class Billhook:
     def quota(self, customer: str) -> "Quota":
         """What this customer may use: `telegram:123`, `external:abc`, or Billhook's own id."""
         return Quota(self._connection, customer)
+
+    def wallet(self, customer: str) -> Wallet:
+        """The money of this customer, named as for `quota`."""
+        return Wallet(self._connection, customer)
 
 
 class Quota:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import httpx
 
-from billhook_client.errors import Unavailable, problem_from_response
+from billhook_client.errors import Problem, Unavailable, problem_from_response
 
 ROOT: Final = "/api/v1/billing"
 BUSY: Final = frozenset({429, 502, 503, 504})
@@ -21,8 +21,9 @@ _chance: Final = random.SystemRandom()
 
 class Connection:
     """
-    Everything that is asked here may be asked again: it carries a request id, or ends a hold,
-    which ends once. So what was not answered is repeated, up to `tries_max` times in all.
+    Everything that is asked here may be asked again: it only reads, or carries a request id or an
+    idempotency key, or ends a hold, which ends once. So what was not answered is repeated, up to
+    `tries_max` times in all.
     """
 
     def __init__(
@@ -33,33 +34,56 @@ class Connection:
         self._tries_max = tries_max
         self._client = client
 
-    async def post(self, path: str, body: Mapping[str, object]) -> Mapping[str, Any]:
+    async def get(self, path: str) -> Mapping[str, Any]:
         """
         Raises:
             Unavailable, Problem
         """
+        return await self._ask("GET", path, None, {})
+
+    async def post(
+        self, path: str, body: Mapping[str, object], *, key: str | None = None
+    ) -> Mapping[str, Any]:
+        """
+        Raises:
+            Unavailable, Problem
+        """
+        return await self._ask("POST", path, body, {} if key is None else {"Idempotency-Key": key})
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None,
+        headers: Mapping[str, str],
+    ) -> Mapping[str, Any]:
         tried = 0
         while True:
             tried += 1
             after: int | None = None
             cause: Exception
             try:
-                response = await self._client.post(
-                    self._url + path, json=body, headers=self._headers
+                response = await self._client.request(
+                    method, self._url + path, json=body, headers={**self._headers, **headers}
                 )
                 if response.is_success:
                     return _answer(response)
-                cause = problem_from_response(response)
+                cause = problem = problem_from_response(response)
                 after = _retry_after(response)
-                if response.status_code not in BUSY or (
+                if not _may_pass(problem) or (
                     response.status_code == httpx.codes.TOO_MANY_REQUESTS and after is None
                 ):
-                    raise cause
+                    raise problem
             except httpx.TransportError as error:
                 cause = error
             if tried >= self._tries_max or (after or 0) > RETRY_AFTER_SECONDS_MAX:
                 raise Unavailable(after) from cause
             await asyncio.sleep((after or 0) + _pause(tried))
+
+
+def _may_pass(problem: Problem) -> bool:
+    """Also where the same request, sent before, is still being worked on."""
+    return problem.status in BUSY or problem.code == "still_running"
 
 
 def _answer(response: httpx.Response) -> Mapping[str, Any]:

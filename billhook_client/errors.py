@@ -24,7 +24,8 @@ class QuotaDenied(BillhookError):
 class Unavailable(BillhookError):
     """
     Billhook did not answer, or was too busy, however often it was asked. What was asked may have
-    happened all the same: ask again with the same `request_id`. The cause is chained.
+    happened all the same: ask again with the same `request_id` or `idempotency_key`. The cause is
+    chained.
     """
 
     retry_after_seconds: int | None = None
@@ -48,7 +49,7 @@ class Invalid(Problem):
 
 
 class NotAllowed(Problem):
-    """The API key is unknown or revoked, or lacks the scope `usage`."""
+    """The API key is unknown or revoked, or lacks the scope that is needed."""
 
 
 class NotFound(Problem):

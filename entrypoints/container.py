@@ -32,6 +32,7 @@ from core.use_cases.escrows import (
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
+from core.use_cases.offers import ShowOffer
 from core.use_cases.operators import CloseCase, ListCases, ReplayNotice, ShowAudit
 from core.use_cases.payment_methods import (
     AddPaymentMethod,
@@ -113,6 +114,7 @@ class Container(containers.DeclarativeContainer):
     capture_hold = providers.Factory(CaptureHold, store=store, now=now)
     release_hold = providers.Factory(ReleaseHold, store=store, now=now)
 
+    show_offer = providers.Factory(ShowOffer, store=store, gateways=gateways)
     preview_purchase = providers.Factory(PreviewPurchase, store=store, gateways=gateways, now=now)
     start_purchase = providers.Factory(
         StartPurchase, store=store, gateways=gateways, now=now, new_id=new_id
@@ -209,6 +211,7 @@ class Container(containers.DeclarativeContainer):
         consume_quota=consume_quota,
         capture_hold=capture_hold,
         release_hold=release_hold,
+        show_offer=show_offer,
         preview_purchase=preview_purchase,
         start_purchase=start_purchase,
         add_checkout=add_checkout,

@@ -88,16 +88,17 @@ async def replay_notice(settings: Settings, inbox_id: str, deed: Deed) -> int:
     return 0
 
 
-async def verify_audit(settings: Settings) -> int:
-    """Walk the whole chain; the first line that does not fit ends it."""
+async def verify_audit(settings: Settings, *, page: int = AUDIT_PAGE) -> int:
+    """Walk the whole chain, so many lines at a time; the first that does not fit ends it."""
     former, number, count = FIRST_SEAL, 0, 0
     async with opened(settings) as parts:
-        while lines := await parts.billing.show_audit(limit=AUDIT_PAGE, after=number):
+        while lines := await parts.billing.show_audit(limit=page, after=number):
             for number, line, seal in lines:
                 if line.seal(former) != seal:
                     typer.echo(
                         f"line {number} ({line.at.isoformat()} {line.action} {line.subject}) does"
                         " not follow the one before: it was changed, or one was taken out"
+                        f" ({count} lines before it hold)"
                     )
                     return 1
                 former, count = seal, count + 1

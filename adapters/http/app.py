@@ -22,6 +22,7 @@ from adapters.http.customer_routes import (
 from adapters.http.documents import document_routes
 from adapters.http.edge import Edge
 from adapters.http.escrow_routes import escrow_operations
+from adapters.http.offer_routes import offer_operations
 from adapters.http.operations import Operation, routes
 from adapters.http.operator_routes import operator_operations
 from adapters.http.problems import ANSWERS_TO_ERRORS, FrontDoor, problem_page
@@ -50,6 +51,7 @@ class Health:
 def operations() -> list[Operation]:
     """Everything under `/api/v1/billing`, in the order that the documentation tells it."""
     return [
+        *offer_operations(),
         *public_operations(),
         *customer_operations(),
         *wallet_operations(),

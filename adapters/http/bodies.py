@@ -12,7 +12,6 @@ from core.domain.checkout import CheckoutStatus
 from core.domain.credentials import Session
 from core.domain.item import Deposit, EscrowShare, PlanItem, Verification
 from core.domain.money import AMOUNT_MINOR_MAX, Money
-from core.domain.plan import PlanVersion
 from core.domain.purchase import Purchase, PurchaseStatus
 from core.domain.usage_quota import (
     HOLD_SECONDS,
@@ -109,29 +108,6 @@ class MoneyBody(BaseModel):
     amount_minor: int
     currency: str
     display: str
-
-
-class QuotaRuleBody(BaseModel):
-    limit: int | None
-    per: str
-
-
-class PeriodBody(BaseModel):
-    count: int
-    unit: str
-
-
-class PlanBody(BaseModel):
-    code: str
-    title: str
-    prices: list[MoneyBody]
-    period: PeriodBody | None
-    quotas: dict[str, QuotaRuleBody]
-    is_default: bool
-
-
-class PlansBody(BaseModel):
-    items: list[PlanBody]
 
 
 class TokenBody(BaseModel):
@@ -265,22 +241,6 @@ def body_from_money(money: Money, language: str) -> MoneyBody:
         amount_minor=money.amount_minor,
         currency=money.currency.code,
         display=money_text(money, language),
-    )
-
-
-def body_from_plan(plan: PlanVersion, language: str, *, is_default: bool) -> PlanBody:
-    terms = plan.terms
-    period = terms.period
-    return PlanBody(
-        code=terms.code,
-        title=terms.title(language),
-        prices=[body_from_money(price, language) for price in terms.prices],
-        period=None if period is None else PeriodBody(count=period.count, unit=period.unit),
-        quotas={
-            name: QuotaRuleBody(limit=rule.limit, per=rule.per)
-            for name, rule in terms.quotas.items()
-        },
-        is_default=is_default,
     )
 
 

@@ -47,6 +47,7 @@ from core.use_cases.giving_back import Refunded
 from core.use_cases.operators import CaseNotFound, NoticeNotFound, NoticeNotReplayable
 from core.use_cases.wallet import AdjustmentNotUsable
 
+_Cause = Annotated[str, Field(min_length=1, max_length=300)]
 _Reason = Annotated[str, Field(min_length=REASON_MIN, max_length=REASON_MAX)]
 
 
@@ -69,7 +70,7 @@ class AdjustRequest(ReasonRequest):
 
 
 class CloseCaseRequest(ReasonRequest):
-    cause: Annotated[str, Field(min_length=1, max_length=300)]
+    cause: _Cause
 
 
 class ResolveRequest(ReasonRequest):
@@ -86,6 +87,7 @@ class WithdrawalPath(BaseModel):
 
 class CasesQuery(Closed):
     limit: int = Field(100, ge=1, le=1000)
+    cursor: _Cause | None = None
 
 
 class AuditQuery(Closed):
@@ -113,7 +115,7 @@ class CaseBody(BaseModel):
 
 class CasesBody(BaseModel):
     items: list[CaseBody]
-    next_cursor: str | None = None
+    next_cursor: str | None
 
 
 class AuditLineBody(BaseModel):
@@ -243,19 +245,19 @@ def _deciding(name: str) -> Any:
 
 async def list_cases(request: Request, query: CasesQuery) -> CasesBody:
     await key_of(request, Scope.OPERATOR)
-    cases = await edge_of(request).billing.list_cases(limit=query.limit)
-    return CasesBody(
-        items=[
-            CaseBody(
-                cause=case.cause,
-                kind=case.kind,
-                opened_at=case.opened_at,
-                customer=case.customer_id,
-                facts=dict(case.facts),
-            )
-            for case in cases
-        ]
-    )
+    cases = await edge_of(request).billing.list_cases(limit=query.limit + 1, after=query.cursor)
+    items = [
+        CaseBody(
+            cause=case.cause,
+            kind=case.kind,
+            opened_at=case.opened_at,
+            customer=case.customer_id,
+            facts=dict(case.facts),
+        )
+        for case in cases[: query.limit]
+    ]
+    has_more = len(cases) > query.limit
+    return CasesBody(items=items, next_cursor=items[-1].cause if has_more else None)
 
 
 async def close_case(request: Request, body: CloseCaseRequest) -> DoneBody:
@@ -350,7 +352,7 @@ def operator_operations() -> list[Operation]:
             )
         ),
         _operation("GET", "/cases/", list_cases, "What waits for a person, the oldest first",
-                   CasesBody, query=CasesQuery),
+                   CasesBody, CaseNotFound, query=CasesQuery),
         _operation("POST", "/cases/close/", close_case, "Say how a case was seen to", DoneBody,
                    CaseNotFound, body=CloseCaseRequest),
         _operation("POST", "/inbox/{inbox_id}/replay/", replay_notice,

@@ -38,12 +38,14 @@ from core.domain.errors import (
 )
 from core.domain.money import Currency, Money
 from core.ports.payment_gateway import SenderNotListed, WebhookNotReadable, WebhookNotTrusted
+from core.use_cases.wallet import WalletTooLow
 
 PROBLEM_JSON: Final = "application/problem+json"
 TEXT_LENGTH_MAX: Final = 256
 RETRY_AFTER_SECONDS: Final = 5
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+_WHOSE = re.compile(r"/api/v1/billing(?:/customers/[^/]+)?")
 _HOST = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 
 
@@ -149,12 +151,17 @@ def title_of(kind: type[BillingError]) -> str:
 
 
 def problem_response(
-    error: BillingError, request_id: str, headers: Mapping[str, str] | None = None
+    error: BillingError,
+    request_id: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    more: Mapping[str, str] | None = None,
 ) -> Response:
-    """The facts of the error are members of the body; the standing members win over them."""
+    """The facts of the error are members of the body, and `more`; the standing ones win over them."""
     status = status_of(type(error))
     body = {
         **{name: to_json(value) for name, value in error.facts.items()},
+        **(more or {}),
         "type": f"/problems/{error.code}",
         "title": title_of(type(error)),
         "status": status,
@@ -197,7 +204,14 @@ _WRITERS: Final[tuple[tuple[type, Callable[[Any], object]], ...]] = (
 
 async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, BillingError)
-    return problem_response(error, request_id_of(request))
+    more = _how_to_go_on(request) if isinstance(error, WalletTooLow) else None
+    return problem_response(error, request_id_of(request), more=more)
+
+
+def _how_to_go_on(request: Request) -> Mapping[str, str]:
+    """Where the same caller adds what is missing, for the same customer."""
+    whose = _WHOSE.match(request.url.path)
+    return {} if whose is None else {"deposit_path": f"{whose[0]}/wallet/deposits/"}
 
 
 async def _starlette_refusal(request: Request, error: Exception) -> Response:

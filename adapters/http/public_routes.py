@@ -1,4 +1,4 @@
-"""Plans, signing in and out, customers of the business's backend, and the gateways' webhooks."""
+"""Signing in and out, customers of the business's backend, and the gateways' webhooks."""
 
 import hmac
 from typing import Annotated, Final
@@ -10,15 +10,12 @@ from starlette.responses import Response
 from adapters.http.bodies import (
     CookieBody,
     CustomerRequest,
-    Language,
     MeBody,
-    PlansBody,
     RefreshRequest,
     SignedInBody,
     TelegramSignIn,
     TokenBody,
     body_from_account,
-    body_from_plan,
     body_from_session,
 )
 from adapters.http.browsers import (
@@ -57,7 +54,7 @@ from adapters.http.limits import (
     TooManyRequests,
     address_key,
 )
-from adapters.http.operations import Closed, Operation
+from adapters.http.operations import Operation
 from adapters.http.problems import PathNotFound
 from adapters.locales.translations import guessed
 from core.domain.cause import StoreBusy
@@ -85,29 +82,14 @@ from core.ports.payment_gateway import (
     WebhookNotReadable,
     WebhookNotTrusted,
 )
-from core.ports.unit_of_work import CatalogMissing
 
 WEBHOOK_SIZE_MAX = 256 * 1024
 TELEGRAM_PROOF: Final = "X-Telegram-Bot-Api-Secret-Token"
 _COUNTED = (TooManyRequests, LimitsAway)
 
 
-class LanguageQuery(Closed):
-    language: Language = "en"
-
-
 class GatewayPath(BaseModel):
     gateway: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
-
-
-async def list_plans(request: Request, query: LanguageQuery) -> PlansBody:
-    catalog = await edge_of(request).billing.show_catalog()
-    return PlansBody(
-        items=[
-            body_from_plan(plan, query.language, is_default=code == catalog.default_plan)
-            for code, plan in catalog.plans.items()
-        ]
-    )
 
 
 async def sign_in_with_telegram(request: Request, body: TelegramSignIn) -> Response:
@@ -236,16 +218,6 @@ def public_operations() -> list[Operation]:
 
 def _signing_in() -> list[Operation]:
     return [
-        Operation(
-            method="GET",
-            path=f"{ROOT}/plans/",
-            endpoint=list_plans,
-            summary="The plans on offer",
-            tags=("public",),
-            query=LanguageQuery,
-            responses={200: PlansBody},
-            errors=(CatalogMissing, StoreBusy),
-        ),
         Operation(
             method="POST",
             path=f"{ROOT}/auth/telegram/",

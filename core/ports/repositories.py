@@ -276,6 +276,10 @@ class Jobs(JobsRead, Protocol):
         """Give up on it: kept, shown, and not tried again by itself."""
         ...
 
+    async def drop_parked(self, dedupe: str) -> int:
+        """Forget the jobs of this key that were given up on: it is enqueued anew. How many."""
+        ...
+
     async def release(self) -> int:
         """Whatever a dead worker had taken waits again. Only for who holds the pump alone."""
         ...

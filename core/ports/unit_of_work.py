@@ -127,7 +127,13 @@ class View(Protocol):
         """One round trip. `used` has at least the newest counter of each feature."""
         ...
 
-    async def open_cases(self, *, limit: int) -> list[Case]: ...
+    async def open_cases(self, *, limit: int, after: Case | None = None) -> list[Case]:
+        """The oldest first (by `opened_at`, then id); `after`: only those that follow that one."""
+        ...
+
+    async def find_case(self, cause: str) -> Case | None:
+        """Open or closed."""
+        ...
 
     async def history(self, subject: str) -> list[Event]:
         """The events about it, the oldest first."""

@@ -25,6 +25,7 @@ from core.use_cases.escrows import (
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
+from core.use_cases.offers import ShowOffer
 from core.use_cases.operators import CloseCase, ListCases, ReplayNotice, ShowAudit
 from core.use_cases.payment_methods import (
     AddPaymentMethod,
@@ -91,6 +92,7 @@ class Billing:
     capture_hold: CaptureHold
     release_hold: ReleaseHold
     # Purchases
+    show_offer: ShowOffer
     preview_purchase: PreviewPurchase
     start_purchase: StartPurchase
     add_checkout: AddCheckout

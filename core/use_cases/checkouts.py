@@ -309,7 +309,7 @@ def offer(
         GatewayNotFound
         PlanNotForSale, NoGatewayTakes: of a plan, or of anything else.
     """
-    allowed = _allowed(item, catalog)
+    allowed = allowed_gateways(item, catalog)
     for one in gateways if gateway is None else [gateways.get(gateway)]:
         if allowed and one.name not in allowed:
             continue
@@ -321,7 +321,8 @@ def offer(
     raise NoGatewayTakes(gateway)
 
 
-def _allowed(item: Item, catalog: Catalog) -> Collection[GatewayName]:
+def allowed_gateways(item: Item, catalog: Catalog) -> Collection[GatewayName]:
+    """Those that the catalog allows for it; none named: every one."""
     match item:
         case PlanItem(plan):
             return plan.terms.gateways

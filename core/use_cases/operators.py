@@ -13,7 +13,7 @@ from core.use_cases.webhooks import ASKED_ABOUT
 
 @dataclass(eq=False)
 class CaseNotFound(NotFound):
-    """There is no open case of this cause."""
+    """There is no such case, or it is closed."""
 
     cause: str
 
@@ -39,9 +39,18 @@ class ListCases:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def __call__(self, *, limit: int) -> list[Case]:
+    async def __call__(self, *, limit: int, after: str | None = None) -> list[Case]:
+        """
+        `after`: the cause of a case, which may have been closed since; only those that follow it.
+
+        Raises:
+            CaseNotFound
+        """
         async with self._store.read() as view:
-            return await view.open_cases(limit=limit)
+            last = None if after is None else await view.find_case(after)
+            if after is not None and last is None:
+                raise CaseNotFound(after[:200])
+            return await view.open_cases(limit=limit, after=last)
 
 
 class CloseCase:
@@ -65,7 +74,10 @@ class CloseCase:
 
 
 class ReplayNotice:
-    """Have the gateway asked once more about a notice that was given up, or that got stuck."""
+    """
+    Have the gateway asked once more about a notice that was given up, or that got stuck: the job
+    that was parked with it makes way for a new one. Its case is a person's to close.
+    """
 
     def __init__(self, store: Store, now: Now) -> None:
         self._store = store
@@ -87,6 +99,7 @@ class ReplayNotice:
                 raise NoticeNotReplayable(item.id, item.status)
             item = item.received_again()
             await uow.inbox.save(item)
+            await uow.jobs.drop_parked(item.id)
             told = {"gateway": notice.gateway, "about": about}
             await uow.record(Event(name, item.id, at, facts=told))
             await uow.audit(line_of(deed, "notice.replay", item.id, at=at))

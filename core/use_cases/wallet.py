@@ -29,6 +29,7 @@ class AdjustmentNotUsable(Invalid):
     """An adjustment gives or takes an amount of a currency of the wallet, and says which account."""
 
     account: str
+    amount: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +182,12 @@ class AdjustWallet:
         `amount` is positive to give, negative to take; `account` is `cash` or `bonus`.
 
         Raises:
-            AdjustmentNotUsable, CustomerNotFound, KeyUsedOtherwise
+            AdjustmentNotUsable: also of a currency that is neither in the catalog nor in the wallet.
+            AmountNotUsable: there would be more in the account than can be counted.
+            CustomerNotFound, KeyUsedOtherwise
         """
         if account not in {"cash", "bonus"} or not amount.amount_minor:
-            raise AdjustmentNotUsable(account[:32])
+            raise AdjustmentNotUsable(account[:32], amount)
         async with self._store.write() as uow:
             at = self._now()
             await uow.customers.lock(customer_id)
@@ -195,6 +198,8 @@ class AdjustWallet:
                 known = await uow.ledger.find(EntryId(f"adjustment {taken.subject}"))
                 assert known is not None, "claimed and posted in one unit"
                 return known
+            if not await _is_kept(uow, customer_id, amount.currency):
+                raise AdjustmentNotUsable(account, amount)
             purse = await purse_of(uow, customer_id, amount.currency)
             is_bonus = account == "bonus"
             if amount.is_positive:
@@ -218,3 +223,10 @@ class AdjustWallet:
             await uow.claims.save(taken.answered(entry.id))
             await uow.commit()
         return entry
+
+
+async def _is_kept(uow: UnitOfWork, customer_id: CustomerId, currency: Currency) -> bool:
+    """Whether the business deals in it, or the customer had some before it ceased to."""
+    if currency.code in (await uow.catalogs.current()).currencies:
+        return True
+    return any(unit == currency for _, unit in await uow.ledger.balances(customer_id))

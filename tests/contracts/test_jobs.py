@@ -199,6 +199,21 @@ async def test_a_parked_job_does_not_stand_in_the_way_of_a_new_one(shop):
     assert await waiting(shop) == 1
 
 
+async def test_only_parked_jobs_of_a_key_are_dropped(shop):
+    alike, other, keyless = a_job(), a_job(dedupe="another"), a_job(dedupe=None)
+    await enqueue(shop, alike, other, keyless)
+    for poison in await claim(shop):
+        await written(shop, lambda uow: uow.jobs.park(poison, error="broke"))  # noqa: B023
+    await enqueue(shop, alike)
+
+    dropped = await written(shop, lambda uow: uow.jobs.drop_parked(str(alike.dedupe)))
+
+    assert dropped == 1
+    left = await seen(shop, lambda view: view.jobs.parked(limit=9))
+    assert [job.job for job, _ in left] == [keyless, other]
+    assert await waiting(shop) == 1
+
+
 async def test_what_a_dead_worker_had_taken_waits_again(shop):
     await enqueue(shop, numbered(1), numbered(2), numbered(3, LATER))
     await claim(shop, NOON)

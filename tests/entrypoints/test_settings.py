@@ -72,9 +72,9 @@ def test_telegrams_gateways_are_known_and_stars_need_the_bot_alone() -> None:
         telegram_payments_provider_token_live="1:LIVE:x",
     )
     assert both.gateways == ("telegram_stars", "telegram_payments")
-    assert both.telegram_provider_token == "1:LIVE:x"
+    assert both.secrets_of("telegram_payments") == ("1:LIVE:x",)
     assert "LIVE" not in repr(both)
-    assert production(gateways="telegram_stars").telegram_provider_token is None
+    assert production(gateways="telegram_stars").secrets_of("telegram_payments") is None
 
 
 def test_a_provider_without_its_token_is_refused() -> None:

@@ -19,6 +19,7 @@ from adapters.http.operations import Operation
 from adapters.http.tokens import api_key_hash
 from core.domain.credentials import Scope
 from tests.adapters.http.api import KEY, PEPPER, ROOT, Api
+from tests.hostile.things import opens_everything, things_of
 
 REVOKED_KEY = "bh_revoked_key_of_the_host"
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -43,41 +44,64 @@ class Ids:
 
 @dataclass
 class Scene:
-    """Anna and Boris, signed in, each with a purchase not yet paid, Anna with units held; and keys."""
+    """
+    Anna and Boris, signed in, each with a purchase not yet paid, money, and things in all the states
+    that an operation asks for (`special`, by its name and the parameter); Anna with units held; keys.
+    """
 
     api: Api
     sessions: Mapping[str, str]
     keys: Mapping[str, str]
     ids: Mapping[str, Ids]
     texts: Mapping[str, object]
+    special: Mapping[tuple[str, str], Ids] = field(default_factory=dict)
+    boris_texts: Mapping[str, object] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=count)
+
+    def ids_of(self, operation: Operation, name: str) -> Ids:
+        assert name in self.ids, (
+            f"{operation.method} {operation.path}: teach `ids` of {__name__} about {name!r}"
+        )
+        return self.special.get((_plain_name(operation), name), self.ids[name])
 
     def path(self, operation: Operation, **chosen: str) -> str:
         """With Anna's own ids, but for those that are chosen: `purchase_id="others"`."""
         path = operation.path
         for name in {} if operation.params is None else operation.params.model_fields:
-            assert name in self.ids, (
-                f"{operation.method} {operation.path}: teach `ids` of {__name__} about {name!r}"
-            )
-            path = path.replace(f"{{{name}}}", getattr(self.ids[name], chosen.get(name, "own")))
+            ids = self.ids_of(operation, name)
+            path = path.replace(f"{{{name}}}", getattr(ids, chosen.get(name, "own")))
         return path
 
-    def body(self, operation: Operation) -> dict[str, object] | None:
+    def body(self, operation: Operation, *, of_boris: bool = False) -> dict[str, object] | None:
         """The required fields alone."""
-        return None if operation.body is None else self._filled(operation, operation.body)
+        if operation.body is None:
+            return None
+        texts = {**self.texts, **(self.boris_texts if of_boris else {})}
+        return self._filled(operation, operation.body, texts)
 
-    def _filled(self, operation: Operation, model: type[BaseModel]) -> dict[str, object]:
+    def query(self, operation: Operation) -> list[tuple[str, str]]:
+        """The required fields alone."""
+        if operation.query is None:
+            return []
+        return [
+            (name, str(value))
+            for name, value in self._filled(operation, operation.query, self.texts).items()
+        ]
+
+    def _filled(
+        self, operation: Operation, model: type[BaseModel], texts: Mapping[str, object]
+    ) -> dict[str, object]:
         schema = model.model_json_schema()
         filled: dict[str, object] = {}
         for name in schema.get("required", []):
             inner = model.model_fields[name].annotation
             if isinstance(inner, type) and issubclass(inner, BaseModel):
-                filled[name] = self._filled(operation, inner)
+                filled[name] = self._filled(operation, inner, texts)
                 continue
-            assert name in self.texts, (
+            assert name in texts, (
                 f"{operation.method} {operation.path}: teach `texts` of {__name__} about {name!r}"
             )
-            filled[name] = self.texts[name]
+            filled[name] = texts[name]
         return filled
 
     def credentials(self, operation: Operation) -> str | None:
@@ -107,13 +131,14 @@ class Scene:
             headers[IDEMPOTENCY_KEY] = key
         content = raw
         if raw is None and operation.body is not None:
-            content = json.dumps(self.body(operation)).encode()
+            of_boris = token == self.sessions["boris"]
+            content = json.dumps(self.body(operation, of_boris=of_boris)).encode()
         return await self.api.client.request(
             operation.method,
             path or self.path(operation),
             content=content,
             headers=headers,
-            params=list(query),
+            params=[*(one for one in self.query(operation) if one[0] not in dict(query)), *query],
         )
 
 
@@ -138,19 +163,71 @@ async def a_scene(api: Api) -> Scene:
         "POST", "customers/telegram:1001/usage/photo_ai/holds/", {"request_id": "scene"}
     )
     hold_id = held.json()["hold_id"]
+    things = await _things(api)
     ids = {
         "hold_id": Ids(hold_id, hold_id, "hld_99999999", "hld_'--"),  # The host's, as its key is.
-        "ref": Ids("telegram:1001", "telegram:1002", "telegram:1003", "telegram:0"),
+        "ref": Ids("telegram:1001", "telegram:1002", "telegram:1009", "telegram:0"),
         "purchase_id": Ids(bought["anna"], bought["boris"], "pur_99999999", "pur_'--"),
+        "escrow_id": things.ids("esc_", "agreed"),
+        "method_id": things.ids("pm_", "proven"),
+        "withdrawal_id": things.operators_ids("wd_", "waiting"),
+        "inbox_id": things.operators_ids("inb_", "given up"),
         "feature": Ids("photo_ai", "photo_ai", "nothing", "Photo"),
         "gateway": Ids("yookassa", "yookassa", "nowhere", "Yoo-Kassa"),
+    }
+    special = {
+        ("release_escrow", "escrow_id"): things.ids("esc_", "funded"),
+        ("dispute_escrow", "escrow_id"): things.ids("esc_", "funded"),
+        ("refund_escrow", "escrow_id"): things.ids("esc_", "earned"),
+        ("resolve_escrow", "escrow_id"): things.operators_ids("esc_", "disputed"),
+        ("refund_purchase", "purchase_id"): things.operators_ids("pur_", "paid"),
+        ("remove_payment_method", "method_id"): things.ids("pm_", "old"),
+        ("mark_withdrawal_done", "withdrawal_id"): things.operators_ids("wd_", "queued"),
     }
     texts = {
         "plan": "PRO_MONTHLY",
         "request_id": "a-request",
         "init_data": api.init_data(1001, age_seconds=1),
+        "amount_minor": 20000,
+        "currency": "RUB",
+        "payee": "telegram:1003",
+        "title": "A kitchen, painted",
+        "part": "down_payment",
+        "to": "payee",
+        "type": "gcash",
+        "account_number": "09171234567",
+        "holder_name": "JUAN DELA CRUZ",
+        "name": "Juan Dela Cruz",
+        "email": "juan@example.com",
+        "phone": "+639171234567",
+        "payment_method": things.anna["proven"],
+        "reason": "looked at it",
+        "cause": things.anna["case"],
     }
-    return Scene(api, sessions, keys, ids, texts)
+    boris_texts = {"payment_method": things.boris["proven"]}
+    return Scene(api, sessions, keys, ids, texts, special, boris_texts)
+
+
+@dataclass(frozen=True)
+class _Things:
+    """What each of the two has, by the state it is in."""
+
+    anna: Mapping[str, str]
+    boris: Mapping[str, str]
+
+    def ids(self, prefix: str, state: str) -> Ids:
+        return Ids(self.anna[state], self.boris[state], f"{prefix}99999999", f"{prefix}'--")
+
+    def operators_ids(self, prefix: str, state: str) -> Ids:
+        """Whatever is anybody's is the operator's to see to."""
+        return Ids(self.anna[state], self.anna[state], f"{prefix}99999999", f"{prefix}'--")
+
+
+async def _things(api: Api) -> _Things:
+    world = api.world
+    await opens_everything(world)
+    anna, boris, clara = [await world.customer(f"telegram:{n}") for n in (1001, 1002, 1003)]
+    return _Things(await things_of(world, anna, clara), await things_of(world, boris, clara))
 
 
 async def _put_key(api: Api, name: str, key: str, scopes: frozenset[Scope]) -> None:
@@ -169,6 +246,10 @@ def fields_of(operation: Operation) -> Mapping[str, Mapping[str, Any]]:
     if operation.body is None:
         return {}
     return dict(operation.body.model_json_schema()["properties"])
+
+
+def _plain_name(operation: Operation) -> str:
+    return operation.name.removesuffix("_for_customer")
 
 
 def name_of(operation: Operation) -> str:

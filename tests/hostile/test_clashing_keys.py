@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
 from adapters.http.operations import Operation
@@ -18,8 +19,24 @@ OTHER_VALUES = {
     "plan": "PRO_YEARLY",
     "gateway": "yookassa",
     "return_url": "https://shop.example.com/x",
+    "title": "A bathroom, painted",
+    "part": "remainder",
+    "amount": {"amount_minor": 20001, "currency": "RUB"},
+    "to": "payer",
 }
 """Valid values that make a request another one; at least one for each operation with a key."""
+
+
+TELL_THE_PRESENT = {"POST /operator/purchases/{purchase_id}/refund/": ("refund", "refunded")}
+"""A repeat hears how far it has come, meanwhile too; these of its fields stay as they were."""
+
+
+def the_lasting_part(operation: Operation, answer: httpx.Response) -> str:
+    fields = TELL_THE_PRESENT.get(name_of(operation))
+    if fields is None:
+        return answer.text
+    told = answer.json()
+    return json.dumps({name: told[name] for name in fields})
 
 
 @pytest.fixture
@@ -91,7 +108,7 @@ async def test_many_at_once_are_one_execution(
 
     done = [answer for answer in answers if answer.status_code < 300]
     assert done
-    assert len({answer.content for answer in done}) == 1
+    assert len({the_lasting_part(operation, answer) for answer in done}) == 1
     for answer in answers:
         if answer not in done:
             assert answer.status_code == 409, answer.text
@@ -169,6 +186,22 @@ def test_every_operation_that_moves_money_takes_a_key() -> None:
         "POST /purchases/{purchase_id}/checkouts/",
         "POST /customers/{ref}/purchases/",
         "POST /customers/{ref}/purchases/{purchase_id}/checkouts/",
+        *(
+            f"POST {whose}{path}"
+            for whose in ("", "/customers/{ref}")
+            for path in (
+                "/wallet/deposits/",
+                "/wallet/withdrawals/",
+                "/payment-methods/",
+                "/escrows/",
+                "/escrows/{escrow_id}/fund/",
+                "/escrows/{escrow_id}/release/",
+                "/escrows/{escrow_id}/refund/",
+            )
+        ),
+        "POST /operator/purchases/{purchase_id}/refund/",
+        "POST /operator/customers/{ref}/adjust/",
+        "POST /operator/escrows/{escrow_id}/resolve/",
     }
 
     assert moves <= {name_of(one) for one in WITH_KEY}

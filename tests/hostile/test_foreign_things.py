@@ -45,7 +45,7 @@ async def refused(scene: Scene, operation: Operation, **asked: str | None) -> ht
 def told(answer: httpx.Response, scene: Scene) -> tuple[int, Mapping[str, object]]:
     """All that a stranger learns, but for the id that was asked about."""
     text = answer.text
-    for ids in scene.ids.values():
+    for ids in (*scene.ids.values(), *scene.special.values()):
         for one in (ids.own, ids.others, ids.unknown):
             text = text.replace(f'"{one}"', '"the id"')
     return answer.status_code, {"text": text, "type": answer.headers["content-type"]}
@@ -100,7 +100,11 @@ async def test_others_things_are_as_if_they_were_not_there(
     scene: Scene, operation: Operation
 ) -> None:
     token = scene.credentials(operation)
-    things = [name for name in names_in(operation) if name != "ref" and scene.ids[name].is_owned]
+    things = [
+        name
+        for name in names_in(operation)
+        if name != "ref" and scene.ids_of(operation, name).is_owned
+    ]
     for thing in things:
         named = [{thing: "others"}]
         if "ref" in names_in(operation):
@@ -116,10 +120,10 @@ async def test_others_things_are_as_if_they_were_not_there(
 
 @pytest.mark.parametrize("operation", WITH_IDS, ids=name_of)
 async def test_ids_that_are_none_are_not_found(scene: Scene, operation: Operation) -> None:
-    other_types = [ids.own for ids in scene.ids.values()]
     for name in names_in(operation):
-        ids = scene.ids[name]
-        odd = [ids.malformed, *(one for one in other_types if one != ids.own), "%00", "%2e%2e"]
+        ids = scene.ids_of(operation, name)
+        other_types = [other.own for kind, other in scene.ids.items() if kind != name]
+        odd = [ids.malformed, *other_types, "%00", "%2e%2e"]
         odd += [
             "x" * 500,
             ids.own + "%0a",

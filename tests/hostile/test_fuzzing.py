@@ -28,6 +28,8 @@ KNOWN: dict[str, list[str]] = {
     "body.gateway": ["yookassa"],
     "body.return_url": ["https://shop.example.com/done"],
     "body.zone": ["Europe/Moscow"],
+    "body.reason": ["looked at it"],
+    "query.currency": ["RUB", "PHP"],
     "path.ref": ["telegram:1001", "telegram:1002", "external:anna"],
     "path.feature": ["photo_ai"],
     "path.gateway": ["yookassa"],

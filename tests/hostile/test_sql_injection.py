@@ -80,7 +80,7 @@ async def tried(scene: Scene, operation: Operation) -> AsyncIterator[tuple[str, 
             # A text that may stand in an identity of the host's own choice is tried as one, too.
             prefixes = ("", "external:a") if name == "ref" else ("",)
             for prefix in prefixes:
-                own = scene.ids[name].own
+                own = scene.ids_of(operation, name).own
                 path = scene.path(operation).replace(own, quote(prefix + payload, safe=""))
                 answer = await scene.sends(operation, token=token, path=path)
                 yield name, payload, answer.status_code

@@ -8,7 +8,7 @@ import pytest
 from adapters.persistence.memory import MemoryStore
 from core.domain.audit import Deed
 from core.domain.credentials import NotSignedIn, Session, SessionEnd, SessionId, SignedOutBefore
-from core.domain.customer import CustomerBlocked, CustomerNotFound, identity
+from core.domain.customer import CustomerBlocked, CustomerId, CustomerNotFound, identity
 from core.domain.errors import BillingError
 from core.domain.purchase import PurchaseStatus
 from core.ports.unit_of_work import SavedMeanwhile
@@ -251,5 +251,5 @@ async def test_nobody_can_be_blocked_who_is_not_there(world: World) -> None:
     nobody = (await world.customer()).replace("cus_", "cus_9")
     for act in (world.billing.block_customer, world.billing.unblock_customer):
         with pytest.raises(BillingError) as refused:
-            await act(nobody, reason="x")  # type: ignore[arg-type]
+            await act(CustomerId(nobody), deed=Deed("ann", "charged back"))
         assert isinstance(refused.value, CustomerNotFound)

@@ -88,10 +88,16 @@ class MemoryView:
         amounts = {place: balance.amount for place, balance in balances}
         return AccountOverview(standing, dict(used), amounts)
 
-    async def open_cases(self, *, limit: int) -> list[Case]:
+    async def open_cases(self, *, limit: int, after: Case | None = None) -> list[Case]:
         await self._unit.called()
         cases = [case for _, case in self._unit.all(self._tables.cases) if case.closed_at is None]
-        return sorted(cases, key=lambda case: (case.opened_at, case.id))[:limit]
+        if after is not None:
+            cases = [case for case in cases if _place(case) > _place(after)]
+        return sorted(cases, key=_place)[:limit]
+
+    async def find_case(self, cause: str) -> Case | None:
+        await self._unit.called()
+        return self._unit.get(self._tables.cases, cause)
 
     async def history(self, subject: str) -> list[Event]:
         await self._unit.called()
@@ -109,6 +115,10 @@ class MemoryView:
             if number > after and subject in {None, line.subject}
         ]
         return wanted[:limit]
+
+
+def _place(case: Case) -> tuple[datetime, str]:
+    return case.opened_at, case.id
 
 
 class MemoryUnitOfWork:

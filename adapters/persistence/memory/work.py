@@ -117,6 +117,14 @@ class MemoryJobs(Repository):
         kept = KeptJob(job.job, JobStatus.PARKED, job.attempt, error)
         await self._unit.put(self._tables.jobs, job.id, kept)
 
+    async def drop_parked(self, dedupe: str) -> int:
+        await self._unit.called()
+        parked = self._unit.find(self._tables.jobs, "status", JobStatus.PARKED)
+        dropped = [id_ for id_, kept in parked if kept.job.dedupe == dedupe]
+        for id_ in dropped:
+            await self._unit.put(self._tables.jobs, id_, None)
+        return len(dropped)
+
     async def release(self) -> int:
         await self._unit.called()
         taken = self._unit.find(self._tables.jobs, "status", JobStatus.TAKEN)

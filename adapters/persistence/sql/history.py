@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import RowMapping, func, literal, select, tuple_, update
 
+from adapters.persistence.sql.column_types import Moment
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import audit_line as lines
 from adapters.persistence.sql.tables import billing_case as cases
@@ -30,14 +31,18 @@ class SqlHistory:
     async def add(self, event: Event) -> None:
         await self._statements.run(self._statements.insert(events), [row_from_event(event)])
 
-    async def open_cases(self, *, limit: int) -> list[Case]:
-        rows = await self._statements.all(
-            select(cases)
-            .where(cases.c.closed_at.is_(None))
-            .order_by(cases.c.opened_at, cases.c.id)
-            .limit(limit)
-        )
+    async def open_cases(self, *, limit: int, after: Case | None) -> list[Case]:
+        place = (cases.c.opened_at, cases.c.id)
+        wanted = select(cases).where(cases.c.closed_at.is_(None))
+        if after is not None:
+            last = (literal(after.opened_at, Moment()), literal(after.id))
+            wanted = wanted.where(tuple_(*place) > tuple_(*last))
+        rows = await self._statements.all(wanted.order_by(*place).limit(limit))
         return [case_from_row(row) for row in rows]
+
+    async def find_case(self, cause: str) -> Case | None:
+        row = await self._statements.first(select(cases).where(cases.c.cause == cause))
+        return None if row is None else case_from_row(row)
 
     async def open_case(self, case: Case) -> bool:
         once = self._statements.insert(cases).on_conflict_do_nothing(index_elements=["cause"])

@@ -76,6 +76,10 @@ class SqlJobs:
             update(jobs).where(jobs.c.id == job.id).values(state=PARKED, error=error)
         )
 
+    async def drop_parked(self, dedupe: str) -> int:
+        parked = (jobs.c.state == PARKED, jobs.c.dedupe == dedupe)
+        return (await self._statements.run(delete(jobs).where(*parked))).rowcount
+
     async def release(self) -> int:
         rows = await self._statements.all(
             select(jobs).where(jobs.c.state == TAKEN).order_by(jobs.c.id).with_for_update()

@@ -54,8 +54,11 @@ class SqlView:
     async def overview(self, customer_id: CustomerId) -> port.AccountOverview:
         return await self._subscriptions.overview(customer_id)
 
-    async def open_cases(self, *, limit: int) -> list[Case]:
-        return await self._history.open_cases(limit=limit)
+    async def open_cases(self, *, limit: int, after: Case | None = None) -> list[Case]:
+        return await self._history.open_cases(limit=limit, after=after)
+
+    async def find_case(self, cause: str) -> Case | None:
+        return await self._history.find_case(cause)
 
     async def history(self, subject: str) -> list[Event]:
         return await self._history.of(subject)

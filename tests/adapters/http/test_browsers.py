@@ -115,6 +115,14 @@ async def test_a_new_sign_in_is_a_new_session_with_a_csrf_token_of_its_own(page:
     assert crossed.json()["code"] == "csrf_token_not_valid"
 
 
+RUB = {"amount_minor": 100, "currency": "RUB"}
+METHOD = {
+    "type": "gcash",
+    "account_number": "09171234567",
+    "holder_name": "JUAN DELA CRUZ",
+    "billing": {"name": "Juan", "email": "juan@example.com", "phone": "+639171234567"},
+}
+ESCROW = {"payee": "telegram:1002", "total": RUB, "down_payment": RUB, "title": "A kitchen"}
 CHANGES = (
     ("POST", "auth/refresh/", None),
     ("POST", "auth/logout/", None),
@@ -122,7 +130,22 @@ CHANGES = (
     ("POST", "purchases/", {"plan": "PRO_MONTHLY"}),
     ("POST", "purchases/pur_00000001/checkouts/", {}),
     ("POST", "purchases/pur_00000001/cancel/", None),
+    ("POST", "wallet/deposits/", {"amount": RUB}),
+    ("POST", "wallet/withdrawals/", {"amount": RUB, "payment_method": "pm_00000001"}),
+    ("POST", "payment-methods/", METHOD),
+    ("DELETE", "payment-methods/pm_00000001/", None),
+    ("POST", "escrows/", ESCROW),
+    ("POST", "escrows/esc_00000001/fund/", {"part": "remainder"}),
+    ("POST", "escrows/esc_00000001/release/", {"part": "remainder"}),
+    ("POST", "escrows/esc_00000001/refund/", {"part": "remainder"}),
+    ("POST", "escrows/esc_00000001/dispute/", {"part": "remainder"}),
 )
+IDS = {
+    "purchase_id": "pur_00000001",
+    "method_id": "pm_00000001",
+    "escrow_id": "esc_00000001",
+    "ref": "telegram:1001",
+}
 
 
 def test_these_are_all_that_a_cookie_may_change() -> None:
@@ -131,8 +154,15 @@ def test_these_are_all_that_a_cookie_may_change() -> None:
         for one in operations()
         if one.method != "GET" and ("cookie_session", "csrf") in one.security
     }
-    told = {(m, f"{ROOT}/{p}".replace("pur_00000001", "{purchase_id}")) for m, p, _ in CHANGES}
-    assert changing == told
+    assert {(method, with_ids(path)) for method, path in changing} == {
+        (method, f"{ROOT}/{path}") for method, path, _ in CHANGES
+    }
+
+
+def with_ids(path: str) -> str:
+    for name, own in IDS.items():
+        path = path.replace(f"{{{name}}}", own)
+    return path
 
 
 async def is_refused(page: Page, code: str, **headers: str) -> None:
@@ -269,7 +299,7 @@ async def test_no_get_changes_anything(page: Page) -> None:
     assert len(gets) >= 7
     page.api.world.store.write = refuses  # type: ignore[method-assign, assignment]
     for one in gets:
-        path = one.path.replace("{purchase_id}", "pur_00000001").replace("{ref}", "telegram:1001")
+        path = with_ids(one.path) + ("?currency=RUB" if one.path.endswith("/entries/") else "")
         mine = await page.calls("GET", path)
         hosted = await page.api.host("GET", path)
         assert {mine.status_code, hosted.status_code} <= {200, 401, 404}, path

@@ -9,7 +9,7 @@ from adapters.persistence.memory import MemoryStore
 from core.domain.credentials import Scope
 from core.domain.payment import PaymentId
 from core.use_cases.consequences import consequences
-from tests.adapters.http.api import PEPPER, Api, an_api
+from tests.adapters.http.api import PEPPER, ROOT, Api, an_api
 from tests.world import World
 
 ANNA = "customers/external:anna"
@@ -106,11 +106,97 @@ async def test_too_little_in_the_wallet_is_402_with_what_is_missing(api: Api) ->
     told = answer.json()
     assert (answer.status_code, told["code"]) == (402, "wallet_too_low")
     assert told["missing"] == {"amount_minor": 29900, "currency": "RUB"}
+    assert told["deposit_path"] == f"{ROOT}/{ANNA}/wallet/deposits/"
     await deposited(api, 29900)
     purchase = (await api.host("GET", f"{ANNA}/purchases/{told['purchase_id']}/")).json()
     assert (purchase["status"], purchase["gateway"]) == ("paid", "wallet")
     again = await api.host("POST", f"{ANNA}/purchases/", body, key="p-1")
     assert (again.status_code, again.json()["id"]) == (201, told["purchase_id"])
+
+
+async def test_one_less_than_the_price_waits_until_one_more_is_added_where_it_says(
+    api: Api,
+) -> None:
+    token = await api.session()
+    opened = await api.call("POST", "purchases/", {"plan": "PRO_MONTHLY"}, token=token, key="p")
+    purchase_id = opened.json()["id"]
+    reason = {"account": "bonus", "reason": "a welcome"}
+    body = roubles(29799) | reason
+    await api.host("POST", "operator/customers/telegram:1001/adjust/", body, key="a")
+
+    path = f"purchases/{purchase_id}/checkouts/"
+    short = await api.call("POST", path, {"gateway": "wallet"}, token=token, key="c")
+
+    told = short.json()
+    assert (short.status_code, told["missing"]["amount_minor"]) == (402, 101)
+    assert told["purchase_id"] == purchase_id
+    assert told["deposit_path"] == f"{ROOT}/wallet/deposits/"
+    added = await api.call("POST", told["deposit_path"], roubles(101), token=token, key="d")
+    api.world.gateway.pay(PaymentId(added.json()["payment_id"]))
+    await api.world.hears(PaymentId(added.json()["payment_id"]))
+    again = await api.call("POST", path, {"gateway": "wallet"}, token=token, key="c2")
+    assert again.json()["code"] == "purchase_not_pending"
+    shown = (await api.call("GET", f"purchases/{purchase_id}/", token=token)).json()
+    assert (shown["status"], shown["gateway"]) == ("paid", "wallet")
+
+
+async def test_nobody_pays_anothers_purchase_from_a_wallet(api: Api) -> None:
+    anna, boris = await api.session(1001), await api.session(1002)
+    opened = await api.call("POST", "purchases/", {"plan": "PRO_MONTHLY"}, token=anna, key="p")
+    body = roubles(29900) | {"reason": "a welcome"}
+    await api.host("POST", "operator/customers/telegram:1002/adjust/", body, key="a")
+
+    path = f"purchases/{opened.json()['id']}/checkouts/"
+    answer = await api.call("POST", path, {"gateway": "wallet"}, token=boris, key="c")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "purchase_not_found")
+    wallet = (await api.call("GET", "wallet/", token=boris)).json()
+    assert wallet["balances"][0]["amount_minor"] == 29900
+
+
+async def test_a_repeated_deposit_is_one_purchase_and_another_with_its_key_a_conflict(
+    api: Api,
+) -> None:
+    path = f"{ANNA}/wallet/deposits/"
+    one, two = [await api.host("POST", path, roubles(500), key="same") for _ in range(2)]
+    other = await api.host("POST", path, roubles(501), key="same")
+
+    assert (one.status_code, one.json()) == (two.status_code, two.json())
+    assert (other.status_code, other.json()["code"]) == (409, "key_used_otherwise")
+
+
+@pytest.mark.parametrize("minor", [100, 10_000_000])
+async def test_the_bounds_of_a_deposit_are_taken(api: Api, minor: int) -> None:
+    await deposited(api, minor)
+
+    assert (await wallet(api))["balances"] == [minor]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "currency=rub",
+        "currency=RUB&account=revenue",
+        "currency=RUB&limit=0",
+        "currency=RUB&limit=101",
+        "currency=RUB&cursor=0",
+        "currency=RUB&cursor=cus_1",
+        "currency=RUB&at=yesterday",
+        "currency=RUB&at=2026-03-10T09:00:00",
+        "currency=ABC",
+    ],
+)
+async def test_a_statement_that_cannot_be_is_refused(api: Api, query: str) -> None:
+    assert (await api.host("GET", f"{ANNA}/wallet/entries/?{query}")).status_code == 422
+
+
+async def test_a_statement_of_what_never_moved_is_empty(api: Api) -> None:
+    for account in ("cash", "bonus", "hold", "escrow", "receivable"):
+        told = await api.host("GET", f"{ANNA}/wallet/entries/?currency=PHP&account={account}")
+        assert told.status_code == 200
+        assert told.json()["items"] == []
+        assert told.json()["balance"]["amount_minor"] == 0
 
 
 async def test_the_statement_is_paged_and_looks_back(api: Api) -> None:

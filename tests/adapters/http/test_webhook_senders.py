@@ -47,7 +47,7 @@ async def door() -> AsyncIterator[Door]:
     world.billing = replace(world.billing, take_in_webhook=taking_in)
     async with an_api(world) as api:
         yield Door(api, world)
-    gateway.close()
+    await gateway.close()
 
 
 async def test_the_provider_is_heard_and_a_stranger_is_not(door: Door) -> None:

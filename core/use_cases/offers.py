@@ -1,0 +1,81 @@
+"""What is on offer, and by which ways it can be paid: known before anybody is offered a way."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from core.domain.catalog import Catalog
+from core.domain.item import Deposit, PlanItem
+from core.domain.money import Money
+from core.domain.plan import GatewayName, PlanVersion
+from core.ports.payment_gateway import FeeRule, Gateways
+from core.ports.unit_of_work import Store
+from core.use_cases.checkouts import allowed_gateways
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """
+    A gateway in one currency: the smallest and the largest payment, and what it is expected to
+    keep of one (None: not known before). The business bears the fee.
+    """
+
+    gateway: GatewayName
+    least: Money
+    most: Money
+    fee: FeeRule | None
+
+    def takes(self, amount: Money) -> bool:
+        return self.least.currency == amount.currency and self.least <= amount <= self.most
+
+    def takes_any(self, least: Money, most: Money) -> bool:
+        """Whether it takes anything between these two."""
+        same = self.least.currency == least.currency
+        return same and self.least <= most and least <= self.most
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The catalog in force, and the ways to pay in the operator's order."""
+
+    catalog: Catalog
+    ways: tuple[Way, ...]
+
+    def of_plan(self, plan: PlanVersion) -> list[GatewayName]:
+        """Who takes one of its prices. Inside Telegram it may be fewer, see `offered_at`."""
+        prices = plan.terms.prices
+        allowed = self._allowed(allowed_gateways(PlanItem(plan), self.catalog))
+        return _names(way for way in allowed if any(map(way.takes, prices)))
+
+    def of_deposit(self, least: Money, most: Money) -> list[GatewayName]:
+        """Who takes a deposit between these two."""
+        allowed = self._allowed(allowed_gateways(Deposit(), self.catalog))
+        return _names(way for way in allowed if way.takes_any(least, most))
+
+    def _allowed(self, gateways: Collection[GatewayName]) -> list[Way]:
+        return [way for way in self.ways if not gateways or way.gateway in gateways]
+
+
+def _names(ways: Iterable[Way]) -> list[GatewayName]:
+    return list(dict.fromkeys(way.gateway for way in ways))
+
+
+class ShowOffer:
+    """What anybody may know of the business: plans, deposits, ways to pay."""
+
+    def __init__(self, store: Store, gateways: Gateways) -> None:
+        self._store = store
+        self._gateways = gateways
+
+    async def __call__(self) -> Offer:
+        """
+        Raises:
+            CatalogMissing
+        """
+        async with self._store.read() as view:
+            catalog = await view.catalogs.current()
+        ways = (
+            Way(one.name, least, most, one.abilities.fees.get(code))
+            for one in self._gateways
+            for code, (least, most) in one.abilities.bounds.items()
+        )
+        return Offer(catalog, tuple(ways))

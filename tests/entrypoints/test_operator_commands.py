@@ -1,0 +1,172 @@
+"""What an operator does at the command line, as it is typed."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from adapters.catalog_file import catalog_from_file
+from core.domain.audit import Deed
+from core.domain.case import Case, CaseKind
+from core.domain.customer import identity
+from core.domain.money import Money
+from entrypoints.commands import migrate_database
+from entrypoints.operator_commands import adjust_wallet, verify_audit
+from entrypoints.process import opened
+from entrypoints.settings import Settings
+from tests.builders import NOON, rub
+from tests.contracts.units import seen, written
+from tests.house.sources import ROOT
+from tests.world import FITNESS
+
+Types = Callable[..., subprocess.CompletedProcess[str]]
+BY_OLGA = ("--as", "olga", "--reason", "asked by mail")
+OLGA = Deed("olga", "asked by mail")
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> Settings:
+    settings = Settings(_env_file=None, data_dir=tmp_path)  # type: ignore[call-arg]
+    migrate_database(settings)
+    async with opened(settings) as parts:
+        await parts.billing.apply_catalog(catalog_from_file(FITNESS))
+        await parts.billing.register_customer(identity("telegram:1001"))
+    return settings
+
+
+@pytest.fixture
+def types(shop: Settings) -> Types:
+    """`billhook …` in a process of its own: what a command does to the logs stays there."""
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        called = [sys.executable, "-c", "from entrypoints.cli import main; main()", *words]
+        return subprocess.run(
+            [*called, "--data-dir", str(shop.data_dir)],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=shop.data_dir,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+
+    return run
+
+
+async def test_money_is_given_and_taken_by_hand(types: Types, shop: Settings) -> None:
+    named = ("wallet", "adjust", "telegram:1001", "--currency", "RUB", *BY_OLGA)
+    given = types(*named, "--amount", "100.00")
+    taken = types(*named, "--amount", "-130.00")
+
+    assert (given.returncode, taken.returncode) == (0, 0), given.stderr + taken.stderr
+    assert "100.00 RUB of cash" in given.stdout
+    async with opened(shop) as parts:
+        customer = await parts.billing.find_customer(identity("telegram:1001"))
+        account = await parts.billing.show_account(customer)
+        lines = await parts.billing.show_audit(limit=9)
+    assert (account.cash, account.owed) == ((rub(0),), (rub(30),))
+    assert [(line.actor, line.reason) for _, line, _ in lines] == [("olga", "asked by mail")] * 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("cases", "close", "nothing of the kind", *BY_OLGA), "case_not_found"),
+        (("customers", "block", "telegram:404", *BY_OLGA), "customer_not_found"),
+        (
+            ("wallet", "adjust", "telegram:1001", "--amount", "0", "--currency", "RUB", *BY_OLGA),
+            "adjustment_not_usable",
+        ),
+        (("customers", "block", "telegram:1001", "--as", "olga", "--reason", "no"), "reason"),
+        (("customers", "block", "telegram:1001", "--reason", "asked by mail"), "--as"),
+        (("customers", "block", "telegram:1001", "--as", "olga"), "--reason"),
+    ],
+)
+async def test_what_is_not_done_is_said_in_words(
+    types: Types, shop: Settings, words: tuple[str, ...], told: str
+) -> None:
+    refused = types(*words)
+
+    assert refused.returncode != 0
+    assert told in refused.stderr
+    assert "Traceback" not in refused.stderr
+    async with opened(shop) as parts:
+        assert await parts.billing.show_audit(limit=9) == []
+
+
+async def test_cases_are_listed_and_closed_by_what_is_shown_in_quotes(
+    types: Types, shop: Settings
+) -> None:
+    cause = "charge yookassa 2d8f0001"
+    case = Case(f"case {cause}", CaseKind.MISMATCH, cause, NOON, {"purchase_id": "pur_1"})
+    async with opened(shop) as parts:
+        await written(parts.store, lambda uow: uow.open_case(case))
+
+    listed, closed, rest = (
+        types("cases", "list"),
+        types("cases", "close", cause, *BY_OLGA),
+        types("cases", "list"),
+    )
+
+    assert f"mismatch  '{cause}'  purchase_id=pur_1" in listed.stdout
+    assert closed.returncode == 0, closed.stderr
+    assert "nothing waits" in rest.stdout
+    async with opened(shop) as parts:
+        kept = await seen(parts.store, lambda view: view.find_case(cause))
+    assert kept is not None
+    assert kept.reason == "asked by mail"
+
+
+@pytest.mark.parametrize(
+    ("statement", "broken"),
+    [
+        ("UPDATE audit_line SET reason = 'x' WHERE id = 5", 5),
+        ("UPDATE audit_line SET actor = 'ben' WHERE id = 1", 1),
+        ("UPDATE audit_line SET seal = 'x' WHERE id = 7", 7),
+        ("DELETE FROM audit_line WHERE id = 2", 3),
+        ("DELETE FROM audit_line WHERE id = 1", 2),
+    ],
+)
+@pytest.mark.parametrize("page", [1, 3, 1000])
+async def test_the_first_broken_line_of_the_audit_trail_is_named_whatever_the_page(
+    shop: Settings, capsys: pytest.CaptureFixture[str], statement: str, broken: int, page: int
+) -> None:
+    assert await verify_audit(shop, page=page) == 0
+    for _ in range(7):
+        await adjust_wallet(shop, "telegram:1001", Money.of(1, "RUB"), "cash", OLGA)
+    assert await verify_audit(shop, page=page) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert ("0 lines" in told[0], "7 lines" in told[-1]) == (True, True)
+
+    # What somebody with the database's password could do.
+    with closing(sqlite3.connect(shop.data_dir / "billhook.db")) as connection, connection:
+        connection.execute(statement)
+
+    assert await verify_audit(shop, page=page) == 1
+    assert capsys.readouterr().out.startswith(f"line {broken} ")
+
+
+async def test_the_audit_trail_is_verified_by_a_command_with_its_exit_code(
+    types: Types, shop: Settings
+) -> None:
+    await adjust_wallet(shop, "telegram:1001", rub(1), "cash", OLGA)
+    whole = types("audit", "verify")
+    with closing(sqlite3.connect(shop.data_dir / "billhook.db")) as connection, connection:
+        connection.execute("UPDATE audit_line SET reason = 'x'")
+    changed = types("audit", "verify")
+
+    assert (whole.returncode, changed.returncode) == (0, 1)
+    assert "1 lines" in whole.stdout
+    assert changed.stdout.startswith("line 1 ")
+
+
+async def test_a_key_is_made_for_an_operator(types: Types) -> None:
+    made = types("keys", "create", "olga", "--scope", "operator")
+
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.startswith("bh_")
+    assert "olga  operator  live" in types("keys", "list").stdout

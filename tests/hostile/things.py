@@ -1,0 +1,106 @@
+"""What customers own, in every state that an operation asks for: the same for each of them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from core.domain.audit import Deed
+from core.domain.case import Case, CaseKind
+from core.domain.customer import CustomerId
+from core.domain.item import EscrowPart
+from core.domain.money_terms import (
+    Brake,
+    DepositTerms,
+    EscrowTerms,
+    MoneyTerms,
+    VerificationTerms,
+    WithdrawalTerms,
+)
+from core.domain.payment import InboxStatus
+from core.domain.payout import PayoutAccount
+from core.use_cases.buying import WALLET, Terms
+from tests.builders import a_notice, an_inbox_item, rub
+from tests.contracts.units import written
+from tests.market import proves
+from tests.world import RETURN, World
+
+DOWN: Final = EscrowPart.DOWN_PAYMENT
+ANN: Final = Deed("ann", "set the scene")
+MARKET: Final = MoneyTerms(
+    DepositTerms(bounds=((rub(1), rub(100_000)),)),
+    VerificationTerms((rub(1),)),
+    EscrowTerms(is_offered=True),
+    WithdrawalTerms((rub(10),), (Brake(rub(500), rub(900), rub(50_000)),)),
+)
+
+
+async def opens_everything(world: World) -> None:
+    """The fitness app sells all that can be sold."""
+    await world.billing.apply_catalog(replace(world.wanted(), money=MARKET))
+
+
+async def things_of(world: World, who: CustomerId, partner: CustomerId) -> Mapping[str, str]:
+    """The id of one thing for each state. Nothing of the partner's is anybody else's."""
+    await _gives(world, who, 50_000)
+    await _gives(world, partner, 5000)
+    things = {}
+    for state in ("agreed", "funded", "disputed"):
+        things[state] = await _escrow(world, who, partner, is_funded=state != "agreed")
+    await world.billing.dispute_part(who, things["disputed"], DOWN)
+    things["earned"] = await _escrow(world, partner, who, is_funded=True)
+    for state in ("old", "proven"):
+        account = PayoutAccount("gcash", f"0917{state}", "JUAN DELA CRUZ")
+        things[state] = (await proves(world, who, account)).id
+    deposit = await world.deposits(who, rub(200))
+    things["paid"] = deposit.purchase.id
+    things["waiting"] = (
+        await world.billing.request_withdrawal(who, rub(600), things["proven"], cause=world.cause())
+    ).id
+    things["queued"] = await _queued(world, who)
+    things["given up"], things["case"] = await _left_to_a_person(world, who)
+    return things
+
+
+async def _gives(world: World, who: CustomerId, roubles: int) -> None:
+    await world.billing.adjust_wallet(
+        who, rub(roubles), account="cash", deed=ANN, cause=world.cause()
+    )
+
+
+async def _escrow(world: World, payer: CustomerId, payee: CustomerId, *, is_funded: bool) -> str:
+    escrow = await world.billing.open_escrow(
+        payer,
+        payee,
+        "A kitchen, painted",
+        total=rub(300),
+        down_payment=rub(300),
+        cause=world.cause(),
+    )
+    if is_funded:
+        terms = Terms(RETURN, WALLET)
+        await world.billing.fund_escrow(payer, escrow.id, DOWN, terms, cause=world.cause())
+    return escrow.id
+
+
+async def _queued(world: World, who: CustomerId) -> str:
+    """A withdrawal to an account that no gateway sends to."""
+    method = await proves(world, who, PayoutAccount("by_hand", "09170000001", "JUAN DELA CRUZ"))
+    asked = await world.billing.request_withdrawal(who, rub(100), method.id, cause=world.cause())
+    return (await world.billing.approve_withdrawal(asked.id, deed=ANN)).id
+
+
+async def _left_to_a_person(world: World, who: CustomerId) -> tuple[str, str]:
+    item = an_inbox_item(
+        id=f"inb_{who[4:]}",
+        notice=a_notice(dedupe_key=f"given up {who}"),
+        status=InboxStatus.STORED,
+        handled_at=None,
+        result=None,
+    )
+    await written(world.store, lambda uow: uow.inbox.take(item))
+    failed = item.failed("unconfirmed", at=world.clock())
+    await written(world.store, lambda uow: uow.inbox.save(failed))
+    cause = f"charge yookassa {who}"
+    case = Case(f"case {cause}", CaseKind.MISMATCH, cause, world.clock(), {}, who)
+    await written(world.store, lambda uow: uow.open_case(case))
+    return item.id, cause

@@ -1,0 +1,67 @@
+"""What is on offer is known before anybody is offered a way to pay."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from core.domain.money import Money
+from core.domain.money_terms import DepositTerms, MoneyTerms
+from core.domain.plan import GatewayName, PlanCode
+from core.ports.payment_gateway import Abilities, FeeRule
+from tests.builders import YOOKASSA, rub
+from tests.world import World
+
+FEE = FeeRule(350, rub(15))
+
+
+def takes(world: World, *bounds: tuple[Money, Money]) -> None:
+    """The one gateway takes this and no more."""
+    world.gateway.abilities = Abilities(
+        {least.currency.code: (least, most) for least, most in bounds},
+        timedelta(hours=24),
+        fees={"RUB": FEE},
+    )
+
+
+async def test_each_way_is_told_with_currency_bounds_and_fee(world: World) -> None:
+    stars = Money.of(1, "XTR"), Money.of(10, "XTR")
+    takes(world, (rub(1), rub(1000)), stars)
+
+    ways = (await world.billing.show_offer()).ways
+
+    assert [(way.gateway, way.least, way.most, way.fee) for way in ways] == [
+        (YOOKASSA, rub(1), rub(1000), FEE),
+        (YOOKASSA, *stars, None),
+    ]
+    assert FEE.on(rub(100)) == Money.of(350 + 1500, "RUB")
+
+
+async def test_a_plan_is_paid_by_whoever_may_and_takes_its_price(world: World) -> None:
+    takes(world, (rub(1), rub(299)))
+    offer = await world.billing.show_offer()
+    plans = offer.catalog.plans
+    monthly, yearly = plans[PlanCode("PRO_MONTHLY")], plans[PlanCode("PRO_YEARLY")]
+
+    assert offer.of_plan(monthly) == [YOOKASSA]
+    assert offer.of_plan(yearly) == [], "it costs more than the gateway takes"
+    assert offer.of_plan(plans[PlanCode("FREE")]) == []
+    only_others = replace(monthly.terms, gateways=(GatewayName("paymongo"),))
+    assert offer.of_plan(replace(monthly, terms=only_others)) == []
+
+
+async def test_a_deposit_is_taken_where_its_bounds_and_the_gateways_meet(world: World) -> None:
+    takes(world, (rub(10), rub(100)))
+    offer = await world.billing.show_offer()
+
+    assert offer.of_deposit(rub(1), rub(10)) == [YOOKASSA]
+    assert offer.of_deposit(rub(100), rub(500)) == [YOOKASSA]
+    assert offer.of_deposit(rub(1), rub(9)) == []
+    assert offer.of_deposit(rub(101), rub(500)) == []
+    assert offer.of_deposit(Money.of(1, "PHP"), Money.of(10**6, "PHP")) == []
+
+
+async def test_a_deposit_is_taken_by_those_alone_that_the_catalog_names(world: World) -> None:
+    bounds = ((rub(1), rub(100)),)
+    terms = MoneyTerms(deposit=DepositTerms(bounds, gateways=(GatewayName("paymongo"),)))
+    await world.billing.apply_catalog(replace(world.wanted(), money=terms))
+
+    assert (await world.billing.show_offer()).of_deposit(*bounds[0]) == []
