@@ -11,6 +11,7 @@ from core.ports.unit_of_work import Store
 from core.use_cases.billing import Billing
 from core.use_cases.buying import AddCheckout, PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
+from core.use_cases.charging import ChargeMethod
 from core.use_cases.checkouts import WatchCheckout
 from core.use_cases.customers import (
     BlockCustomer,
@@ -147,6 +148,9 @@ class Container(containers.DeclarativeContainer):
     )
     list_payment_methods = providers.Factory(ListPaymentMethods, store=store)
     remove_payment_method = providers.Factory(RemovePaymentMethod, store=store, now=now)
+    charge_method = providers.Factory(
+        ChargeMethod, store=store, gateways=gateways, now=now, new_id=new_id
+    )
     clean_method = providers.Factory(CleanMethod, store=store, now=now)
     request_withdrawal = providers.Factory(
         RequestWithdrawal, store=store, gateways=gateways, now=now, new_id=new_id
@@ -231,6 +235,7 @@ class Container(containers.DeclarativeContainer):
         add_payment_method=add_payment_method,
         list_payment_methods=list_payment_methods,
         remove_payment_method=remove_payment_method,
+        charge_method=charge_method,
         clean_method=clean_method,
         request_withdrawal=request_withdrawal,
         send_withdrawal=send_withdrawal,

@@ -235,6 +235,7 @@ def a_checkout(**fields: Any) -> Checkout:
             rule=ReceiptRule(1, "service", "full_payment", 2, "shop@example.com"),
         ),
         asked_at=NOON,
+        saves_method=True,
         status=CheckoutStatus.OPEN,
         opened=OpenedCheckout(
             PaymentId("2d8f0001-000f-5000-8000-18db351245c7"),
@@ -254,6 +255,7 @@ def an_asked_checkout(**fields: Any) -> Checkout:
         "looked": 0,
         "due_at": None,
         "receipt": None,
+        "saves_method": False,
     }
     return a_checkout(**fresh | fields)
 

@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -73,6 +73,8 @@ class MemoryGateway(TakesPayments):
         refunding=Refunding.PARTS,
         payouts={code: (Money.of(1, code), Money.of(10**11, code)) for code in ("RUB", "PHP")},
         accounts=frozenset({"gcash", "bank_card"}),
+        charges_saved=True,
+        lists=True,
     )
 
     def __init__(self, name: str = "memory", *, now: Now, secret: str = OPEN_SECRET) -> None:
@@ -86,7 +88,13 @@ class MemoryGateway(TakesPayments):
         """All that were ever made, as they are now, the oldest first."""
         self._refunds: dict[RefundId, RefundFacts] = {}
         self._unavailable = self._lost = self._declines = 0
-        self._refusals = self._slow_refunds = 0
+        self._refusals = self._slow_refunds = self._charge_refusals = self._slow_charges = 0
+        self._tokens: dict[PaymentId, str] = {}
+        """What each payment that has its method saved gives, once it is paid."""
+        self._revoked: set[str] = set()
+        self._charges: dict[CheckoutId, tuple[Checkout, str, PaymentId | None]] = {}
+        """What a key charged with which token; None where it would not try."""
+        self._made_at: dict[str, datetime] = {}
 
     @property
     def payments(self) -> Mapping[PaymentId, PaymentFacts]:
@@ -144,6 +152,19 @@ class MemoryGateway(TakesPayments):
         found = (one for one in self.payments.values() if one.checkout_id == checkout.id)
         return next(found, None)
 
+    async def charge_saved(self, checkout: Checkout, token: str) -> PaymentFacts:
+        await self._reach()
+        request = _request(checkout)
+        if checkout.id not in self._charges:
+            self._charges[checkout.id] = (request, token, self._charge(checkout, token))
+        *asked, payment_id = self._charges[checkout.id]
+        if asked != [request, token]:  # One key for two requests: a mistake of ours.
+            raise GatewayUnavailable(self.name)
+        self._lose_answer()
+        if payment_id is None:
+            raise CheckoutDeclined(self.name, "permission_revoked")
+        return self._present(payment_id)
+
     async def refund(self, refund: Refund) -> RefundFacts:
         await self._reach()
         known = [one for one in self._refunds.values() if one.our_id == refund.id]
@@ -172,6 +193,7 @@ class MemoryGateway(TakesPayments):
             pending = OutgoingStatus.PENDING
             facts = PayoutFacts(self.name, payout_id, pending, order.amount, our_id=order.id)
             self.payouts[payout_id] = facts
+            self._made_at[payout_id] = self._now()
             known = [facts]
         if known[0].amount != order.amount:  # One key for two requests: a mistake of ours.
             raise GatewayUnavailable(self.name)
@@ -186,6 +208,20 @@ class MemoryGateway(TakesPayments):
             return self.payouts.get(payout_id)
         return next((one for one in self.payouts.values() if one.our_id == order.id), None)
 
+    async def since(
+        self, since: datetime
+    ) -> AsyncIterator[PaymentFacts | RefundFacts | PayoutFacts]:
+        await self._reach()
+        for payment in list(self.payments.values()):
+            if self._made_at[payment.payment_id] >= since:
+                yield payment
+        for refund in list(self._refunds.values()):
+            if self._made_at[refund.refund_id] >= since:
+                yield refund
+        for payout in list(self.payouts.values()):
+            if self._made_at[payout.payout_id] >= since:
+                yield payout
+
     # The payer.
 
     def pay(self, payment_id: PaymentId, amount: Money | None = None) -> None:
@@ -193,8 +229,8 @@ class MemoryGateway(TakesPayments):
         facts = self._present(payment_id)
         assert facts.status in {PaymentStatus.PENDING, PaymentStatus.PAID}, facts.status
         if facts.status is PaymentStatus.PENDING:
-            paid = amount or self._asked[payment_id]
-            self._change(payment_id, status=PaymentStatus.PAID, paid=paid, opened=None)
+            paid, token = amount or self._asked[payment_id], self._tokens.get(payment_id)
+            self._change(payment_id, status=PaymentStatus.PAID, paid=paid, opened=None, token=token)
 
     def pay_late(self, payment_id: PaymentId) -> None:
         """The payer's bank was slow: it is charged although its time was over."""
@@ -213,6 +249,7 @@ class MemoryGateway(TakesPayments):
             paid=paid,
             opened=None,
         )
+        self._made_at[again] = self._now()
         return again
 
     def cancel(self, payment_id: PaymentId) -> None:
@@ -225,6 +262,10 @@ class MemoryGateway(TakesPayments):
     ) -> RefundFacts:
         """Somebody of the shop gives back by hand, or the payer's bank takes back."""
         return self._give_back(payment_id, amount, is_chargeback=is_chargeback)
+
+    def revoke(self, token: str) -> None:
+        """The payer no longer allows that it is charged."""
+        self._revoked.add(token)
 
     def finish_payouts(
         self,
@@ -260,7 +301,7 @@ class MemoryGateway(TakesPayments):
         self._unavailable = next_n
 
     def act_then_fail(self, next_n: int = 1) -> None:
-        """The next openings, refunds and payouts are done, and their answers lost."""
+        """The next openings, charges, refunds and payouts are done, and their answers lost."""
         self._lost = next_n
 
     def decline(self, next_n: int = 1) -> None:
@@ -274,6 +315,14 @@ class MemoryGateway(TakesPayments):
     def slow_refunds(self, next_n: int = 1) -> None:
         """The next refunds are pending until they are finished."""
         self._slow_refunds = next_n
+
+    def refuse_charges(self, next_n: int = 1) -> None:
+        """The payer's bank refuses the next charges of saved methods."""
+        self._charge_refusals = next_n
+
+    def slow_charges(self, next_n: int = 1) -> None:
+        """The next charges of saved methods are pending until somebody pays or cancels them."""
+        self._slow_charges = next_n
 
     # Trouble with one payment.
 
@@ -319,6 +368,7 @@ class MemoryGateway(TakesPayments):
             self._slow_refunds -= 1
             status = OutgoingStatus.PENDING
         refund_id = RefundId(f"{self.name}-refund-{len(self._refunds) + 1:04d}")
+        self._made_at[refund_id] = self._now()
         self._refunds[refund_id] = RefundFacts(
             self.name,
             refund_id,
@@ -337,7 +387,30 @@ class MemoryGateway(TakesPayments):
         payment_id = PaymentId(f"{self.name}-{len(self._payments) + 1:08d}")
         url = f"https://{self.name}.invalid/{payment_id}"
         opened = OpenedCheckout(payment_id, url, self._now() + CONFIRMATION_TERM)
+        self._make(payment_id, checkout, opened=opened)
+        if checkout.saves_method:
+            self._tokens[payment_id] = f"{payment_id}-saved"
+        return opened
+
+    def _charge(self, checkout: Checkout, token: str) -> PaymentId | None:
+        if token in self._revoked or token not in self._tokens.values():
+            return None
+        payment_id = PaymentId(f"{self.name}-{len(self._payments) + 1:08d}")
+        self._make(payment_id, checkout)
+        if self._slow_charges > 0:
+            self._slow_charges -= 1
+        elif self._charge_refusals > 0:
+            self._charge_refusals -= 1
+            self.cancel(payment_id)
+        else:
+            self.pay(payment_id)
+        return payment_id
+
+    def _make(
+        self, payment_id: PaymentId, checkout: Checkout, opened: OpenedCheckout | None = None
+    ) -> None:
         self._asked[payment_id] = checkout.amount
+        self._made_at[payment_id] = self._now()
         self._payments[payment_id] = PaymentFacts(
             gateway=self.name,
             payment_id=payment_id,
@@ -347,7 +420,6 @@ class MemoryGateway(TakesPayments):
             purchase_id=checkout.purchase_id,
             opened=opened,
         )
-        return opened
 
     def _present(self, payment_id: PaymentId) -> PaymentFacts:
         facts = self._payments[payment_id]

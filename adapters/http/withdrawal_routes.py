@@ -37,7 +37,12 @@ from core.domain.payment_method import (
     PaymentMethodRemoved,
 )
 from core.domain.payout import AccountNotUsable, PayoutAccount
-from core.domain.withdrawal import Withdrawal, WithdrawalNotTaken
+from core.domain.withdrawal import (
+    Withdrawal,
+    WithdrawalId,
+    WithdrawalNotFound,
+    WithdrawalNotTaken,
+)
 from core.ports.payment_gateway import GatewayNotFound
 from core.ports.unit_of_work import CatalogMissing
 from core.use_cases.buying import Terms
@@ -75,8 +80,9 @@ class CustomerMethodPath(CustomerPath, MethodPath):
     pass
 
 
-class ListQuery(Closed):
+class WithdrawalsQuery(Closed):
     limit: int = Field(20, ge=1, le=100)
+    cursor: Annotated[str, Field(pattern=r"^wd_[a-z0-9]{8,40}$")] | None = None
 
 
 class MethodBody(BaseModel):
@@ -117,7 +123,7 @@ class WithdrawalBody(BaseModel):
 
 class WithdrawalsBody(BaseModel):
     items: list[WithdrawalBody]
-    next_cursor: str | None = None
+    next_cursor: str | None
 
 
 async def add_payment_method(
@@ -194,9 +200,14 @@ def body_from_withdrawal(withdrawal: Withdrawal) -> WithdrawalBody:
     )
 
 
-async def list_withdrawals(call: Call, query: ListQuery) -> WithdrawalsBody:
-    found = await call.billing.show_withdrawals.page(call.customer_id, limit=query.limit)
-    return WithdrawalsBody(items=[body_from_withdrawal(one) for one in found])
+async def list_withdrawals(call: Call, query: WithdrawalsQuery) -> WithdrawalsBody:
+    after = None if query.cursor is None else WithdrawalId(query.cursor)
+    found = await call.billing.show_withdrawals.page(
+        call.customer_id, limit=query.limit + 1, after=after
+    )
+    items = [body_from_withdrawal(one) for one in found[: query.limit]]
+    has_more = len(found) > query.limit
+    return WithdrawalsBody(items=items, next_cursor=items[-1].id if has_more else None)
 
 
 def withdrawal_operations() -> list[Operation]:
@@ -220,5 +231,5 @@ def withdrawal_operations() -> list[Operation]:
                   errors=(*OF_THE_CLAIM, *of_the_method, WithdrawalNotTaken, WalletTooLow,
                           UnknownCurrency, CustomerBlocked, CatalogMissing)),
         *for_both("GET", "/wallet/withdrawals/", list_withdrawals, "Withdrawals, the newest first",
-                  WithdrawalsBody, query=ListQuery),
+                  WithdrawalsBody, query=WithdrawalsQuery, errors=(WithdrawalNotFound,)),
     ]  # fmt: skip

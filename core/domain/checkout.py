@@ -7,6 +7,7 @@ from typing import Final, NewType
 
 from core.domain.customer import CustomerId
 from core.domain.errors import Conflict, NotFound
+from core.domain.item import PaymentMethodId
 from core.domain.money import Money
 from core.domain.payment import OpenedCheckout, PaymentFacts, PaymentId, PaymentStatus
 from core.domain.plan import GatewayName, ReceiptRule
@@ -85,6 +86,10 @@ class Checkout:
     """
     `id` is the provider's idempotency key, and everything the request is built from is frozen
     here, so that asking again is the same request. `looked` counts how often we asked about it.
+
+    `saves_method`: the gateway is asked to keep what is paid with, to be charged again later.
+    `method_id`: the saved method that is charged, with nobody there; None: it is opened, and
+    somebody pays at its address.
     """
 
     id: CheckoutId
@@ -97,6 +102,8 @@ class Checkout:
     language: str
     receipt: Receipt | None
     asked_at: datetime
+    saves_method: bool = False
+    method_id: PaymentMethodId | None = None
     status: CheckoutStatus = CheckoutStatus.ASKED
     opened: OpenedCheckout | None = None
     looked: int = 0
@@ -117,9 +124,14 @@ class Checkout:
         """Whether nobody has its address yet, so that it may be asked for again."""
         return self.status in {CheckoutStatus.ASKED, CheckoutStatus.UNKNOWN}
 
+    @property
+    def is_charge(self) -> bool:
+        """Whether money may move without anybody's doing: such a one is asked for only once."""
+        return self.method_id is not None
+
     def can_be_paid_at(self, now: datetime) -> bool:
         """Whether the customer can be sent to its address."""
-        if self.status is not CheckoutStatus.OPEN or self.opened is None:
+        if self.status is not CheckoutStatus.OPEN or self.opened is None or self.is_charge:
             return False
         ends_at = self.opened.expires_at
         return ends_at is None or now + TIME_TO_PAY < ends_at
@@ -158,8 +170,9 @@ class Checkout:
             return self
         if facts.status is PaymentStatus.CANCELED:
             return self.lapses()
-        if self.is_unopened and facts.opened is not None:
-            return self.becomes_open(facts.opened, at=at)
+        there = OpenedCheckout(facts.payment_id, "", None) if self.is_charge else facts.opened
+        if self.is_unopened and there is not None:
+            return self.becomes_open(there, at=at)
         return self.looked_at(at=at)
 
     def _moved(self, status: CheckoutStatus) -> "Checkout":

@@ -117,6 +117,10 @@ class PaymentMethod:
             raise PaymentMethodRemoved(self.id)
         return replace(self, status=MethodStatus.VERIFIED, token=token)
 
+    def forgets_token(self) -> "PaymentMethod":
+        """It is of no more use. Money can still be sent to the account."""
+        return replace(self, token=None)
+
     def becomes_removed(self, *, at: datetime) -> "PaymentMethod":
         """What was kept to charge it goes at once. Removed again, it stays as it is."""
         if self.status is MethodStatus.REMOVED:

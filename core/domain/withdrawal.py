@@ -124,6 +124,13 @@ class Withdrawal:
         wait = min(FIRST_LOOK * 2 ** min(self.looked, 10), LAST_LOOK)
         return replace(self, looked=self.looked + 1, due_at=at + wait)
 
+    def listened_to(self, *, is_told: bool, at: datetime) -> "Withdrawal":
+        """
+        Done, and the gateway says nothing new. Where a notice made us ask (`is_told`), the gateway
+        may be behind its own notice, that the money came back: it is asked once more, later.
+        """
+        return replace(self, due_at=at + LAST_LOOK if is_told else None)
+
     def named(self, payout_id: PayoutId) -> "Withdrawal":
         return self if self.payout_id == payout_id else replace(self, payout_id=payout_id)
 
@@ -154,7 +161,8 @@ class Withdrawal:
         return ledger.transfer(id_, purpose, self.amount, debit=debit, credit=credit, at=at)
 
     def _first_due(self, at: datetime) -> datetime | None:
-        return None if self.gateway == QUEUE else at
+        """After the job that sends it: found by time only where that got lost."""
+        return None if self.gateway == QUEUE else at + SENDING_LEASE
 
     def _moved(self, status: WithdrawalStatus) -> "Withdrawal":
         """

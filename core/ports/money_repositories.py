@@ -148,8 +148,10 @@ class WithdrawalsRead(Protocol):
         self, gateway: GatewayName, payout_id: PayoutId
     ) -> Withdrawal | None: ...
 
-    async def of_customer(self, customer_id: CustomerId, *, limit: int) -> list[Withdrawal]:
-        """The newest first (by `requested_at`, then id)."""
+    async def page(
+        self, customer_id: CustomerId, *, limit: int, after: WithdrawalId | None = None
+    ) -> list[Withdrawal]:
+        """The newest first (by `requested_at`, then id); `after`: older than that one."""
         ...
 
     async def asked_since(

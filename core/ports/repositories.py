@@ -96,9 +96,12 @@ class PurchasesRead(Protocol):
     async def find(self, purchase_id: PurchaseId) -> Purchase | None: ...
 
     async def find_pending(
-        self, customer_id: CustomerId, item: Item, amount: Money
+        self, customer_id: CustomerId, item: Item, amount: Money | None
     ) -> Purchase | None:
-        """The open purchase of the same thing at the same price; there is at most one."""
+        """
+        The open purchase of the same thing at the same price; there is at most one. None: at
+        whatever price, one of them.
+        """
 
     async def waiting(self, customer_id: CustomerId) -> list[Purchase]:
         """The open purchases that wait for money in the wallet, the oldest first."""

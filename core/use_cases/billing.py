@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from core.use_cases.buying import AddCheckout, PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
+from core.use_cases.charging import ChargeMethod
 from core.use_cases.checkouts import WatchCheckout
 from core.use_cases.customers import (
     BlockCustomer,
@@ -115,6 +116,7 @@ class Billing:
     add_payment_method: AddPaymentMethod
     list_payment_methods: ListPaymentMethods
     remove_payment_method: RemovePaymentMethod
+    charge_method: ChargeMethod
     clean_method: CleanMethod
     request_withdrawal: RequestWithdrawal
     send_withdrawal: SendWithdrawal

@@ -25,7 +25,7 @@ from core.ports.payment_gateway import GatewayNotFound, Gateways
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.checkouts import Opening, Started, answer_of, as_answered, owned
 from core.use_cases.customers import standing_of
-from core.use_cases.granting import grant, may_take_bonus, obstacle
+from core.use_cases.granting import grant, may_be_paid_from_wallet, may_take_bonus, obstacle
 from core.use_cases.wallet import WalletTooLow, repaid
 
 
@@ -183,6 +183,8 @@ class AddCheckout:
             if not purchase.is_pending:
                 raise PurchaseNotPending(purchase.id, purchase.status)
             if gateway == WALLET:
+                if not may_be_paid_from_wallet(purchase.item):
+                    raise GatewayNotFound(WALLET)
                 return await from_wallet(uow, purchase, taken, at=now)
             checkout = await self._opening.checkout_for(
                 uow,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from core.domain.catalog import Catalog
@@ -10,7 +10,7 @@ from core.domain.cause import Cause, Claim, StillRunning
 from core.domain.checkout import Checkout, CheckoutId, CheckoutStatus, Receipt
 from core.domain.customer import CustomerId
 from core.domain.errors import Refused
-from core.domain.item import Deposit, Item, PlanItem
+from core.domain.item import Deposit, Item, PlanItem, Verification
 from core.domain.money import Money
 from core.domain.payment import PaymentFacts
 from core.domain.plan import GatewayName, PlanNotForSale
@@ -117,19 +117,10 @@ class Opening:
                 raise StillRunning(-((now - known.asked_at - OPENING_LEASE) // SECOND))
         prices = (purchase.amount,)
         chosen, _ = offer(standing.catalog, purchase.item, offered, gateway, prices=prices)
-        checkout = Checkout(
-            id=CheckoutId(self._new_id("chk")),
-            purchase_id=purchase.id,
-            customer_id=purchase.customer_id,
-            gateway=chosen.name,
-            amount=purchase.amount,
-            description=standing.catalog.title(purchase.item, standing.customer.language)[:128],
-            return_url=return_url,
-            language=standing.customer.language,
-            receipt=_receipt(purchase.item, standing),
-            asked_at=now,
-            due_at=now + OPENING_LEASE,
-        )
+        id_ = CheckoutId(self._new_id("chk"))
+        asked = frozen(id_, purchase, standing, chosen.name, return_url=return_url, at=now)
+        saves = isinstance(purchase.item, Verification) and chosen.abilities.charges_saved
+        checkout = replace(asked, saves_method=saves)
         await uow.checkouts.add(checkout)
         return checkout
 
@@ -166,6 +157,8 @@ class Opening:
         return Started(purchase, open_)
 
     def _may_ask_again(self, checkout: Checkout) -> bool:
+        if checkout.is_charge:
+            return False
         memory = self._gateways.get(checkout.gateway).abilities.key_memory
         return checkout.is_unopened and self._now() < checkout.asked_at + memory - KEY_MARGIN
 
@@ -186,7 +179,8 @@ class Opening:
     async def watch(self, checkout: Checkout, purchase: Purchase) -> None:
         """
         See to a checkout that has been silent: open it if nobody has its address and the same
-        key is still safe, otherwise ask the gateway what became of it.
+        key is still safe, otherwise ask the gateway what became of it. A charge is only asked
+        about, and given up only when the gateway said several times that it knows of none.
         """
         if purchase.is_pending and self._may_ask_again(checkout):
             await self.carry_on(checkout, cause=None)
@@ -205,7 +199,8 @@ class Opening:
             await uow.customers.lock(checkout.customer_id)
             present = await uow.checkouts.get(checkout.id)
             if present.is_settling:
-                gone = present.is_unopened or present.looked >= LOOKS_BEFORE_LAPSE
+                gone = present.looked >= LOOKS_BEFORE_LAPSE
+                gone = gone or (present.is_unopened and not present.is_charge)
                 await uow.checkouts.save(present.lapses() if gone else present.looked_at(at=now))
                 await uow.commit()
 
@@ -234,6 +229,36 @@ class WatchCheckout:
             await self._opening.watch(checkout, purchase)
         except CheckoutDeclined:
             return  # Written down; the customer sees it and may pay another way.
+
+
+def frozen(
+    id_: CheckoutId,
+    purchase: Purchase,
+    standing: Standing,
+    gateway: GatewayName,
+    *,
+    return_url: str,
+    at: datetime,
+) -> Checkout:
+    """
+    All that the gateway's request is built from, as it is now.
+
+    Raises:
+        ReceiptContactMissing
+    """
+    return Checkout(
+        id=id_,
+        purchase_id=purchase.id,
+        customer_id=purchase.customer_id,
+        gateway=gateway,
+        amount=purchase.amount,
+        description=standing.catalog.title(purchase.item, standing.customer.language)[:128],
+        return_url=return_url,
+        language=standing.customer.language,
+        receipt=_receipt(purchase.item, standing),
+        asked_at=at,
+        due_at=at + OPENING_LEASE,
+    )
 
 
 async def ask(gateway: PaymentGateway, checkout: Checkout) -> PaymentFacts | None:

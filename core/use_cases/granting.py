@@ -8,6 +8,7 @@ from core.domain.event import Event
 from core.domain.item import Deposit, EscrowShare, Item, PlanItem, Verification
 from core.domain.ledger import Account
 from core.domain.money import Money
+from core.domain.payment import PaymentFacts
 from core.domain.payment_method import MethodStatus
 from core.domain.plan import PlanVersion
 from core.domain.purchase import Meeting, Purchase
@@ -19,13 +20,14 @@ Moves = list[tuple[Account, Money]]
 
 
 async def grant(
-    uow: UnitOfWork, purchase: Purchase, *, at: datetime, token: str | None = None
+    uow: UnitOfWork, purchase: Purchase, *, at: datetime, facts: PaymentFacts | None = None
 ) -> None:
     """
     Pay the purchase from the wallet and give what was bought. It is saved as paid already, and the
     customer's row is locked. Money that a gateway brought for it lies in cash, and is spent from
     there; what was agreed to be paid from the wallet takes bonus first. Whether it can be given is
-    asked before, see `obstacle`. `token` can charge the same payer again.
+    asked before, see `obstacle`. `facts` are of the payment that brought the money; None: it
+    lay in the wallet.
 
     Raises:
         WalletTooLow: only where it is paid from the wallet.
@@ -44,6 +46,10 @@ async def grant(
         case Verification(method_id):
             await spend(uow, purchase, ledger.bonus(purchase.customer_id), with_bonus=False, at=at)
             method = await uow.methods.get(method_id)
+            # A token is its gateway's own, and the check may have been paid at another.
+            token = None
+            if facts is not None and facts.gateway == method.gateway:
+                token = facts.token
             await uow.methods.save(method.becomes_verified(token))
             told |= {"method_id": method_id}
         case EscrowShare():
@@ -75,6 +81,11 @@ def may_take_bonus(item: Item) -> bool:
     would bonus become money that can be withdrawn.
     """
     return isinstance(item, PlanItem)
+
+
+def may_be_paid_from_wallet(item: Item) -> bool:
+    """A deposit from there would move nothing, and a check from there would prove nothing."""
+    return isinstance(item, PlanItem | EscrowShare)
 
 
 async def spend(

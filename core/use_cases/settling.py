@@ -284,7 +284,7 @@ async def _owned(
     await uow.purchases.save(purchase)
     await _keep(uow, facts, purchase, settled=settled, at=at)
     if settled:
-        await grant(uow, purchase, at=at, token=facts.token)
+        await grant(uow, purchase, at=at, facts=facts)
     else:
         await _leave_in_wallet(uow, purchase, facts, meeting, at=at)
     return _OF_MEETING[meeting]

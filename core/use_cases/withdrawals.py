@@ -16,6 +16,7 @@ from core.domain.payment_method import PaymentMethod
 from core.domain.plan import GatewayName
 from core.domain.withdrawal import (
     QUEUE,
+    SENDING_LEASE,
     Withdrawal,
     WithdrawalId,
     WithdrawalNotFound,
@@ -43,8 +44,10 @@ class RequestWithdrawal:
     Set the money aside, once, and have it sent: cash only, to a proven account of the customer's.
     Above one of the catalog's brakes it waits for a person. What is owed is repaid first.
 
-    The brake over all customers reads what others asked for in the last hour, without a lock:
-    two at the same moment may both pass it, and the third does not.
+    The brake over all customers reads what was asked for in the last hour, without a lock. Units
+    that are open at the same moment do not see each other, so as many as these may pass it by one
+    payout each, at most the brake of a payout; whoever asks after their commits is counted in. The
+    brakes of one payout and of a customer's day are exact: the customer's row is locked.
     """
 
     def __init__(self, store: Store, gateways: Gateways, now: Now, new_id: NewId) -> None:
@@ -85,7 +88,7 @@ class RequestWithdrawal:
                 amount,
                 at,
                 WithdrawalStatus.HELD if is_braked else WithdrawalStatus.REQUESTED,
-                due_at=at if sends_it and not is_braked else None,
+                due_at=at + SENDING_LEASE if sends_it and not is_braked else None,
             )
             await uow.withdrawals.add(withdrawal)
             await uow.ledger.post(withdrawal.entry(at=at))
@@ -141,14 +144,16 @@ class SendWithdrawal:
         """
         Raises:
             GatewayUnavailable: try again later.
+            GatewayNotFound: switched off since; nothing is marked as sent.
         """
         async with self._store.read() as view:
             withdrawal = await view.withdrawals.get(withdrawal_id)
         if withdrawal.status is WithdrawalStatus.REQUESTED and withdrawal.due_at is not None:
+            self._gateways.get(withdrawal.gateway)
             if not await self._mark_sent(withdrawal):
                 return
             await self._send(withdrawal)
-        elif withdrawal.status is WithdrawalStatus.SENT:
+        elif withdrawal.status in {WithdrawalStatus.SENT, WithdrawalStatus.DONE}:
             await self._look(withdrawal)
 
     async def _mark_sent(self, withdrawal: Withdrawal) -> bool:
@@ -178,7 +183,7 @@ class SendWithdrawal:
         except GatewayUnavailable:
             await learn_payout(self._store, withdrawal.id, None, self._now)
             raise
-        if facts is None:
+        if facts is None and withdrawal.status is WithdrawalStatus.SENT:
             # It says that it has never heard of it: the same order under the same key is the
             # same payout, if it has after all.
             await self._send(withdrawal)
@@ -193,29 +198,38 @@ async def learn_payout(
     now: Now,
     *,
     declined: str | None = None,
+    is_told: bool = False,
 ) -> None:
     """
     Make what the gateway said so, once. None: it said nothing. `declined`: it sent nothing.
-    Never backwards: a payout that was done only comes back.
+    `is_told`: a notice made us ask. Never backwards: a payout that was done only comes back.
     """
     async with store.write() as uow:
         at = now()
         withdrawal = await uow.withdrawals.get(withdrawal_id)
         await uow.customers.lock(withdrawal.customer_id)
-        withdrawal = await uow.withdrawals.get(withdrawal_id)
+        withdrawal = became = await uow.withdrawals.get(withdrawal_id)
         if facts is not None:
-            withdrawal = withdrawal.named(facts.payout_id)
-            if facts.amount != withdrawal.amount:
-                await _differs(uow, withdrawal, facts, at=at)
-                await uow.commit()
-                return
-        became = _became(withdrawal, facts, declined, at=at)
+            withdrawal = became = withdrawal.named(facts.payout_id)
+        if facts is not None and _contradicts(withdrawal, facts):
+            await _differs(uow, withdrawal, facts, at=at)
+        else:
+            became = _became(withdrawal, facts, declined, at=at)
         if became.status is not withdrawal.status:
             await _end(uow, became, facts, at=at)
         elif withdrawal.status is WithdrawalStatus.SENT:
             became = became.looked_at(at=at)
+        elif withdrawal.status is WithdrawalStatus.DONE and facts is not None:
+            became = became.listened_to(is_told=is_told, at=at)
         await uow.withdrawals.save(became)
         await uow.commit()
+
+
+def _contradicts(withdrawal: Withdrawal, facts: PayoutFacts) -> bool:
+    """What only a person can make sense of: another sum, or money that left after it came back."""
+    lives_on = facts.status in {OutgoingStatus.PENDING, OutgoingStatus.DONE}
+    has_failed = withdrawal.status is WithdrawalStatus.FAILED
+    return facts.amount != withdrawal.amount or (has_failed and lives_on)
 
 
 def _became(
@@ -300,6 +314,7 @@ async def _differs(
         "gateway": facts.gateway,
         "payout_id": facts.payout_id,
         "said_minor": str(facts.amount.amount_minor),
+        "said": facts.status.value,
     }
     await uow.open_case(
         Case(f"case {cause}", CaseKind.DIFFERENCE, cause, at, told, withdrawal.customer_id)
@@ -326,7 +341,7 @@ class AskPayout:
         if withdrawal is not None:
             known = self._gateways.get(gateway)
             facts = await known.find_payout(withdrawal.order, withdrawal.payout_id or payout_id)
-            await learn_payout(self._store, withdrawal.id, facts, self._now)
+            await learn_payout(self._store, withdrawal.id, facts, self._now, is_told=True)
         item = await find_notice(self._store, inbox_id)
         result = "nobody's payout" if withdrawal is None else "asked"
         async with self._store.write() as uow:
@@ -434,6 +449,14 @@ class ShowWithdrawals:
             raise WithdrawalNotFound(withdrawal_id)
         return withdrawal
 
-    async def page(self, customer_id: CustomerId, *, limit: int) -> list[Withdrawal]:
+    async def page(
+        self, customer_id: CustomerId, *, limit: int, after: WithdrawalId | None = None
+    ) -> list[Withdrawal]:
+        """
+        Raises:
+            WithdrawalNotFound: `after` is none of theirs.
+        """
+        if after is not None:
+            await self.one(customer_id, after)
         async with self._store.read() as view:
-            return await view.withdrawals.of_customer(customer_id, limit=limit)
+            return await view.withdrawals.page(customer_id, limit=limit, after=after)

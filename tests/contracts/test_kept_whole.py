@@ -207,7 +207,13 @@ KINDS = {
     "checkout": Kept(
         fresh=an_asked_checkout(),
         full=a_checkout(),
-        other=a_checkout(status=CheckoutStatus.LAPSED, looked=9, due_at=None),
+        other=a_checkout(
+            status=CheckoutStatus.LAPSED,
+            looked=9,
+            due_at=None,
+            saves_method=False,
+            method_id=PaymentMethodId("pm_00000001"),
+        ),
         add=lambda uow, it: uow.checkouts.add(it),
         save=lambda uow, it: uow.checkouts.save(it),
         load=lambda reader, it: reader.checkouts.get(it.id),

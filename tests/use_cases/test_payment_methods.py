@@ -1,21 +1,30 @@
 """A payment method is proven by a small payment, which comes back as bonus."""
 
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
+from adapters.gateways.memory import MemoryGateway
 from core.domain import ledger
-from core.domain.money_terms import (
-    NotOffered,
-)
+from core.domain.money_terms import NotOffered, VerificationTerms
 from core.domain.payment_method import (
     Billing,
     BillingNotUsable,
     MethodStatus,
     PaymentMethodNotFound,
+    PaymentMethodNotVerified,
 )
 from core.domain.payout import AccountNotUsable, PayoutAccount
 from core.domain.purchase import PurchaseStatus
-from tests.market import ACCOUNT, BILLING, adds, opens_market, proves
-from tests.world import World
+from core.ports.payment_gateway import GatewayNotFound
+from core.ports.unit_of_work import Store
+from core.use_cases.buying import WALLET, Terms
+from tests.builders import Clock, rub
+from tests.contracts.units import again
+from tests.market import ACCOUNT, BILLING, adds, opens_market, proves, withdraws
+from tests.world import RETURN, World
 
 
 @pytest.fixture
@@ -75,6 +84,27 @@ async def test_a_check_paid_for_a_removed_method_stays_in_the_wallet(market: Wor
     assert paid.status is not PurchaseStatus.PAID
 
 
+async def test_what_lies_in_the_wallet_proves_no_method(market: World) -> None:
+    anna = await market.customer()
+    await market.deposits(anna, rub(100))
+    method, started = await adds(market, anna)
+
+    with pytest.raises(GatewayNotFound):
+        await market.billing.add_checkout(
+            anna,
+            started.purchase.id,
+            return_url=RETURN,
+            cause=market.cause(),
+            gateway=WALLET,
+        )
+
+    await market.deposits(anna, rub(5))  # Nothing waits for it either.
+    assert await market.billing.list_payment_methods(anna) == []
+    assert await market.cash(anna) == {"RUB": 10500}
+    with pytest.raises(PaymentMethodNotVerified):
+        await withdraws(market, anna, method, rub(50))
+
+
 async def test_a_removed_method_is_not_listed_and_removing_again_changes_nothing(
     market: World,
 ) -> None:
@@ -121,3 +151,91 @@ def test_billing_data_is_whole_and_nothing_personal_shows() -> None:
     assert not any(secret in shown for secret in ("0917", "JUAN", "Juan", "juan@"))
     assert ACCOUNT.masked == "••••4567"
     assert PayoutAccount("gcash", "0917", "J").masked == "••••17"
+
+
+async def test_an_open_check_at_a_former_price_keeps_its_method(market: World) -> None:
+    anna = await market.customer()
+    method, started = await adds(market, anna)
+    terms = replace(market.wanted().money, verification=VerificationTerms((rub(2),)))
+    await market.billing.apply_catalog(replace(market.wanted(), money=terms))
+    market.clock.advance(timedelta(hours=24, minutes=1))
+
+    await market.billing.clean_method(method.id)  # Before its check was found to be over.
+
+    async with market.store.read() as view:
+        assert (await view.methods.get(method.id)).status is MethodStatus.UNVERIFIED
+    assert (await market.purchase(anna, started.purchase.id)).purchase.is_pending
+    await market.sweeps()
+    await market.time_passes(minutes=5)
+    async with market.store.read() as view:
+        assert (await view.methods.get(method.id)).status is MethodStatus.REMOVED
+
+
+async def test_a_check_paid_in_the_last_moment_is_found_before_anything_is_cleaned(
+    market: World,
+) -> None:
+    anna = await market.customer()
+    market.clock.advance(timedelta(minutes=30))
+    method, started = await adds(market, anna)
+    market.pays(started)  # And nobody tells us.
+    market.clock.advance(timedelta(hours=24, minutes=1))
+
+    await market.sweeps()
+
+    assert [one.id for one in await market.billing.list_payment_methods(anna)] == [method.id]
+
+
+async def test_while_the_gateway_is_down_nothing_is_cleaned(market: World) -> None:
+    anna = await market.customer()
+    method, _ = await adds(market, anna)
+    market.clock.advance(timedelta(hours=24, minutes=1))
+    market.gateway.unavailable(1000)
+
+    await market.sweeps()
+
+    async with market.store.read() as view:
+        assert (await view.methods.get(method.id)).status is MethodStatus.UNVERIFIED
+
+
+async def test_what_another_gateway_gave_cannot_charge_at_this_one(store: Store) -> None:
+    clock = Clock()
+    other = MemoryGateway("other", now=clock)
+    market = await opens_market(await World(store, more_gateways=[other], clock=clock).opens())
+    anna = await market.customer()
+    method, started = await market.billing.add_payment_method(
+        anna, ACCOUNT, BILLING, Terms(RETURN, "yookassa"), cause=market.cause()
+    )
+    assert method.gateway == "yookassa"
+    elsewhere = await market.billing.add_checkout(
+        anna, started.purchase.id, return_url=RETURN, cause=market.cause(), gateway="other"
+    )
+    assert elsewhere.checkout is not None
+    assert elsewhere.checkout.payment_id is not None
+    other.pay(elsewhere.checkout.payment_id)
+    await market.billing.settle_payment(other.name, elsewhere.checkout.payment_id)
+
+    [proven] = await market.billing.list_payment_methods(anna)
+
+    assert (proven.id, proven.token) == (method.id, None)
+
+
+async def test_a_check_of_another_amount_proves_nothing(market: World) -> None:
+    anna = await market.customer()
+    _, started = await adds(market, anna)
+    payment_id = market.pays(started, rub(2))
+    await market.hears(payment_id)
+
+    assert await market.billing.list_payment_methods(anna) == []
+    assert await market.cash(anna) == {"RUB": 200}
+    assert await market.cases() == ["mismatch"]
+
+
+async def test_ten_copies_of_the_notice_prove_it_once(market: World) -> None:
+    anna = await market.customer()
+    _, started = await adds(market, anna)
+    payment_id = market.pays(started)
+
+    await asyncio.gather(*(again(lambda: market.settles(payment_id)) for _ in range(10)))
+
+    assert len(await market.billing.list_payment_methods(anna)) == 1
+    assert await market.books(ledger.bonus(anna)) == 100

@@ -100,6 +100,23 @@ async def test_a_deposit_cannot_come_from_the_wallet_or_from_nowhere(world: Worl
             )
 
 
+async def test_an_open_deposit_is_not_paid_from_the_wallet_either(world: World) -> None:
+    anna = await world.customer()
+    await world.deposits(anna, rub(50))
+    started = await world.starts_deposit(anna, rub(20))
+
+    with pytest.raises(GatewayNotFound):
+        await world.billing.add_checkout(
+            anna,
+            started.purchase.id,
+            return_url=RETURN,
+            cause=world.cause(),
+            gateway=WALLET,
+        )
+
+    assert (await world.purchase(anna, started.purchase.id)).purchase.is_pending
+
+
 async def test_no_gateway_takes_what_none_can(world: World) -> None:
     anna = await world.customer()
     bounds = {"RUB": (rub(1), rub(10))}

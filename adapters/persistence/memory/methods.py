@@ -59,11 +59,15 @@ class MemoryWithdrawals(Dated):
         found = self._unit.find(self._tables.withdrawals, "payout", (gateway, payout_id))
         return found[0][1] if found else None
 
-    async def of_customer(self, customer_id: CustomerId, *, limit: int) -> list[Withdrawal]:
+    async def page(
+        self, customer_id: CustomerId, *, limit: int, after: WithdrawalId | None = None
+    ) -> list[Withdrawal]:
         await self._unit.called()
         found = self._unit.find(self._tables.withdrawals, "customer", customer_id)
         newest = sorted(((it.requested_at, id_, it) for id_, it in found), reverse=True)
-        return [it for _, _, it in newest[:limit]]
+        ids = [id_ for _, id_, _ in newest]
+        start = 0 if after is None else ids.index(after) + 1
+        return [it for _, _, it in newest[start : start + limit]]
 
     async def asked_since(
         self, since: datetime, currency: Currency, customer_id: CustomerId | None = None

@@ -130,12 +130,16 @@ class MemoryPurchases(Dated):
         return purchase
 
     async def find_pending(
-        self, customer_id: CustomerId, item: Item, amount: Money
+        self, customer_id: CustomerId, item: Item, amount: Money | None
     ) -> Purchase | None:
         await self._unit.called()
-        same = (customer_id, item.key, amount)
-        found = self._unit.find(self._tables.purchases, "pending", same)
-        return found[0][1] if found else None
+        if amount is not None:
+            same = (customer_id, item.key, amount)
+            found = self._unit.find(self._tables.purchases, "pending", same)
+            return found[0][1] if found else None
+        all_of_theirs = self._unit.find(self._tables.purchases, "customer", customer_id)
+        open_ones = (it for _, it in all_of_theirs if it.is_pending and it.item.key == item.key)
+        return next(open_ones, None)
 
     async def waiting(self, customer_id: CustomerId) -> list[Purchase]:
         await self._unit.called()

@@ -191,6 +191,18 @@ _RULES: Final = {
             OR ((status = 'returned') <> EXISTS (
                 SELECT 1 FROM entry e WHERE e.id = 'withdrawal ' || w.id || ' returned'))
     """,
+    "entry {id} is of a withdrawal that is not there": """
+        SELECT e.id FROM entry e LEFT JOIN withdrawal w
+            ON w.id = replace(replace(substr(e.id, 12), ' ended', ''), ' returned', '')
+        WHERE e.id LIKE 'withdrawal %' AND w.id IS NULL
+    """,
+    "payment method {id} is verified and no payment proved it": """
+        SELECT m.id FROM payment_method m LEFT JOIN (
+            SELECT DISTINCT p.method_id FROM purchase p JOIN charge h ON h.purchase_id = p.id
+            WHERE p.item = 'verification' AND p.status IN ('paid', 'refunded') AND h.settled
+        ) v ON v.method_id = m.id
+        WHERE m.status = 'verified' AND v.method_id IS NULL
+    """,
     "{customer_id} used {used} of {feature} in a window whose holds took {taken}": """
         SELECT c.customer_id, c.feature, c.used, h.taken
         FROM usage_counter c JOIN (

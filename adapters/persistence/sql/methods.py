@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import RowMapping, and_, func, or_, select
 
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.due import take_due
@@ -81,9 +81,18 @@ class SqlWithdrawals:
         found = await self._all(wanted)
         return found[0] if found else None
 
-    async def of_customer(self, customer_id: CustomerId, *, limit: int) -> list[Withdrawal]:
+    async def page(
+        self, customer_id: CustomerId, *, limit: int, after: WithdrawalId | None = None
+    ) -> list[Withdrawal]:
         c = withdrawals.c
         wanted = select(withdrawals).where(c.customer_id == customer_id)
+        if after is not None:
+            last = withdrawals.alias()
+            older = or_(
+                c.requested_at < last.c.requested_at,
+                and_(c.requested_at == last.c.requested_at, c.id < last.c.id),
+            )
+            wanted = wanted.join(last, last.c.id == after).where(older)
         return await self._all(wanted.order_by(c.requested_at.desc(), c.id.desc()).limit(limit))
 
     async def asked_since(

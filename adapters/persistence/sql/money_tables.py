@@ -124,6 +124,8 @@ checkout: Final = table(
     words("receipt_contact", null=True),  # Sealed by the data key.
     json_("receipt_terms", null=True),
     moment("asked_at"),
+    yes_no("saves_method", null=True),  # None: from before any could.
+    words("method_id", null=True),
     words("status"),
     words("payment_id", null=True),
     words("confirmation_url", null=True),

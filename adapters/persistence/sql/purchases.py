@@ -39,16 +39,17 @@ class SqlPurchases:
         return await self._one(purchases.c.id == purchase_id)
 
     async def find_pending(
-        self, customer_id: CustomerId, item: Item, amount: Money
+        self, customer_id: CustomerId, item: Item, amount: Money | None
     ) -> Purchase | None:
         c = purchases.c
-        return await self._one(
+        same = [
             c.customer_id == customer_id,
             c.item_key == item.key,
-            c.amount_minor == amount.amount_minor,
-            c.currency == amount.currency.code,
             c.status == PurchaseStatus.PENDING,
-        )
+        ]
+        if amount is not None:
+            same += [c.amount_minor == amount.amount_minor, c.currency == amount.currency.code]
+        return await self._one(*same)
 
     async def waiting(self, customer_id: CustomerId) -> list[Purchase]:
         c = purchases.c

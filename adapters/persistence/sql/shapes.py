@@ -52,8 +52,8 @@ def moment(name: str, *, null: bool = False) -> Column[Any]:
     return Column(name, Moment(), nullable=null)
 
 
-def yes_no(name: str) -> Column[Any]:
-    return Column(name, YesNo(), nullable=False)
+def yes_no(name: str, *, null: bool = False) -> Column[Any]:
+    return Column(name, YesNo(), nullable=null)
 
 
 def json_(name: str, *, null: bool = False) -> Column[Any]:
