@@ -73,7 +73,7 @@ async def door() -> AsyncIterator[Door]:
     world.billing = replace(world.billing, take_in_webhook=taking_in)
     async with an_api(world) as api:
         yield Door(api, world, store)
-    gateway.close()
+    await gateway.close()
 
 
 def claim(payment_id: str, **changed: Any) -> dict[str, Any]:

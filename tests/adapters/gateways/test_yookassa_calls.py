@@ -5,12 +5,13 @@ import json
 import logging
 import traceback
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from structlog.testing import capture_logs
 
 from adapters.gateways.yookassa.gateway import PAGES_MAX, YooKassaGateway
@@ -60,19 +61,18 @@ OPERATORS_FAULTS = {
 }
 
 
-@contextmanager
-def a_gateway(
+@asynccontextmanager
+async def a_gateway(
     api_url: str, shop: YooKassaShop = SHOP, seconds: float = 10.0
-) -> Iterator[YooKassaGateway]:
-    with closing(
-        YooKassaGateway(shop, api_url=api_url, timeout_seconds=(seconds, seconds))
-    ) as gateway:
-        yield gateway
+) -> AsyncIterator[YooKassaGateway]:
+    gateway = YooKassaGateway(shop, api_url=api_url, timeout_seconds=(seconds, seconds))
+    yield gateway
+    await gateway.close()
 
 
-@pytest.fixture
-def gateway(stage: Stage) -> Iterator[YooKassaGateway]:
-    with a_gateway(stage.url) as gateway:
+@pytest_asyncio.fixture(loop_scope="module")
+async def gateway(stage: Stage) -> AsyncIterator[YooKassaGateway]:
+    async with a_gateway(stage.url) as gateway:
         yield gateway
 
 
@@ -112,8 +112,9 @@ async def test_wrong_credentials_are_said_loudly(
 
 
 async def test_nobody_listening_leaves_the_outcome_unknown() -> None:
-    with a_gateway("http://127.0.0.1:9") as gateway, pytest.raises(GatewayUnavailable):
-        await gateway.open_checkout(CHECKOUT)
+    async with a_gateway("http://127.0.0.1:9") as gateway:
+        with pytest.raises(GatewayUnavailable):
+            await gateway.open_checkout(CHECKOUT)
 
 
 async def test_waiting_has_an_end(stage: Stage, now: Clock) -> None:
@@ -121,8 +122,9 @@ async def test_waiting_has_an_end(stage: Stage, now: Clock) -> None:
     rules.faults.plan("slow", 1)
     api_url = yookassa_plays(stage, rules, now, slow_seconds=0.5)
 
-    with a_gateway(api_url, seconds=0.1) as gateway, pytest.raises(GatewayUnavailable):
-        await gateway.open_checkout(CHECKOUT)
+    async with a_gateway(api_url, seconds=0.1) as gateway:
+        with pytest.raises(GatewayUnavailable):
+            await gateway.open_checkout(CHECKOUT)
 
     assert rules.calls, "it was asked, and may have acted"
 
@@ -131,7 +133,7 @@ async def test_a_broken_off_answer_leaves_the_outcome_unknown(stage: Stage, now:
     rules = YooKassaRules([Shop("100500", "live_secret", test=False)])
     rules.faults.plan("timeout_after_acting", 1)
 
-    with a_gateway(yookassa_plays(stage, rules, now)) as gateway:
+    async with a_gateway(yookassa_plays(stage, rules, now)) as gateway:
         with pytest.raises(GatewayUnavailable):
             await gateway.open_checkout(CHECKOUT)
         found = await gateway.find_checkout(CHECKOUT)
@@ -255,8 +257,9 @@ async def test_nobody_is_sent_to_a_payment_that_has_moved_on(
 async def test_nobody_is_sent_to_a_payment_of_the_other_mode(stage: Stage) -> None:
     plays(stage, (200, raw("api-create-payment.pending")))
 
-    with a_gateway(stage.url, TEST_SHOP) as gateway, pytest.raises(GatewayUnavailable):
-        await gateway.open_checkout(CHECKOUT)
+    async with a_gateway(stage.url, TEST_SHOP) as gateway:
+        with pytest.raises(GatewayUnavailable):
+            await gateway.open_checkout(CHECKOUT)
 
 
 async def test_a_repeat_is_the_same_request_under_the_same_key(
@@ -283,7 +286,10 @@ async def test_two_shops_at_once_never_mix_their_credentials(stage: Stage, now: 
         "100501": YooKassaShop("100501", "test_other", live=False),
     }
 
-    with a_gateway(api_url, shops["100500"]) as one, a_gateway(api_url, shops["100501"]) as other:
+    async with (
+        a_gateway(api_url, shops["100500"]) as one,
+        a_gateway(api_url, shops["100501"]) as other,
+    ):
 
         async def opens_and_finds(gateway: YooKassaGateway, number: int) -> Foreign | None:
             checkout = an_asked_checkout(id=CheckoutId(f"chk_{number}"))
@@ -306,13 +312,13 @@ async def test_another_shops_payment_is_not_found(stage: Stage, now: Clock) -> N
     rules = YooKassaRules([Shop("100500", "live_secret", test=False), Shop("100501", "live_b")])
     theirs = rules.pay_at_dashboard("100501", "299.00", at=now())
 
-    with a_gateway(yookassa_plays(stage, rules, now)) as gateway:
+    async with a_gateway(yookassa_plays(stage, rules, now)) as gateway:
         assert await gateway.find_payment(PaymentId(theirs["id"])) is None
 
 
 async def test_a_checkout_is_found_among_many_payments(stage: Stage, now: Clock) -> None:
     rules = YooKassaRules([Shop("100500", "live_secret", test=False)])
-    with a_gateway(yookassa_plays(stage, rules, now)) as gateway:
+    async with a_gateway(yookassa_plays(stage, rules, now)) as gateway:
         checkout = an_asked_checkout()
         opened = await gateway.open_checkout(checkout)
         for number in range(250):
@@ -335,7 +341,7 @@ async def test_it_is_looked_for_while_its_key_could_open_it(
     rules = YooKassaRules([Shop("100500", "live_secret", test=False)])
     checkout = an_asked_checkout(asked_at=now() - timedelta(minutes=late))
 
-    with a_gateway(yookassa_plays(stage, rules, now)) as gateway:
+    async with a_gateway(yookassa_plays(stage, rules, now)) as gateway:
         await gateway.open_checkout(checkout)
 
         assert (await gateway.find_checkout(checkout) is not None) == is_found
@@ -382,17 +388,14 @@ async def test_the_secret_is_shown_nowhere(
     plays(stage, (status, b"<html>"))
     basic = b64encode(b"100500:live_secret").decode()
 
-    with (
-        caplog.at_level(logging.DEBUG),
-        capture_logs() as logs,
-        a_gateway(stage.url) as gateway,
-        a_gateway("http://127.0.0.1:9") as nobody,
-    ):
-        shown = [repr(SHOP), str(SHOP), repr(gateway), repr(vars(gateway))]
-        for one in (gateway, nobody):
-            with pytest.raises(GatewayUnavailable) as unavailable:
-                await one.open_checkout(CHECKOUT)
-            shown.extend(traceback.format_exception(unavailable.value))
+    caplog.set_level(logging.DEBUG)
+    async with a_gateway(stage.url) as gateway, a_gateway("http://127.0.0.1:9") as nobody:
+        with capture_logs() as logs:
+            shown = [repr(SHOP), str(SHOP), repr(gateway), repr(vars(gateway))]
+            for one in (gateway, nobody):
+                with pytest.raises(GatewayUnavailable) as unavailable:
+                    await one.open_checkout(CHECKOUT)
+                shown.extend(traceback.format_exception(unavailable.value))
 
     told = "".join(shown) + caplog.text + repr(logs)
     assert "live_secret" not in told
@@ -409,7 +412,6 @@ async def test_a_key_of_the_other_mode_stops_the_start(secret: str, live: bool) 
 
 
 async def test_it_can_be_switched_on() -> None:
-    with closing(YooKassaGateway(SHOP)) as gateway:
-        switched_on: PaymentGateway = gateway
+    switched_on: PaymentGateway = YooKassaGateway(SHOP)
 
-        assert Gateways(switched_on).get("yookassa") is gateway
+    assert Gateways(switched_on).get("yookassa") is switched_on
