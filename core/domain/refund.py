@@ -65,7 +65,10 @@ class NothingToRefund(Refused):
 
 @dataclass(eq=False)
 class RefundNotPossible(Refused):
-    """The gateway that took the payment cannot give back this sum; refund it another way."""
+    """
+    The gateway that took the payment cannot give back this sum, or the money lies in an escrow:
+    end its part first.
+    """
 
     gateway: str
     reason: str

@@ -7,7 +7,7 @@ from core.domain import ledger
 from core.domain.audit import Deed, line_of
 from core.domain.cause import Cause, Claim, claim
 from core.domain.charge import Charge
-from core.domain.item import PlanItem
+from core.domain.item import EscrowShare, PlanItem
 from core.domain.ledger import EntryId
 from core.domain.money import Money
 from core.domain.payment import RefundFacts
@@ -119,6 +119,7 @@ class RefundPurchase:
             raise RefundTooLarge(purchase.id, charge.left)
         gateway = self._gateways.get(charge.key.gateway)
         _require_ability(gateway, charge, back)
+        await _require_not_set_aside(uow, purchase, charge)
         checkout = await uow.checkouts.find_by_payment(charge.key.gateway, charge.payment_id)
         refund = Refund(
             OurRefundId(taken.subject),
@@ -180,6 +181,15 @@ def _require_ability(gateway: PaymentGateway, charge: Charge, back: Money) -> No
         raise RefundNotPossible(gateway.name, "none")
     if ability is Refunding.WHOLE and back != charge.amount:
         raise RefundNotPossible(gateway.name, "whole_only")
+
+
+async def _require_not_set_aside(uow: UnitOfWork, purchase: Purchase, charge: Charge) -> None:
+    """What lies in an escrow goes back only by the end of its part; then it is in a wallet again."""
+    if not charge.settled or not isinstance(purchase.item, EscrowShare):
+        return
+    escrow = await uow.escrows.get(purchase.item.escrow_id)
+    if escrow.part(purchase.item.part).is_set_aside:
+        raise RefundNotPossible(charge.key.gateway, "set_aside_in_escrow")
 
 
 async def _into_the_wallet(

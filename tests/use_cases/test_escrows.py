@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.domain import ledger
 from core.domain.audit import Deed
 from core.domain.cause import KeyUsedOtherwise
 from core.domain.customer import CustomerBlocked, CustomerId, CustomerNotFound
@@ -20,10 +21,11 @@ from core.domain.escrow import (
 from core.domain.item import EscrowId
 from core.domain.money import Money
 from core.domain.money_terms import NotOffered
+from core.domain.refund import RefundNotPossible
 from core.ports.notifier import NewsKind
 from core.ports.unit_of_work import Store
 from core.use_cases.escrows import PayeeNotServed
-from tests.builders import rub
+from tests.builders import YOOKASSA, rub
 from tests.contracts.units import seen
 from tests.escrows import BUFFER, DEED, DOWN, REST, Trade, offer_escrow
 from tests.world import World
@@ -149,6 +151,27 @@ async def test_a_gateway_pays_a_part_and_the_money_goes_through_the_wallet(trade
     assert (await trade.cash(trade.payer), await trade.set_aside()) == (0, 30_000)
     assert started.checkout is not None
     assert started.checkout.description == "Сделка"
+
+
+async def test_what_lies_in_an_escrow_is_refunded_only_after_its_part_has_ended(
+    trade: Trade,
+) -> None:
+    escrow = await trade.opens(rub(1000), rub(300))
+    started = await trade.funds(escrow, source="yookassa")
+    await trade.world.pays_and_is_heard(started)
+
+    with pytest.raises(RefundNotPossible) as refused:
+        await trade.world.refunds(started)
+    assert refused.value.reason == "set_aside_in_escrow"
+    assert (await trade.cash(trade.payer), await trade.set_aside()) == (0, 30_000)
+    assert await trade.world.books(ledger.receivable(trade.payer)) == 0
+
+    await trade.gives_back(escrow)
+    await trade.world.refunds(started)
+
+    assert (await trade.cash(trade.payer), await trade.set_aside()) == (0, 0)
+    assert await trade.world.books(ledger.receivable(trade.payer)) == 0
+    assert await trade.world.books(ledger.clearing(YOOKASSA)) == 0
 
 
 async def test_bonus_is_never_spent_in_an_escrow(trade: Trade) -> None:
