@@ -69,7 +69,7 @@ def welcome(settings: Settings) -> str:
     if settings.doubles_telegram:
         lines += [
             f"  Open this first        {url}/sandbox/telegram/",
-            "                         press Start, buy PRO, then +31 days; the money is not real",
+            "                         press Start, buy a plan, then +31 days; the money is not real",
         ]
     else:
         lines.append("  Write /start to your bot.")

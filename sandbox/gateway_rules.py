@@ -151,6 +151,13 @@ class GatewayRules:
             raise NoSuchThing(id_)
         return found
 
+    def named(self, kind: str, name: str, *, reference: str) -> Json:
+        """By the id given here, or by the caller's own `reference`. Raises: NoSuchThing."""
+        for thing in self.all(kind):
+            if thing[reference] == name:
+                return thing
+        return self.find(kind, name)
+
     def all(self, kind: str) -> list[Json]:
         """In the order they were made."""
         return list(self.tables.get(kind, {}).values())

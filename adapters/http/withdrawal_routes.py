@@ -80,9 +80,20 @@ class CustomerMethodPath(CustomerPath, MethodPath):
     pass
 
 
+_WithdrawalRef = Annotated[str, Field(pattern=r"^wd_[a-z0-9]{8,40}$")]
+
+
+class WithdrawalPath(BaseModel):
+    withdrawal_id: _WithdrawalRef
+
+
+class CustomerWithdrawalPath(CustomerPath, WithdrawalPath):
+    pass
+
+
 class WithdrawalsQuery(Closed):
     limit: int = Field(20, ge=1, le=100)
-    cursor: Annotated[str, Field(pattern=r"^wd_[a-z0-9]{8,40}$")] | None = None
+    cursor: _WithdrawalRef | None = None
 
 
 class MethodBody(BaseModel):
@@ -200,6 +211,13 @@ def body_from_withdrawal(withdrawal: Withdrawal) -> WithdrawalBody:
     )
 
 
+async def show_withdrawal(call: Call, params: WithdrawalPath) -> WithdrawalBody:
+    withdrawal_id = WithdrawalId(params.withdrawal_id)
+    return body_from_withdrawal(
+        await call.billing.show_withdrawals.one(call.customer_id, withdrawal_id)
+    )
+
+
 async def list_withdrawals(call: Call, query: WithdrawalsQuery) -> WithdrawalsBody:
     after = None if query.cursor is None else WithdrawalId(query.cursor)
     found = await call.billing.show_withdrawals.page(
@@ -232,4 +250,7 @@ def withdrawal_operations() -> list[Operation]:
                           UnknownCurrency, CustomerBlocked, CatalogMissing)),
         *for_both("GET", "/wallet/withdrawals/", list_withdrawals, "Withdrawals, the newest first",
                   WithdrawalsBody, query=WithdrawalsQuery, errors=(WithdrawalNotFound,)),
+        *for_both("GET", "/wallet/withdrawals/{withdrawal_id}/", show_withdrawal,
+                  "What became of a withdrawal", WithdrawalBody, params=WithdrawalPath,
+                  customer_params=CustomerWithdrawalPath, errors=(WithdrawalNotFound,)),
     ]  # fmt: skip

@@ -142,7 +142,8 @@ class Notice:
 
     `dedupe_key` tells repeats of one notice; `claims_paid` is whether it says the money is there;
     `body` is the JSON as received, with everything personal replaced. `payout_id` is set for
-    notices of payouts, `payment_id` for all others that Billhook acts on.
+    notices of payouts (our own id where the provider tells that alone), `payment_id` for all
+    others that Billhook acts on.
     """
 
     gateway: GatewayName

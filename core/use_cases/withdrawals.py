@@ -30,7 +30,7 @@ from core.ports.payment_gateway import (
     GatewayUnavailable,
     PayoutDeclined,
 )
-from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
+from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
 from core.use_cases.payment_methods import owned_method
 from core.use_cases.settling import close_notice, find_notice
 from core.use_cases.wallet import credited, repaid
@@ -337,16 +337,28 @@ class AskPayout:
             GatewayUnavailable
         """
         async with self._store.read() as view:
-            withdrawal = await view.withdrawals.find_by_payout(gateway, payout_id)
+            withdrawal = await _named_by(view, gateway, payout_id)
         if withdrawal is not None:
             known = self._gateways.get(gateway)
-            facts = await known.find_payout(withdrawal.order, withdrawal.payout_id or payout_id)
+            facts = await known.find_payout(withdrawal.order, withdrawal.payout_id)
             await learn_payout(self._store, withdrawal.id, facts, self._now, is_told=True)
         item = await find_notice(self._store, inbox_id)
         result = "nobody's payout" if withdrawal is None else "asked"
         async with self._store.write() as uow:
             await close_notice(uow, item, result, at=self._now())
             await uow.commit()
+
+
+async def _named_by(view: View, gateway: GatewayName, payout_id: PayoutId) -> Withdrawal | None:
+    """By the provider's id first; by ours where a notice told that."""
+    known = await view.withdrawals.find_by_payout(gateway, payout_id)
+    if known is not None or not payout_id.startswith("wd_"):
+        return known
+    try:
+        named = await view.withdrawals.get(WithdrawalId(payout_id))
+    except WithdrawalNotFound:
+        return None
+    return named if named.gateway == gateway else None
 
 
 class _Deciding:

@@ -43,7 +43,7 @@ class PayMongoDouble(GatewayDouble):
     def __init__(self, rules: PayMongoRules, **options: Any) -> None:
         super().__init__("paymongo", rules, refusals=REFUSALS, **options)
         self.rules = rules
-        payment, refund, transfer = "payments/{id}", "refunds/{id}", "transfers/{id}"
+        payment, refund, payout = "payments/{id}", "refunds/{id}", "payouts/{id}"
         self.routes: list[BaseRoute] = [
             *(
                 Route(f"/paymongo/{version}/{{path:path}}", self._api, methods=METHODS)
@@ -58,8 +58,8 @@ class PayMongoDouble(GatewayDouble):
             *self.control(f"{payment}/refund", self._refund_at_dashboard),
             *self.control(f"{refund}/finish", self._finish_refund),
             *self.control(f"{refund}/reject", self._reject_refund),
-            *self.control(f"{transfer}/finish", self._finish_transfer),
-            *self.control(f"{transfer}/fail", self._fail_transfer),
+            *self.control(f"{payout}/finish", self._finish_transfer),
+            *self.control(f"{payout}/fail", self._fail_transfer),
             *self.shared_controls(),
         ]
 

@@ -319,7 +319,7 @@ class PayMongoRules(GatewayRules):
 
     def finish_transfer(self, transfer_id: str, *, at: datetime, status: str = "succeeded") -> Json:
         """The bank of the payee took it, or it has `failed`; only the callback tells."""
-        transfer = self.find("transfer", transfer_id)
+        transfer = self.named("transfer", transfer_id, reference="reference_number")
         if transfer["status"] != "pending":
             raise MoveNotAllowed(f"the transfer is {transfer['status']}")
         transfer |= {"status": status, "updated_at": _seconds(at)}

@@ -241,7 +241,7 @@ class XenditMachine(GatewayRules):
     ) -> Json:
         """It arrives, fails, or is REVERSED after it had arrived."""
         self.age(at)
-        payout = self.find("payout", payout_id)
+        payout = self.named("payout", payout_id, reference="reference_id")
         is_open = payout["status"] in {"ACCEPTED", "REQUESTED"}
         allowed = payout["status"] == "SUCCEEDED" if status == "REVERSED" else is_open
         if not allowed:

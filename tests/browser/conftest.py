@@ -2,17 +2,13 @@
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.async_api import BrowserContext, async_playwright, expect
+
+from tests.running import billhook_run
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -23,7 +19,6 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-STARTS_WITHIN_SECONDS = 60
 PATIENCE_MS = 30_000
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -44,42 +39,6 @@ def chromium() -> str:
 def billhook(tmp_path: Path) -> Iterator[str]:
     with billhook_run(tmp_path) as url:
         yield url
-
-
-@contextmanager
-def billhook_run(folder: Path) -> Iterator[str]:
-    """The address of a fresh `billhook run`, with the sandbox and nothing in its books."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    environment = {n: v for n, v in os.environ.items() if not n.startswith("BILLHOOK_")}
-    said = folder / "said.txt"
-    with said.open("w") as output:
-        command = [Path(sys.prefix) / "bin" / "billhook", "run", "--port", str(port)]
-        process = subprocess.Popen(
-            [*command, "--data-dir", folder / "data"],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-        )
-        url = f"http://127.0.0.1:{port}"
-        try:
-            _wait_for(url, process, said)
-            yield url
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def _wait_for(url: str, process: "subprocess.Popen[bytes]", said: Path) -> None:
-    deadline = time.monotonic() + STARTS_WITHIN_SECONDS
-    while time.monotonic() < deadline:
-        assert process.poll() is None, said.read_text()
-        try:
-            if httpx.get(f"{url}/health/ready", trust_env=False).status_code == 200:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.1)
-    raise AssertionError(f"not ready in time: {said.read_text()}")
 
 
 @pytest.fixture

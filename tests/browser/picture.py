@@ -7,8 +7,9 @@ from tempfile import TemporaryDirectory
 
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.browser.conftest import ARGUMENTS, billhook_run
+from tests.browser.conftest import ARGUMENTS
 from tests.browser.test_fitness_app import BEN, ChatPage, pays
+from tests.running import billhook_run
 
 PICTURE = Path("docs/pictures/chat-and-mini-app.png")
 PHONE = {"width": 400, "height": 720}

@@ -51,6 +51,9 @@ EVENT: Final = re.compile(r"[a-z_]{1,32}(\.[a-z_]{1,32}){1,3}")
 OURS: Final = re.compile(r"(?:chk|pur|cus|rfd|wd)_[0-9a-z]{1,60}")
 SIGNATURE: Final = re.compile(r"t=([0-9]{1,12}),te=([0-9a-f]*),li=([0-9a-f]*)")
 
+TRANSFER_UPDATED: Final = "transfer.updated"
+"""Our name for the callback of a transfer, which has none of its own."""
+
 REFUND_STATUSES: Final = {
     "pending": OutgoingStatus.PENDING,
     "processing": OutgoingStatus.PENDING,
@@ -105,14 +108,19 @@ def notice_from_body(raw: bytes) -> Notice:
     if text_at(told, "data", "type") == "wallet_transaction":
         event_id, event, resource = (
             text_at(told, "data", "id"),
-            "transfer.updated",
+            TRANSFER_UPDATED,
             at(told, "data"),
         )
     object_id = text_at(resource, "id")
     if not (ID.fullmatch(event_id) and EVENT.fullmatch(event) and ID.fullmatch(object_id)):
         raise WebhookNotReadable
-    kind, payment_id = NoticeKind.OTHER, None
-    if event == "checkout_session.payment.paid":
+    kind, payment_id, payout = NoticeKind.OTHER, None, None
+    if event == TRANSFER_UPDATED:
+        # It names the wallet's line, not the transfer; the reference number is ours.
+        reference = text_at(resource, "attributes", "reference_number")
+        if OURS.fullmatch(reference):
+            kind, payout = NoticeKind.PAYOUT, PayoutId(reference)
+    elif event == "checkout_session.payment.paid":
         kind, payment_id = NoticeKind.PAYMENT, _last_payment(resource, object_id)
     elif event == "payment.refunded":
         kind, payment_id = NoticeKind.REFUND, object_id
@@ -135,6 +143,7 @@ def notice_from_body(raw: bytes) -> Notice:
         payment_id=None if payment_id is None else PaymentId(payment_id),
         claims_paid=kind is NoticeKind.PAYMENT,
         body=json.dumps(safe),
+        payout_id=payout,
     )
 
 

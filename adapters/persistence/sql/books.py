@@ -91,9 +91,10 @@ _RULES: Final = {
         )
     """,
     "purchase {id} was paid at {gateway} and the charge is not in the books": """
-        SELECT purchase_id AS id, gateway FROM checkout c
-        WHERE status = 'paid' AND NOT EXISTS (
-            SELECT 1 FROM charge h WHERE h.gateway = c.gateway AND h.payment_id = c.payment_id
+        SELECT purchase_id AS id, gateway FROM checkout c WHERE status = 'paid'
+        GROUP BY purchase_id, gateway HAVING count(*) > (
+            SELECT count(*) FROM charge h
+            WHERE h.gateway = c.gateway AND h.purchase_id = c.purchase_id
         )
     """,
     "the charge {charge_id} of {gateway} and its entry do not say the same": """

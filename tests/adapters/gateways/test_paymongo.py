@@ -385,6 +385,9 @@ async def test_a_payout_asked_twice_is_one_and_ends_by_enquiry(desk: PayMongoDes
     assert len(desk.rules.all("transfer")) == 1
     assert (sent.status, sent.our_id) == (OutgoingStatus.PENDING, "wd_1")
     desk.rules.finish_transfer(sent.payout_id, at=desk.now())
+    *_, last = desk.rules.due_notifications(desk.now())
+    notice = notice_from_body(json.dumps(last.body).encode())
+    assert (notice.kind, notice.payout_id) == (NoticeKind.PAYOUT, "wd_1"), "not the transfer's id"
     done = await desk.gateway.find_payout(an_order(), sent.payout_id)
     assert done is not None
     assert done.status is OutgoingStatus.DONE
