@@ -233,6 +233,7 @@ def checked_payout(raw: object, shop: Shop) -> NewPayout:
     destination: Json = {"type": kind, "account_number": number}
     if kind == "bank_card":
         card = {"first6": number[:6], "last4": number[-4:], "card_type": "Mir"}
+        card |= {"issuer_country": "RU", "issuer_name": "SberBank"}
         destination = {"type": kind, "card": card}
     return NewPayout(minor, destination, checked_echo(body, {"description": 128}))
 
