@@ -20,7 +20,7 @@ from adapters.gateways.yookassa.shop import YOOKASSA_NETWORKS, YooKassaShop
 from core.ports.payment_gateway import Gateways, PaymentGateway
 from core.ports.unit_of_work import Now
 from entrypoints.settings import Settings
-from sandbox.app import DEMO
+from sandbox.app import DEMO, DEMO_AGENT
 
 LOCAL_NETWORKS: Final = ("127.0.0.0/8", "::1/128")
 
@@ -59,9 +59,16 @@ def _yookassa(settings: Settings) -> YooKassaGateway:
     networks = settings.yookassa_networks or YOOKASSA_NETWORKS
     if settings.doubles("yookassa"):
         networks = (*networks, *LOCAL_NETWORKS)
-    shop = YooKassaShop(shop_id, secret, live=settings.yookassa_mode == "live")
-    api_url = _api_url(settings, "yookassa", "yookassa/v3", YOOKASSA_API_URL)
-    return YooKassaGateway(shop, api_url=api_url, networks=networks)
+    live, agent = settings.yookassa_mode == "live", settings.yookassa_agent
+    if settings.doubles("yookassa"):
+        agent = DEMO_AGENT
+    return YooKassaGateway(
+        YooKassaShop(shop_id, secret, live=live),
+        payouts=None if agent is None else YooKassaShop(*agent, live=live),
+        recurring=settings.yookassa_recurring or settings.doubles("yookassa"),
+        api_url=_api_url(settings, "yookassa", "yookassa/v3", YOOKASSA_API_URL),
+        networks=networks,
+    )
 
 
 def _paymongo(settings: Settings, now: Now) -> PayMongoGateway:

@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     yookassa_secret_key_test: SecretStr | None = None
     yookassa_shop_id_live: str | None = None
     yookassa_secret_key_live: SecretStr | None = None
+    yookassa_recurring: bool = False
+    yookassa_agent_id: str | None = None
+    yookassa_agent_secret_key: SecretStr | None = None
     yookassa_api_url: str | None = None
     yookassa_networks: Listed = ()
 
@@ -169,7 +172,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _complete_for_its_environment(self) -> Self:
-        problems = [*self._secret_problems(), *self._gateway_problems(), *self._sandbox_problems()]
+        problems = [
+            *self._secret_problems(),
+            *self._gateway_problems(),
+            *self._payout_problems(),
+            *self._sandbox_problems(),
+        ]
         try:
             ReturnUrls(self.return_origins_or_own, self.return_url_or_own)
         except ValueError as error:
@@ -225,6 +233,16 @@ class Settings(BaseSettings):
                 problems.append(f"{upper}_API_URL points away from the provider: not in production")
         return problems
 
+    def _payout_problems(self) -> list[str]:
+        """A key of the other mode is told by its beginning."""
+        key = self.secret("yookassa_agent_secret_key") or ""
+        problems = []
+        if bool(self.yookassa_agent_id) != bool(key):
+            problems.append("YOOKASSA_AGENT_ID and YOOKASSA_AGENT_SECRET_KEY go together")
+        if key.startswith("test_" if self.yookassa_mode == "live" else "live_"):
+            problems.append("YOOKASSA_AGENT_SECRET_KEY is not of YOOKASSA_MODE")
+        return problems
+
     def _sandbox_problems(self) -> list[str]:
         if self.env != "production":
             return []
@@ -252,6 +270,12 @@ class Settings(BaseSettings):
         mode = self.mode_of(gateway)
         found = [self._told(f"{gateway}_{one}_{mode}") for one in SECRETS[gateway]]
         return tuple(filter(None, found)) if all(found) else None
+
+    @property
+    def yookassa_agent(self) -> tuple[str, str] | None:
+        """Id and key of the gateway of payouts; None: there is none, and nothing is paid out."""
+        key = self.secret("yookassa_agent_secret_key")
+        return (self.yookassa_agent_id, key) if self.yookassa_agent_id and key else None
 
     def api_url_of(self, gateway: str) -> str | None:
         """Where the operator says that its API is; None: where the provider's is."""

@@ -40,6 +40,8 @@ DEMO: Final[Mapping[str, tuple[str, ...]]] = {
     "telegram_payments": ("100500:TEST:development",),
 }
 """What opens each double: known to everybody."""
+DEMO_AGENT: Final = ("100600", "test_sandbox_agent_secret")
+"""What opens YooKassa's gateway of payouts."""
 DEMO_BOT_TOKEN: Final = "100500:development-bot-token"  # noqa: S105 - as above.
 DEMO_BOT_USERNAME: Final = "billhook_demo_bot"
 DEMO_BOT_NAME: Final = "Calories by photo"
@@ -134,7 +136,10 @@ def _gateways(base_url: str, hooked: Callable[[str], dict[str, Any]]) -> tuple[G
     """In the order that the index tells them; `hooked` are the options of one by its name."""
     tills = f"{base_url}/sandbox/{{}}/checkout/"
     yookassa = YooKassaDouble(
-        YooKassaRules([Shop(DEMO_SHOP_ID, DEMO_SECRET)], checkout_url=tills.format("yookassa")),
+        YooKassaRules(
+            [Shop(DEMO_SHOP_ID, DEMO_SECRET), Shop(*DEMO_AGENT, pays_out=True)],
+            checkout_url=tills.format("yookassa"),
+        ),
         **hooked("yookassa"),
     )
     secret_key, webhook_secret = DEMO["paymongo"]

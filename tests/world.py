@@ -49,14 +49,15 @@ class World:
         *,
         more_gateways: Sequence[PaymentGateway] = (),
         clock: Clock | None = None,
+        memory: str = "yookassa",
     ) -> None:
         """
         `notifier` makes another than the one that only remembers what it was told. The memory
-        gateway is the last to be offered.
+        gateway is the last to be offered, by the name of `memory`.
         """
         self.store = store
         self.clock = clock or Clock()
-        self.gateway = MemoryGateway("yookassa", now=self.clock)
+        self.gateway = MemoryGateway(memory, now=self.clock)
         self.gateways = Gateways(*more_gateways, self.gateway)
         self.notifier = MemoryNotifier()
         self.ids = CountedIds()

@@ -36,6 +36,7 @@ class YooKassaDouble(GatewayDouble):
         super().__init__("yookassa", rules, refusals=REFUSALS, **options)
         self.rules = rules
         payment, refund = "payments/{payment_id}", "refunds/{refund_id}"
+        payout = "payouts/{payout_id}"
         self.routes: list[BaseRoute] = [
             Route("/yookassa/v3/{path:path}", self._api, methods=METHODS),
             Route("/yookassa/checkout/{payment_id}", self._page, methods=["GET"]),
@@ -47,6 +48,9 @@ class YooKassaDouble(GatewayDouble):
             *self.control("payments", self._pay_at_dashboard),
             *self.control(f"{refund}/finish", self._finish_refund),
             *self.control(f"{refund}/reject", self._reject_refund),
+            *self.control(f"{payout}/finish", self._finish_payout),
+            *self.control(f"{payout}/fail", self._fail_payout),
+            *self.control("methods/{method_id}/revoke", self._revoke_method),
             *self.control("shops", self._put_shop),
             *self.shared_controls(),
         ]
@@ -126,6 +130,17 @@ class YooKassaDouble(GatewayDouble):
     def _reject_refund(self, fields: Json, refund_id: str) -> Json:
         reason = text_field(fields, "reason", "rejected_by_payee")
         return self.rules.reject_refund(refund_id, at=self._now(), reason=reason)
+
+    def _finish_payout(self, _fields: Json, payout_id: str) -> Json:
+        return self.rules.finish_payout(payout_id, at=self._now())
+
+    def _fail_payout(self, fields: Json, payout_id: str) -> Json:
+        reason = text_field(fields, "reason", "recipient_not_found")
+        return self.rules.fail_payout(payout_id, at=self._now(), reason=reason)
+
+    def _revoke_method(self, _fields: Json, method_id: str) -> Json:
+        self.rules.revoke_method(method_id)
+        return {"id": method_id, "status": "inactive"}
 
     def _put_shop(self, fields: Json) -> Json:
         """Opens a shop, or changes the switches of one; the fields are those of `Shop`."""

@@ -27,6 +27,30 @@ PAYMENT_MODES: Final = (
 )
 PAYMENT_STATUSES: Final = frozenset({"pending", "waiting_for_capture", "succeeded", "canceled"})
 REFUND_STATUSES: Final = frozenset({"pending", "succeeded", "canceled"})
+FILTERS: Final[Mapping[str, tuple[frozenset[str], frozenset[str], frozenset[str]]]] = {
+    "payments": (
+        PAYMENT_STATUSES,
+        frozenset({"created_at", "captured_at"}),
+        frozenset({"status", "payment_method"}),
+    ),
+    "refunds": (
+        REFUND_STATUSES,
+        frozenset({"created_at"}),
+        frozenset({"status", "payment_id"}),
+    ),
+    "payouts": (
+        REFUND_STATUSES,
+        frozenset({"created_at", "succeeded_at"}),
+        frozenset({"status"}),
+    ),
+}
+"""Of each list: the statuses there are, and which moments and words can be asked for."""
+PAYOUT_MINOR: Final = {"bank_card": (5_00, 500_000_00), "yoo_money": (2_00, 500_000_00)}
+PAYEES: Final = {
+    "bank_card": ("card", "number", re.compile(r"[0-9]{16,19}")),
+    "yoo_money": (None, "account_number", re.compile(r"[0-9]{11,33}")),
+}
+"""Where the payee's number stands in `payout_destination_data`, and what it looks like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +66,16 @@ class NewPayment:
     has_receipt: bool = False
     echoed: Json = field(default_factory=dict)
     """What the payment repeats word for word."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayout:
+    """A request to pay out that passed every check."""
+
+    minor: int
+    destination: Json
+    """As the payout shows it: of a card no more than its ends."""
+    echoed: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +195,9 @@ def check_receipt(raw: object, minor: int, shop: Shop, *, asked: bool) -> bool:
     return True
 
 
-def checked_list_query(query: Mapping[str, str], *, refunds: bool = False) -> ListQuery:
+def checked_list_query(query: Mapping[str, str], *, of: str) -> ListQuery:
     """A filter that YooKassa does not have is refused, not ignored."""
-    statuses = REFUND_STATUSES if refunds else PAYMENT_STATUSES
-    moments = {"created_at"} if refunds else {"created_at", "captured_at"}
-    words = {"status", "payment_id"} if refunds else {"status", "payment_method"}
+    statuses, moments, words = FILTERS[of]
     if query.get("status", "pending") not in statuses:
         raise invalid("status")
     limit = query.get("limit", "10")
@@ -180,6 +212,30 @@ def checked_list_query(query: Mapping[str, str], *, refunds: bool = False) -> Li
             raise invalid(name)
     equals = {name: query[name] for name in sorted(words) if name in query}
     return ListQuery(int(limit), query.get("cursor"), equals, tuple(times))
+
+
+def checked_payout(raw: object, shop: Shop) -> NewPayout:
+    """The limits are those of YooKassa docs, Payouts."""
+    body = checked_object(raw, "body")
+    minor = checked_amount(body.get("amount"), shop)
+    told = checked_object(body.get("payout_destination_data"), "payout_destination_data")
+    kind = told.get("type")
+    if not isinstance(kind, str) or kind not in PAYEES:  # SBP is not rehearsed.
+        raise invalid("payout_destination_data.type")
+    outer, name, form = PAYEES[kind]
+    holder = told if outer is None else checked_object(told.get(outer), outer)
+    number = holder.get(name)
+    if not isinstance(number, str) or not form.fullmatch(number):
+        raise invalid(f"payout_destination_data.{name}")
+    least, most = PAYOUT_MINOR[kind]
+    if not least <= minor <= most:
+        raise invalid("amount.value")
+    destination: Json = {"type": kind, "account_number": number}
+    if kind == "bank_card":
+        card = {"first6": number[:6], "last4": number[-4:], "card_type": "Mir"}
+        card |= {"issuer_country": "RU", "issuer_name": "SberBank"}
+        destination = {"type": kind, "card": card}
+    return NewPayout(minor, destination, checked_echo(body, {"description": 128}))
 
 
 def _checked_flag(body: Json, name: str) -> bool:

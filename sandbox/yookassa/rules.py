@@ -2,20 +2,22 @@
 
 import json
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import Final
 
 from sandbox.yookassa import checks
-from sandbox.yookassa.machine import CHECKOUT_URL, Payment, PaymentMachine, Refund
-from sandbox.yookassa.wire import Answer, Call, Json, Refused, Shop, invalid, not_found
+from sandbox.yookassa.machine import CHECKOUT_URL, Payment, Refund
+from sandbox.yookassa.payouts import Payout, PayoutMachine
+from sandbox.yookassa.wire import Answer, Call, Json, Refused, Shop, invalid, money, not_found
 
 KEYS_REMEMBERED: Final = timedelta(hours=24)
 CALLS_KEPT: Final = 1000
-Listed = TypeVar("Listed", Payment, Refund)
+PRODUCTS: Final = ("payments", "refunds", "payouts")
+Listed = Payment | Refund | Payout
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,14 @@ class CallRecord:
     at: datetime
 
 
-class YooKassaRules(PaymentMachine):
-    """The payments, and the API that shops call about them."""
+class YooKassaRules(PayoutMachine):
+    """The payments and payouts, and the API that shops call about them."""
 
     def __init__(
         self, shops: Iterable[Shop], *, checkout_url: str = CHECKOUT_URL, seed: int = 0
     ) -> None:
         super().__init__(shops, checkout_url=checkout_url, seed=seed)
+        self._payouts = {}
         self.calls: deque[CallRecord] = deque(maxlen=CALLS_KEPT)
         """Oldest first."""
         self._remembered: dict[tuple[str, str], Remembered] = {}
@@ -71,6 +74,7 @@ class YooKassaRules(PaymentMachine):
             "faults": self.faults.left,
             "payments": [asdict(payment) for payment in self._payments.values()],
             "refunds": [asdict(refund) for refund in self._refunds.values()],
+            "payouts": [asdict(payout) for payout in self._payouts.values()],
             "saved_methods": self._saved_methods,
             "remembered": [[*owner, asdict(one)] for owner, one in self._remembered.items()],
             "deliveries": self._deliveries.snapshot(),
@@ -88,6 +92,8 @@ class YooKassaRules(PaymentMachine):
                 self._wait(payment, payment.deadline)
         for raw in state["refunds"]:
             self._refunds[raw["body"]["id"]] = Refund(**_with_times(raw, "created_at"))
+        for raw in state.get("payouts", []):
+            self._payouts[raw["body"]["id"]] = Payout(**_with_times(raw, "created_at"))
         for method_id, (shop_id, method) in state["saved_methods"].items():
             self._saved_methods[method_id] = (shop_id, method)
         for shop_id, key, raw in state["remembered"]:
@@ -115,6 +121,9 @@ class YooKassaRules(PaymentMachine):
                 "Error in shopId or secret key. Check their validity."
                 " You can reissue the key in the Merchant Profile",
             )
+        product = call.path.strip("/").split("/")[0]
+        if product in PRODUCTS and (product == "payouts") != shop.pays_out:
+            raise Refused(403, "forbidden", "This is not available for your account")
         return shop
 
     def _act_once(self, shop: Shop, call: Call, at: datetime) -> Answer:
@@ -155,25 +164,34 @@ class YooKassaRules(PaymentMachine):
                 return payment.body
             case ["refunds"]:
                 return self._refund(shop, checks.checked_object(call.body, "body"), at)
+            case ["payouts"]:
+                return self._pay_out(shop, checks.checked_object(call.body, "body"), at)
         raise _no_such_call(call)
 
     def _read(self, shop: Shop, call: Call) -> Json:
         match [call.method, *call.path.strip("/").split("/")]:
             case ["GET", "me"]:
-                return _settings(shop)
-            case ["GET", "payments"]:
-                return _page(shop, self._payments, checks.checked_list_query(call.query))
+                return self._settings(shop)
             case ["GET", "payments", payment_id]:
                 return self._payment_of(shop, payment_id).body
-            case ["GET", "refunds"]:
-                query = checks.checked_list_query(call.query, refunds=True)
-                return _page(shop, self._refunds, query)
-            case ["GET", "refunds", refund_id]:
-                refund = self._refunds.get(refund_id)
-                if refund is None or refund.shop_id != shop.shop_id:
-                    raise not_found("Refund")
-                return refund.body
+            case ["GET", ("refunds" | "payouts") as kind, object_id]:
+                found = self._kept(kind).get(object_id)
+                if found is None or found.shop_id != shop.shop_id:
+                    raise not_found(kind[:-1].capitalize())
+                return found.body
+            case ["GET", ("payments" | "refunds" | "payouts") as kind]:
+                query = checks.checked_list_query(call.query, of=kind)
+                return _page(shop, self._kept(kind), query)
         raise _no_such_call(call)
+
+    def _kept(self, kind: str) -> Mapping[str, Listed]:
+        """Of a kind that is listed: all that there are, the oldest first."""
+        kept: Mapping[str, Mapping[str, Listed]] = {
+            "payments": self._payments,
+            "refunds": self._refunds,
+            "payouts": self._payouts,
+        }
+        return kept[kind]
 
     def _create(self, shop: Shop, raw: object, at: datetime) -> Json:
         wanted = checks.checked_payment(raw, shop)
@@ -222,19 +240,42 @@ class YooKassaRules(PaymentMachine):
             raise invalid("payment_id")
         return payment
 
+    def _settings(self, shop: Shop) -> Json:
+        if shop.pays_out:
+            return {
+                "account_id": shop.shop_id,
+                "status": "enabled",
+                "test": shop.test,
+                "payout_methods": list(checks.PAYEES),
+                "name": "Payouts",
+                "payout_balance": money(self.balance(shop), shop.currency),
+            }
+        fiscalization: Json = {"enabled": shop.receipt_required}
+        if shop.receipt_required:
+            fiscalization["provider"] = "avanpost"
+        return {
+            "account_id": shop.shop_id,
+            "status": "enabled",
+            "test": shop.test,
+            "fiscalization": fiscalization,
+            "fiscalization_enabled": shop.receipt_required,
+            "payment_methods": list(shop.payment_methods),
+            "itn": "7700000000",
+        }
+
     def _refusal(self, refused: Refused) -> Answer:
         digits = self._digits()
         error_id = f"{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-8{digits[15:18]}-{digits[18:30]}"
         return Answer(refused.status, refused.body(error_id))
 
 
-def _page(shop: Shop, objects: dict[str, Listed], query: checks.ListQuery) -> Json:
+def _page(shop: Shop, objects: Mapping[str, Listed], query: checks.ListQuery) -> Json:
     """Newest first; the cursor is the last id of the page before."""
     if query.cursor is not None and query.cursor not in objects:
         raise invalid("cursor")
     found: list[Json] = []
     is_reached = query.cursor is None
-    for one in reversed(objects.values()):
+    for one in reversed(list(objects.values())):
         if is_reached and query.is_past(one.created_at):
             break
         if is_reached and one.shop_id == shop.shop_id and query.fits(one.body):
@@ -245,23 +286,8 @@ def _page(shop: Shop, objects: dict[str, Listed], query: checks.ListQuery) -> Js
     return {"type": "list", "items": found}
 
 
-def _settings(shop: Shop) -> Json:
-    fiscalization: Json = {"enabled": shop.receipt_required}
-    if shop.receipt_required:
-        fiscalization["provider"] = "avanpost"
-    return {
-        "account_id": shop.shop_id,
-        "status": "enabled",
-        "test": shop.test,
-        "fiscalization": fiscalization,
-        "fiscalization_enabled": shop.receipt_required,
-        "payment_methods": list(shop.payment_methods),
-        "itn": "7700000000",
-    }
-
-
 def _no_such_call(call: Call) -> Refused:
-    if call.path.strip("/").split("/")[0] in {"me", "payments", "refunds"}:
+    if call.path.strip("/").split("/")[0] in {"me", *PRODUCTS}:
         return Refused(405, "method_not_allowed", "Method not allowed")
     return not_found("Resource")
 

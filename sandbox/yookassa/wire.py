@@ -26,6 +26,10 @@ class Shop:
     """Off: a call that saves or charges a saved method is refused with 403."""
     refunds_wait: bool = False
     """Refunds answer `pending`, and end by `finish_refund` or `reject_refund`."""
+    pays_out: bool = False
+    """It is a gateway of payouts, which takes no payments; all others pay nothing out."""
+    balance_minor: int = 98_000_00
+    """What a gateway of payouts had before its first one."""
 
     @property
     def payment_methods(self) -> tuple[str, ...]:
@@ -108,7 +112,7 @@ def stamp(at: datetime) -> str:
 
 
 def object_id(kind: str, *, digits: str, at: datetime) -> str:
-    """`kind` is `000f` of a payment and `0015` of a refund; `digits` must not repeat."""
+    """`kind`: `000f` of a payment, `0015` a refund, `0003` a payout; `digits` must not repeat."""
     seconds = int((at - IDS_COUNT_FROM).total_seconds()) & 0xFFFFFFFF
     return f"{seconds:08x}-{kind}-5000-8000-{digits[:12]}"
 

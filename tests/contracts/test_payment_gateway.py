@@ -1,15 +1,13 @@
 """What every payment gateway promises, whoever the provider is."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
 
-from adapters.gateways.memory import MemoryGateway
-from core.domain.checkout import Checkout, CheckoutId
+from core.domain.checkout import CheckoutId
 from core.domain.money import Money
-from core.domain.payment import Foreign, NoticeKind, PaymentFacts, PaymentId, PaymentStatus
+from core.domain.payment import Foreign, NoticeKind, PaymentId, PaymentStatus
 from core.domain.purchase import PURCHASE_LIFE
 from core.ports.payment_gateway import (
     CheckoutDeclined,
@@ -20,13 +18,23 @@ from core.ports.payment_gateway import (
     WebhookNotTrusted,
 )
 from core.ports.unit_of_work import unit_is_open
-from tests.adapters.gateways.cryptopay_desk import CryptoPayDesk, a_cryptopay_desk
-from tests.adapters.gateways.desks import Desk, MemoryDesk, a_yookassa_desk
-from tests.adapters.gateways.paymongo_desk import PayMongoDesk, a_paymongo_desk
+from tests.adapters.gateways.cryptopay_desk import CryptoPayDesk
+from tests.adapters.gateways.desks import Desk
+from tests.adapters.gateways.paymongo_desk import PayMongoDesk
 from tests.adapters.gateways.served import Stage, a_stage
-from tests.adapters.gateways.telegram_desk import TelegramDesk, a_telegram_desk
-from tests.adapters.gateways.xendit_desk import XenditDesk, a_xendit_desk
 from tests.builders import Clock, a_checkout, an_asked_checkout, rub
+from tests.contracts.gateways import (
+    ALL,
+    HONOUR_KEYS,
+    HOSTED,
+    AnyDesk,
+    FoundDesk,
+    HostedDesk,
+    a_desk,
+    asked,
+    currency_of,
+    learned,
+)
 
 CHECKOUT = an_asked_checkout()
 
@@ -40,37 +48,7 @@ async def stage() -> AsyncIterator[Stage]:
         yield stage
 
 
-FoundDesk = Desk | CryptoPayDesk
-HostedDesk = FoundDesk | PayMongoDesk | XenditDesk
-AnyDesk = HostedDesk | TelegramDesk
-HONOUR_KEYS = ["memory", "yookassa", "telegram_stars", "telegram_payments"]
-HOSTED = ["memory", "yookassa", "paymongo", "xendit", "cryptopay"]
-
-
-@asynccontextmanager
-async def a_desk(name: str, stage: Stage, now: Clock) -> AsyncIterator[AnyDesk]:
-    if name == "memory":
-        yield MemoryDesk(MemoryGateway(now=now))
-    elif name == "yookassa":
-        async with a_yookassa_desk(stage, now) as yookassa:
-            yield yookassa
-    elif name == "paymongo":
-        async with a_paymongo_desk(stage, now) as paymongo:
-            yield paymongo
-    elif name == "xendit":
-        async with a_xendit_desk(stage, now) as xendit:
-            yield xendit
-    elif name == "cryptopay":
-        async with a_cryptopay_desk(stage, now) as cryptopay:
-            yield cryptopay
-    else:
-        async with a_telegram_desk(stage, now, name) as telegram:
-            yield telegram
-
-
-@pytest_asyncio.fixture(
-    loop_scope="module", params=[*HONOUR_KEYS, "paymongo", "xendit", "cryptopay"]
-)
+@pytest_asyncio.fixture(loop_scope="module", params=ALL)
 async def desk(request: pytest.FixtureRequest, stage: Stage, now: Clock) -> AsyncIterator[AnyDesk]:
     """Every gateway that claims to keep the promise, with nothing opened yet."""
     async with a_desk(request.param, stage, now) as desk:
@@ -91,21 +69,6 @@ of_repeatable = pytest.mark.parametrize("desk", HONOUR_KEYS, indirect=True)
 
 of_ending = pytest.mark.parametrize("desk", [*HONOUR_KEYS, "xendit", "cryptopay"], indirect=True)
 """Where what nobody pays ends by itself: PayMongo keeps a session open until it is closed."""
-
-
-def asked(desk: AnyDesk, **fields: object) -> Checkout:
-    """A checkout for 29 900 minor units of a currency that this gateway takes."""
-    return an_asked_checkout(**{"amount": Money.of(29900, currency_of(desk))} | fields)
-
-
-def currency_of(desk: AnyDesk) -> str:
-    return next(code for code in ("RUB", "XTR", "PHP") if code in desk.gateway.abilities.currencies)
-
-
-async def learned(desk: AnyDesk, payment_id: PaymentId) -> PaymentFacts | None:
-    """As settling learns it: what a notice proves by itself, else what the provider says."""
-    notice = desk.gateway.read_webhook(desk.webhook(payment_id))
-    return desk.gateway.proven(notice) or await desk.gateway.find_payment(payment_id)
 
 
 def vouched(desk: AnyDesk, true: Webhook, body: bytes) -> Webhook:

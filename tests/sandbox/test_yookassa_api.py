@@ -275,6 +275,17 @@ def test_a_refund_repeated_with_its_key_is_made_once(floor):
     assert len(floor.get("/refunds").body["items"]) == 1
 
 
+def test_a_part_of_a_fiscalised_payment_goes_back_with_its_own_receipt():
+    floor = ShopFloor(a_shop(receipt_required=True))
+    whole, part = a_receipt(("1", "990.00")), a_receipt(("1", "90.00"))
+    payment = floor.paid(receipt=whole)
+
+    for wrong in ({}, {"receipt": whole}):
+        assert floor.refund(payment["id"], "90.00", **wrong).body["parameter"] == "receipt"
+    told = floor.refund(payment["id"], "90.00", receipt=part).body
+    assert told["receipt_registration"] == "pending"
+
+
 def test_a_shop_sees_nothing_of_another_shop(floor):
     floor.rules.shops["2"] = Shop("2", "live_y", test=False)
     other = {"shop_id": "2", "secret": "live_y"}

@@ -39,6 +39,8 @@ class YookassaKeyOfOtherMode(Invalid):
 @dataclass(frozen=True, slots=True)
 class YooKassaShop:
     """
+    A shop, or a gateway of payouts: each has an id and a secret key.
+
     Raises:
         YookassaKeyOfOtherMode
     """

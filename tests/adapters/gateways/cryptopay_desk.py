@@ -13,6 +13,7 @@ from adapters.gateways.cryptopay.account import CryptoPayAccount
 from adapters.gateways.cryptopay.gateway import CryptoPayGateway
 from core.domain.money import Money
 from core.domain.payment import Foreign, PaymentId
+from core.domain.payout import PayoutAccount
 from core.ports.payment_gateway import Webhook
 from sandbox.cryptopay.app import CryptoPayDouble
 from sandbox.cryptopay.rules import CryptoPayRules
@@ -29,6 +30,7 @@ class CryptoPayDesk:
     gateway: CryptoPayGateway
     rules: CryptoPayRules
     now: Clock
+    payee = PayoutAccount("telegram", "1001", "Anna")
 
     def opened(self) -> int:
         return len(self.rules.all("invoice"))
@@ -53,6 +55,9 @@ class CryptoPayDesk:
         invoice = self.rules.find("invoice", payment_id)
         for name in ("mini_app_invoice_url", "web_app_invoice_url"):
             invoice[name] = invoice[name].replace("Testnet", "").replace("testnet-", "")
+
+    def payouts_made(self) -> int:
+        return len(self.rules.all("transfer"))
 
     def down(self, next_n: int) -> None:
         self.rules.faults.plan("down", next_n)

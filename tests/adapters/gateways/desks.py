@@ -13,6 +13,7 @@ from adapters.gateways.yookassa.gateway import YooKassaGateway
 from adapters.gateways.yookassa.shop import YooKassaShop
 from core.domain.money import Money
 from core.domain.payment import Foreign, PaymentId
+from core.domain.payout import PayoutAccount
 from core.ports.payment_gateway import Webhook
 from sandbox.yookassa.app import YooKassaDouble
 from sandbox.yookassa.rules import YooKassaRules
@@ -22,11 +23,13 @@ from tests.builders import Clock
 
 LISTED = "185.71.76.1"
 SHOP = Shop("100500", "test_secret")
+AGENT = Shop("100600", "test_agent_secret", pays_out=True, balance_minor=10**10)
 
 
 @dataclass
 class MemoryDesk:
     gateway: MemoryGateway
+    payee = PayoutAccount("bank_card", "2200000000000004", "ANNA IVANOVA")
 
     def opened(self) -> int:
         return len(self.gateway.payments)
@@ -52,6 +55,18 @@ class MemoryDesk:
     def decline_next(self) -> None:
         self.gateway.decline(1)
 
+    def refund_there(self, payment_id: PaymentId, amount: Money) -> None:
+        self.gateway.refund_at_dashboard(payment_id, amount)
+
+    def payouts_made(self) -> int:
+        return len(self.gateway.payouts)
+
+    def refuse_charge(self) -> None:
+        self.gateway.refuse_charges(1)
+
+    def revoke(self, token: str) -> None:
+        self.gateway.revoke(token)
+
     def webhook(self, payment_id: PaymentId) -> Webhook:
         return self.gateway.webhook(payment_id)
 
@@ -64,6 +79,7 @@ class YooKassaDesk:
     gateway: YooKassaGateway
     rules: YooKassaRules
     now: Clock
+    payee = PayoutAccount("bank_card", "2200000000000004", "ANNA IVANOVA")
 
     def opened(self) -> int:
         return len(list(self.rules.payments()))
@@ -96,12 +112,25 @@ class YooKassaDesk:
     def decline_next(self) -> None:
         self.rules.shops[SHOP.shop_id] = replace(SHOP, receipt_required=True)
 
-    def webhook(self, payment_id: PaymentId) -> Webhook:
+    def refund_there(self, payment_id: PaymentId, amount: Money) -> None:
+        self.rules.refund_at_dashboard(payment_id, at=self.now(), value=amount.decimal_text())
+
+    def payouts_made(self) -> int:
+        return len(self.rules.payouts())
+
+    def refuse_charge(self) -> None:
+        self.rules.faults.plan("decline", 1)
+
+    def revoke(self, token: str) -> None:
+        self.rules.revoke_method(token)
+
+    def webhook(self, about: str) -> Webhook:
+        """What it would send about the payment, the refund or the payout."""
         for notification in self.rules.due_notifications(self.now()):
-            if notification.body["object"]["id"] == payment_id:
+            if notification.body["object"]["id"] == about:
                 body = json.dumps(notification.body).encode()
                 return Webhook(sender=LISTED, headers={}, body=body)
-        raise LookupError(payment_id)
+        raise LookupError(about)
 
     def forged(self, body: bytes) -> Webhook:
         return Webhook(sender="203.0.113.9", headers={}, body=body)
@@ -122,9 +151,11 @@ def yookassa_plays(stage: Stage, rules: YooKassaRules, now: Clock, **pace: float
 
 @asynccontextmanager
 async def a_yookassa_desk(stage: Stage, now: Clock) -> AsyncIterator[YooKassaDesk]:
-    rules = YooKassaRules([SHOP])
+    rules = YooKassaRules([SHOP, AGENT])
     shop = YooKassaShop(SHOP.shop_id, SHOP.secret, live=False)
-    gateway = YooKassaGateway(shop, api_url=yookassa_plays(stage, rules, now))
+    agent = YooKassaShop(AGENT.shop_id, AGENT.secret, live=False)
+    api_url = yookassa_plays(stage, rules, now)
+    gateway = YooKassaGateway(shop, payouts=agent, recurring=True, api_url=api_url)
     try:
         yield YooKassaDesk(gateway, rules, now)
     finally:

@@ -12,6 +12,7 @@ from adapters.gateways.paymongo.account import PayMongoAccount
 from adapters.gateways.paymongo.gateway import PayMongoGateway
 from core.domain.money import Money
 from core.domain.payment import Foreign, PaymentId
+from core.domain.payout import PayoutAccount
 from core.ports.payment_gateway import Webhook
 from sandbox.paymongo.app import PayMongoDouble
 from sandbox.paymongo.rules import PayMongoRules
@@ -30,6 +31,7 @@ class PayMongoDesk:
     gateway: PayMongoGateway
     rules: PayMongoRules
     now: Clock
+    payee = PayoutAccount("gcash", "09170000000", "JUAN DELA CRUZ")
 
     def opened(self) -> int:
         return len(self.rules.all("checkout_session"))
@@ -57,6 +59,12 @@ class PayMongoDesk:
         self._session(payment_id)["livemode"] = True
         for payment in self._session(payment_id)["payments"]:
             payment["attributes"]["livemode"] = True
+
+    def refund_there(self, payment_id: PaymentId, amount: Money) -> None:
+        self.rules.refund_at_dashboard(payment_id, at=self.now(), amount=amount.amount_minor)
+
+    def payouts_made(self) -> int:
+        return len(self.rules.all("transfer"))
 
     def down(self, next_n: int) -> None:
         self.rules.faults.plan("down", next_n)

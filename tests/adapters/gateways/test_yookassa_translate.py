@@ -44,6 +44,7 @@ def test_the_whole_request_is_built_from_the_checkout() -> None:
             "purchase_id": "pur_00000001",
             "customer_id": "cus_anna0001",
         },
+        "save_payment_method": True,
         "receipt": {
             "customer": {"email": "anna@example.com"},
             "items": [

@@ -29,8 +29,8 @@ WEBHOOKS = {
     "payment.canceled-permission_revoked": (NoticeKind.PAYMENT, PAYMENT_ID, False),
     "refund.succeeded": (NoticeKind.REFUND, PAYMENT_ID, False),
     "payment_method.active": (NoticeKind.OTHER, None, False),
-    "payout.succeeded": (NoticeKind.OTHER, None, False),
-    "payout.canceled": (NoticeKind.OTHER, None, False),
+    "payout.succeeded": (NoticeKind.PAYOUT, None, False),
+    "payout.canceled": (NoticeKind.PAYOUT, None, False),
     "deal.closed": (NoticeKind.OTHER, None, False),
 }
 CANARIES = (

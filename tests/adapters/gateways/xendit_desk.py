@@ -36,6 +36,7 @@ class XenditDesk:
     gateway: XenditGateway
     rules: XenditRules
     now: Clock
+    payee = PayoutAccount("gcash", "09170000000", "JUAN DELA CRUZ")
 
     def opened(self) -> int:
         return len(self.rules.all("session"))
@@ -61,6 +62,14 @@ class XenditDesk:
             session["business_id"] = "661f87c614802d6c402cd82e"
         else:
             session["payment_link_url"] = f"https://checkout.xendit.co/sessions/{payment_id}"
+
+    def refund_there(self, payment_id: PaymentId, amount: Money) -> None:
+        self.rules.refund_at_dashboard(
+            payment_id, at=self.now(), amount=float(amount.decimal_text())
+        )
+
+    def payouts_made(self) -> int:
+        return len(self.rules.all("payout"))
 
     def down(self, next_n: int) -> None:
         self.rules.faults.plan("down", next_n)
