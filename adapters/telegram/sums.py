@@ -66,5 +66,5 @@ def round_sums(least: Money, most: Money) -> list[Money]:
         ]
         ten *= 10
     ladder = [one for one in ladder if least <= one]
-    first = max((len(ladder) - OFFERED + 1) // 2, 0)
+    first = max((len(ladder) - OFFERED) // 2, 0)
     return ladder[first : first + OFFERED] or sorted({least, most})

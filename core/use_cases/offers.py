@@ -83,8 +83,8 @@ class ShowOffer:
 
     async def deposits(self, customer_id: CustomerId, *, in_telegram: bool = False) -> list[Way]:
         """
-        By which ways this customer can put money into the wallet, in the operator's order, each
-        within the catalog's bounds and its gateway's. `in_telegram`: inside Telegram, see
+        By which ways this customer can put money into the wallet, by the catalog's currencies and
+        then in the operator's order, each within the catalog's bounds and its gateway's. `in_telegram`: inside Telegram, see
         `offered_at`.
 
         Raises:
@@ -95,9 +95,9 @@ class ShowOffer:
         terms = standing.catalog.money.deposit
         return [
             Way(one.name, max(least, lowest), min(most, highest), one.abilities.fees.get(code))
+            for least, most in terms.bounds
             for one in offered_at(standing, self._gateways, in_telegram=in_telegram)
             if not terms.gateways or one.name in terms.gateways
-            for least, most in terms.bounds
             for code, (lowest, highest) in one.abilities.bounds.items()
             if code == least.currency.code and lowest <= most and least <= highest
         ]
