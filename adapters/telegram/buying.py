@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from adapters.telegram.home import support_line
-from adapters.telegram.orders import order, waiting_screen
+from adapters.telegram.orders import order, order_screen, waiting_screen
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.texts import Texts
 from adapters.telegram.visits import Visit
@@ -121,6 +121,8 @@ async def _waiting(visit: Visit, too_low: WalletTooLow) -> Screen:
     assert too_low.purchase_id is not None, "what is too dear waits for money"
     purchase_id = PurchaseId(too_low.purchase_id)
     started = await visit.billing.show_purchases.one(visit.customer.id, purchase_id)
+    if not started.purchase.is_pending:  # The money came meanwhile, or it was given up.
+        return await order_screen(visit, started)
     return await waiting_screen(visit, started.purchase)
 
 

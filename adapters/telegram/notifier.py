@@ -90,7 +90,7 @@ def screen_from_news(news: News, app_url: str | None = None) -> Screen:
         key = "news.mismatch" if missing is None else "news.mismatch_less"
         facts |= {} if missing is None else {"missing": missing}
     is_over = news.kind in {NewsKind.SECOND, NewsKind.AFTER_END, NewsKind.MISMATCH}
-    rows = [[_whereabouts(texts, purchase)]]
+    rows = [[_button(texts, "wallet", "wallet")]] if is_over else [[_whereabouts(texts, purchase)]]
     if purchase.plan is not None and not is_over:
         rows = [[_button(texts, "new_order", "plan", purchase.plan.code)]]
     elif isinstance(purchase.item, Deposit) and not is_over:

@@ -1,12 +1,15 @@
 """The wallet in the chat: what is in it, money for it, paying from it, what moved."""
 
+import ast
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from adapters.persistence.memory import MemoryStore
+from adapters.telegram.wallet import WHAT
 from core.domain.audit import Deed
 from core.domain.money import Money
 from core.domain.money_terms import DepositTerms, MoneyTerms
@@ -17,6 +20,7 @@ from tests.adapters.gateways.telegram_desk import a_telegram_desk
 from tests.adapters.telegram.chat_room import ANNA, BEN, ChatRoom, forged, labels, link
 from tests.builders import Clock, rub
 
+CORE = Path(__file__).parents[3] / "core"
 STARS = Money.of(250, "XTR")
 UNREAD = "I cannot make out this sum"
 
@@ -365,6 +369,32 @@ async def test_the_history_says_in_words_what_it_was(room: ChatRoom) -> None:
     assert sums(bonus) == ["−RUB\u00a010.00", "+RUB\u00a010.00"]
     assert "set right by us" in bonus["text"]
     assert sums(await room.presses("Cash", BEN)) == sums(shown)
+
+
+async def test_every_movement_of_a_wallet_has_words_of_its_own() -> None:
+    moves = {"withdrawal", "withdrawal_failed", "payout_returned"}  # Of a table in the entity.
+    for file in CORE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            name = getattr(getattr(node, "func", None), "attr", "")
+            if isinstance(node, ast.Call) and name in {"transfer", "entry_of"}:
+                said = ast.walk(node.args[1]) if len(node.args) > 1 else ()
+                moves |= {one.value for one in said if isinstance(one, ast.Constant)}
+    assert {"charge", "purchase", "escrow_release"} < moves
+    assert moves - {"fee"} == set(WHAT), "a fee is the business's own"
+
+
+async def test_what_the_operator_wrote_is_no_markup_in_money_screens(room: ChatRoom) -> None:
+    wanted = room.world.wanted()
+    title = {"en": "<b>PRO & \u202emore", "ru": "<i>"}
+    plans = tuple(replace(one, titles=title) for one in wanted.plans)
+    await room.world.billing.apply_catalog(replace(wanted, plans=plans))
+    await deposits(room, rub(500))
+    for press in ("Choose", "From the wallet", "Pay "):
+        if press == "Choose":
+            await room.says("/start p_PRO_MONTHLY", BEN)
+        shown = await room.presses(press, BEN)
+        assert "<b>PRO & \u202emore" in shown["text"]
+    assert "paid: <b>PRO & \u202emore" in (await room.says("/history", BEN))["text"]
 
 
 async def test_one_sees_nobody_elses_history(room: ChatRoom) -> None:
