@@ -60,6 +60,11 @@ async def confirm(visit: Visit, words: Sequence[str]) -> Screen:
         texts("confirm.what", plan=title, period=texts.period(terms.period)),
         "",
         texts("confirm.ways"),
+        *(
+            texts("confirm.wallet_low", missing=one.missing)
+            for one in previews
+            if one.missing is not None
+        ),
     ]
     choices = [
         [Button(texts.way(one.gateway, one.amount), press=press("way", code, one.gateway))]

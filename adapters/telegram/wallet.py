@@ -237,7 +237,8 @@ def _sums(visit: Visit, ways: Sequence[Way], unit: Currency) -> Screen:
         for one in offered
     ]
     rows = [buttons[at : at + SUMS_IN_A_ROW] for at in range(0, len(buttons), SUMS_IN_A_ROW)]
-    example = (offered or [least])[0].decimal_text()
+    whole, _, fraction = (offered or [least])[0].decimal_text().partition(".")
+    example = f"{whole}.{fraction}" if fraction.strip("0") else whole
     if unit != _units(ways)[0]:
         example += f" {unit.code}"
     lines = [

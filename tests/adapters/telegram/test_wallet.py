@@ -72,6 +72,7 @@ async def test_money_is_added_by_a_typed_sum(any_room: ChatRoom) -> None:
     empty = await room.presses("Wallet", BEN)
     assert "In your wallet: RUB\u00a00.00" in empty["text"]
     choice = await room.presses("Add money", BEN)
+    assert choice["text"].endswith("such as 100.")
     assert "From RUB\u00a01.00 to RUB\u00a0100,000.00" in choice["text"]
     ways = await room.says("500.50", BEN)
     assert "Add RUB\u00a0500.50 to your wallet" in ways["text"]
@@ -248,8 +249,9 @@ async def test_what_is_missing_is_added_and_the_order_completes_by_itself(
 ) -> None:
     room = any_room
     await deposits(room, rub(100))
-    confirm = await at_the_order_from_the_wallet(room)
-    assert "RUB\u00a0199.00 more is needed" in confirm["text"]
+    await room.says("/start p_PRO_MONTHLY", BEN)
+    for press in ("Choose", "From the wallet"):
+        assert "RUB\u00a0199.00 more is needed" in (await room.presses(press, BEN))["text"]
     waits = await room.presses("Order for", BEN)
     assert "RUB\u00a0199.00 more is needed" in waits["text"]
     assert (await orders(room))[0] == ("299.00 RUB", PurchaseStatus.PENDING)
