@@ -1,22 +1,23 @@
-"""Screens of a purchase: plans, one plan, the order before it is agreed, paying, how it ended."""
+"""Screens of buying: plans, one plan, the ways to pay it, the order before it is agreed."""
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final
 
 from adapters.telegram.home import support_line
+from adapters.telegram.orders import order, order_screen, waiting_screen
 from adapters.telegram.screens import Button, Screen, press
-from adapters.telegram.texts import Texts, number_of
+from adapters.telegram.texts import Texts
 from adapters.telegram.visits import Visit
 from core.domain.catalog import Catalog
-from core.domain.errors import Refused, Unavailable
+from core.domain.errors import Unavailable
 from core.domain.period import WindowKind
 from core.domain.plan import PlanNotForSale, PlanVersion, QuotaRule
-from core.domain.purchase import PurchaseId, PurchaseNotPending, PurchaseStatus
-from core.ports.payment_gateway import CheckoutDeclined, GatewayUnavailable
-from core.use_cases.checkouts import Started
+from core.domain.purchase import PurchaseId
+from core.ports.payment_gateway import CheckoutDeclined, GatewayNotFound, GatewayUnavailable
+from core.use_cases.buying import WALLET
 from core.use_cases.purchases import Preview, PreviewOutdated
+from core.use_cases.wallet import WalletTooLow
 
 PREVIEW_LETTERS: Final = 16
 """So much of what stands for a screen goes into a button: the whole would leave the plan no room."""
@@ -45,39 +46,70 @@ async def plan(visit: Visit, words: Sequence[str]) -> Screen:
 
 
 async def confirm(visit: Visit, words: Sequence[str]) -> Screen:
-    """What, how much, for how long, until when, and what becomes of the present plan."""
+    """The ways to pay with what each asks for; where there is but one, the order itself."""
     [code] = words
-    try:
-        preview = await visit.billing.preview_purchase(visit.customer.id, code, in_telegram=True)
-    except PlanNotForSale:
+    previews = await _ways(visit, code)
+    if not previews:
         return await _no_way_to_pay(visit)
-    return _order_to_confirm(visit, preview)
+    if len(previews) == 1:
+        return _order_to_confirm(visit, previews[0], back=("plan", code))
+    texts, terms = visit.texts, previews[0].plan.terms
+    assert terms.period is not None, "a preview is of something sold"
+    title = terms.title(texts.language)
+    lines = [
+        texts("confirm.what", plan=title, period=texts.period(terms.period)),
+        "",
+        texts("confirm.ways"),
+        *(
+            texts("confirm.wallet_low", missing=one.missing)
+            for one in previews
+            if one.missing is not None
+        ),
+    ]
+    choices = [
+        [Button(texts.way(one.gateway, one.amount), press=press("way", code, one.gateway))]
+        for one in previews
+    ]
+    return Screen("\n".join(lines), [*choices, [visit.button("back", "plan", code)]])
+
+
+async def way(visit: Visit, words: Sequence[str]) -> Screen:
+    """What, how much by this way, for how long, until when, and what becomes of the present plan."""
+    code, gateway = words
+    previews = await _ways(visit, code)
+    for preview in previews:
+        if preview.gateway == gateway:
+            back = ("confirm" if len(previews) > 1 else "plan", code)
+            return _order_to_confirm(visit, preview, back=back)
+    return (await confirm(visit, [code])).after(visit.texts("confirm.changed"))
 
 
 async def buy(visit: Visit, words: Sequence[str]) -> Screen:
     """Agree on exactly what the screen showed; anything else is shown anew first."""
     shown, code = words
+    previews = await _ways(visit, code)
+    agreed = next((one for one in previews if _shown(visit, one) == shown), None)
+    if agreed is None:
+        return (await confirm(visit, [code])).after(visit.texts("confirm.changed"))
     try:
-        preview = await visit.billing.preview_purchase(visit.customer.id, code, in_telegram=True)
-        if _shown(visit, preview) != shown:
-            return _order_to_confirm(visit, preview).after(visit.texts("confirm.changed"))
-        try:
-            await visit.around.may_check_out(visit.customer.id, visit.cause)
-        except Unavailable:
-            return _try_again(visit, "error.unavailable", shown, code)
-        await visit.takes_a_while()
+        await visit.around.may_check_out(visit.customer.id, visit.cause)
+    except Unavailable:
+        return _try_again(visit, "error.unavailable", shown, code)
+    await visit.takes_a_while()
+    try:
         started = await visit.billing.start_purchase(
             visit.customer.id,
             code,
             return_url=visit.around.return_url(),
             cause=visit.cause,
-            preview_id=preview.id,
+            gateway=agreed.gateway,
+            preview_id=agreed.id,
             in_telegram=True,
         )
-    except PreviewOutdated:
+    except WalletTooLow as too_low:  # It waits for the money.
+        return await _waiting(visit, too_low)
+    except (PreviewOutdated, PlanNotForSale, GatewayNotFound):
         return (await confirm(visit, [code])).after(visit.texts("confirm.changed"))
-    except PlanNotForSale:
-        return await _no_way_to_pay(visit)
     except (CheckoutDeclined, GatewayUnavailable) as error:
         # Unavailable: the order is kept, and its opening carried on meanwhile.
         why = "pay.declined" if isinstance(error, CheckoutDeclined) else "pay.unavailable"
@@ -86,40 +118,20 @@ async def buy(visit: Visit, words: Sequence[str]) -> Screen:
     return await order(visit, [started.purchase.id])
 
 
-async def order(visit: Visit, words: Sequence[str]) -> Screen:
-    [purchase_id] = words
-    return _order(
-        visit, await visit.billing.show_purchases.one(visit.customer.id, PurchaseId(purchase_id))
-    )
+async def _ways(visit: Visit, code: str) -> list[Preview]:
+    return await visit.billing.preview_purchase.ways(visit.customer.id, code, in_telegram=True)
 
 
-async def check(visit: Visit, words: Sequence[str]) -> Screen:
-    """Ask the gateway now, for whoever has paid and does not want to wait."""
-    [purchase_id] = words
-    show = visit.billing.show_purchases.one
-    started = await show(visit.customer.id, PurchaseId(purchase_id))
-    checkout = started.checkout
-    if started.purchase.is_pending and checkout is not None and checkout.payment_id is not None:
-        # Too often, or nothing was learned: the order stays in sight, and the watcher goes on asking.
-        with suppress(Refused, Unavailable):
-            await visit.around.may_check_out(visit.customer.id, visit.cause)
-            await visit.takes_a_while()
-            await visit.billing.settle_payment(checkout.gateway, checkout.payment_id)
-        started = await show(visit.customer.id, started.purchase.id)
-    screen = _order(visit, started)
-    return screen.after(visit.texts("pay.waiting")) if started.purchase.is_pending else screen
+async def _waiting(visit: Visit, too_low: WalletTooLow) -> Screen:
+    assert too_low.purchase_id is not None, "what is too dear waits for money"
+    purchase_id = PurchaseId(too_low.purchase_id)
+    started = await visit.billing.show_purchases.one(visit.customer.id, purchase_id)
+    if not started.purchase.is_pending:  # The money came meanwhile, or it was given up.
+        return await order_screen(visit, started)
+    return await waiting_screen(visit, started.purchase)
 
 
-async def cancel(visit: Visit, words: Sequence[str]) -> Screen:
-    [purchase_id] = words
-    try:
-        started = await visit.billing.cancel_purchase(visit.customer.id, PurchaseId(purchase_id))
-    except PurchaseNotPending:  # It ended otherwise meanwhile, which its screen tells.
-        return await order(visit, words)
-    return _order(visit, started)
-
-
-def _order_to_confirm(visit: Visit, preview: Preview) -> Screen:
+def _order_to_confirm(visit: Visit, preview: Preview, *, back: tuple[str, str]) -> Screen:
     texts, terms = visit.texts, preview.plan.terms
     assert terms.period is not None, "a preview is of something sold"
     title, code = terms.title(texts.language), preview.plan.code
@@ -133,10 +145,14 @@ def _order_to_confirm(visit: Visit, preview: Preview) -> Screen:
         _fate_of_the_present_plan(visit, preview),
         texts("confirm.once"),
     ]
-    buttons = [
-        [visit.button("buy", "buy", _shown(visit, preview), code, price=preview.amount)],
-        [visit.button("back", "plan", code)],
-    ]
+    said = ("buy", _shown(visit, preview), code)
+    order_it = visit.button("buy", *said, price=preview.amount)
+    if preview.gateway == WALLET and preview.missing is None:
+        lines += ["", texts("confirm.wallet")]
+        order_it = visit.button("buy_wallet", *said, price=preview.amount)
+    elif preview.missing is not None:
+        lines += ["", texts("confirm.wallet_low", missing=preview.missing)]
+    buttons = [[order_it], [visit.button("back", *back)]]
     return Screen("\n".join(lines), buttons)
 
 
@@ -155,40 +171,11 @@ def _fate_of_the_present_plan(visit: Visit, preview: Preview) -> str:
 
 def _shown(visit: Visit, preview: Preview) -> str:
     """
-    Stands for the screen with this preview, until its day is over: what returns for the time that
+    Stands for the screen with this preview and way to pay, until its day is over: what returns for the time that
     is left, and the end, move with the time although nothing else has changed.
     """
-    shown = f"{preview.id} {visit.now.date()}"
+    shown = f"{preview.id} {preview.gateway} {visit.now.date()}"
     return hashlib.sha256(shown.encode()).hexdigest()[:PREVIEW_LETTERS]
-
-
-def _order(visit: Visit, started: Started) -> Screen:
-    """The order as it stands, with what can be done about it."""
-    purchase, checkout, texts = started.purchase, started.checkout, visit.texts
-    title = started.title(texts.language)
-    facts = {"number": number_of(purchase), "plan": title, "price": purchase.amount}
-    plan = purchase.plan
-    again = [] if plan is None else [visit.button("new_order", "plan", plan.code)]
-    home = [visit.button("status", "status"), visit.button("home", "home")]
-    match purchase.status:
-        case PurchaseStatus.PAID:
-            return Screen(texts("order.paid", **facts), [home])
-        case PurchaseStatus.PENDING:
-            opened = None if checkout is None else checkout.opened
-            if checkout is None or opened is None or not checkout.can_be_paid_at(visit.now):
-                return Screen(texts("order.address_over", **facts), [again, home])
-            lines = [texts("pay.order", **facts)]
-            if opened.expires_at is not None:
-                lines.append(texts("pay.until", end=texts.when(opened.expires_at, visit.now)))
-            pay = Button(
-                texts.label("button.pay", price=purchase.amount), url=opened.confirmation_url
-            )
-            check_it = visit.button("check", "check", purchase.id)
-            cancel_it = visit.button("cancel", "cancel", purchase.id)
-            rows = [[pay], [check_it], [cancel_it, visit.button("home", "home")]]
-            return Screen("\n".join([*lines, "", texts("pay.note")]), rows)
-        case _:
-            return Screen(texts(f"order.{purchase.status}", **facts), [again, home])
 
 
 def _try_again(visit: Visit, why: str, shown: str, code: str) -> Screen:

@@ -14,7 +14,7 @@ from telegram.constants import ChatType
 from telegram.error import TelegramError
 
 from adapters.locales.translations import guessed
-from adapters.telegram import buying, home
+from adapters.telegram import buying, home, orders, wallet
 from adapters.telegram.drawing import acknowledge, redraw, seem_busy, send
 from adapters.telegram.paying import (
     answer_pre_checkout,
@@ -23,6 +23,7 @@ from adapters.telegram.paying import (
     proven_update,
 )
 from adapters.telegram.screens import Screen, pressed
+from adapters.telegram.sums import looks_like_a_sum
 from adapters.telegram.texts import Texts
 from adapters.telegram.visits import Action, Surroundings, Visit
 from core.domain.cause import Cause, StillRunning, StoreBusy
@@ -52,20 +53,30 @@ PRESSED: Final[Mapping[str, tuple[Action, int]]] = {
     "plans": (buying.plans, 0),
     "plan": (buying.plan, 1),
     "confirm": (buying.confirm, 1),
+    "way": (buying.way, 2),
     "buy": (buying.buy, 2),
-    "order": (buying.order, 1),
-    "check": (buying.check, 1),
-    "cancel": (buying.cancel, 1),
+    "order": (orders.order, 1),
+    "check": (orders.check, 1),
+    "cancel": (orders.cancel, 1),
+    "wallet": (wallet.wallet, 0),
+    "deposit": (wallet.deposit, 0),
+    "sums": (wallet.sums, 1),
+    "ways": (wallet.ways, 1),
+    "put": (wallet.put, 2),
+    "history": (wallet.history, 2),
 }
 COMMANDS: Final[Mapping[str, Action]] = {
     "start": home.home,
     "plans": buying.plans,
     "status": home.status,
+    "wallet": wallet.wallet,
+    "history": wallet.newest,
     "language": home.languages,
     "help": home.help_,
     "paysupport": home.help_,
 }
-HIDDEN_COMMANDS: Final = frozenset({"paysupport"})
+HIDDEN_COMMANDS: Final = frozenset({"paysupport", "wallet", "history"})
+"""They work, and are not in Telegram's menu: not every business has a use for them."""
 
 _CONTACT: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}", re.ASCII)
 _LINK: Final = re.compile(r"(?:r_[A-Za-z0-9-]{1,32}(?:__|$))?(?:([po])_([A-Za-z0-9_]{1,60}))?")
@@ -268,12 +279,13 @@ async def _said(visit: Visit, message: Message) -> Screen:
         return await _started(visit, message, payload)
     if command in COMMANDS:
         return await COMMANDS[command](visit, [])
-    contact = (message.text or "").strip()
-    if _CONTACT.fullmatch(contact):
+    text = (message.text or "").strip()
+    if _CONTACT.fullmatch(text):
         [identity, *_] = visit.customer.identities
-        await visit.billing.register_customer(identity, receipt_contact=contact)
-        return (await buying.plans(visit)).after(visit.texts("contact.kept", contact=contact))
-    return (await home.home(visit)).after(visit.texts("hint"))
+        await visit.billing.register_customer(identity, receipt_contact=text)
+        return (await buying.plans(visit)).after(visit.texts("contact.kept", contact=text))
+    screen = await wallet.typed(visit, text) if looks_like_a_sum(text) else None
+    return screen or (await home.home(visit)).after(visit.texts("hint"))
 
 
 async def _started(visit: Visit, message: Message, payload: str) -> Screen:
@@ -284,7 +296,7 @@ async def _started(visit: Visit, message: Message, payload: str) -> Screen:
     if found is not None and found[1] is None:
         return await home.home(greeted)
     if found is not None:
-        leads: dict[str, Action] = {"p": buying.plan, "o": buying.order}
+        leads: dict[str, Action] = {"p": buying.plan, "o": orders.order}
         try:
             return await leads[found[1]](visit, [found[2]])
         except NotFound:

@@ -22,8 +22,8 @@ async def home(visit: Visit, _: Sequence[str] = ()) -> Screen:
         [
             _ways_to_buy(visit, account),
             visit.app_button(),
-            [visit.button("status", "status"), visit.button("language", "languages")],
-            [visit.button("help", "help")],
+            [visit.button("status", "status"), *_to_the_wallet(visit, account)],
+            [visit.button("language", "languages"), visit.button("help", "help")],
         ],
     )
 
@@ -47,6 +47,12 @@ async def status(visit: Visit, _: Sequence[str] = ()) -> Screen:
             [visit.button("refresh", "status"), visit.button("back", "home")],
         ],
     )
+
+
+def _to_the_wallet(visit: Visit, account: Account) -> list[Button]:
+    """Where money can be put into it, or is in it."""
+    takes_deposits = account.standing.catalog.money.deposit.bounds
+    return [visit.button("wallet", "wallet")] if takes_deposits or account.has_money else []
 
 
 def _ways_to_buy(visit: Visit, account: Account) -> list[Button]:

@@ -8,7 +8,9 @@ from telegram import Bot
 
 from adapters.telegram.drawing import send
 from adapters.telegram.screens import Button, Screen, press
+from adapters.telegram.sums import word_of
 from adapters.telegram.texts import Texts, number_of
+from core.domain.item import Deposit
 from core.domain.money import Money
 from core.domain.purchase import Purchase
 from core.domain.subscription import Standing
@@ -65,7 +67,7 @@ def screen_from_news(news: News, app_url: str | None = None) -> Screen:
     assert purchase is not None, "all other news are of a purchase"
     facts: dict[str, object] = {
         "number": number_of(purchase),
-        "plan": news.standing.catalog.title(purchase.item, texts.language),
+        "plan": texts.item(news.standing.catalog, purchase.item),
         "price": purchase.amount,
     }
     if news.received is not None:
@@ -77,18 +79,22 @@ def screen_from_news(news: News, app_url: str | None = None) -> Screen:
         if period is not None and purchase.plan is not None:
             title = period.plan.terms.title(texts.language)
             lines.append(texts("plan.until", plan=title, end=period.end))
+        if news.in_wallet is not None:
+            lines.append(texts("status.wallet", amount=news.in_wallet))
         if purchase.ended_at is not None and purchase.ended_at > purchase.expires_at:
             lines.append(texts("news.paid_late"))
         app = [] if app_url is None else [Button(texts.label("button.app"), app=app_url)]
-        return Screen("\n".join(lines), [app, [_button(texts, "status", "status")]])
+        return Screen("\n".join(lines), [app, [_whereabouts(texts, purchase)]])
     if news.kind is NewsKind.MISMATCH:
         missing = _missing(purchase, news.received)
         key = "news.mismatch" if missing is None else "news.mismatch_less"
         facts |= {} if missing is None else {"missing": missing}
     is_over = news.kind in {NewsKind.SECOND, NewsKind.AFTER_END, NewsKind.MISMATCH}
-    rows = [[_button(texts, "status", "status")]]
+    rows = [[_button(texts, "wallet", "wallet")]] if is_over else [[_whereabouts(texts, purchase)]]
     if purchase.plan is not None and not is_over:
         rows = [[_button(texts, "new_order", "plan", purchase.plan.code)]]
+    elif isinstance(purchase.item, Deposit) and not is_over:
+        rows = [[_button(texts, "new_order", "ways", word_of(purchase.amount))], *rows]
     return Screen(texts(key, **facts), rows)
 
 
@@ -102,6 +108,13 @@ def _of_the_end(news: News, texts: Texts) -> Screen:
         rows = [[_button(texts, "renew", "plan", ended.code)], *rows]
     title = ended.terms.title(texts.language)
     return Screen(texts("news.ended", plan=title, default=default), rows)
+
+
+def _whereabouts(texts: Texts, purchase: Purchase) -> Button:
+    """Where what was bought can be seen."""
+    if purchase.plan is None:
+        return _button(texts, "wallet", "wallet")
+    return _button(texts, "status", "status")
 
 
 def _missing(purchase: Purchase, received: Money | None) -> Money | None:

@@ -16,6 +16,7 @@ from adapters.locales.translations import spoken, translation
 from core.domain.catalog import Catalog
 from core.domain.customer import Customer
 from core.domain.errors import BillingError
+from core.domain.item import Item
 from core.domain.money import Money
 from core.domain.period import Period
 from core.domain.plan import Feature
@@ -68,6 +69,17 @@ class Texts:
     def own(self, texts: Mapping[str, str]) -> str:
         """For a message: what the operator wrote, in this language or else in any, or nothing."""
         return html.escape(_own(texts, self.language) or "")
+
+    def item(self, catalog: Catalog, item: Item) -> str:
+        """What was bought, in the operator's words; without any, in ours."""
+        title, kind = catalog.title(item, self.language), item.key.partition(" ")[0]
+        return self.label(f"item.{kind}") if title == kind else title
+
+    def way(self, gateway: str, amount: Money) -> str:
+        """A way to pay, and what it asks for."""
+        key = f"way.{gateway}"
+        name = self._translation.gettext(key)
+        return f"{gateway if name == key else name} · {self._told(amount)}"
 
     def period(self, period: Period) -> str:
         return self.count(f"period.{period.unit}", period.count)

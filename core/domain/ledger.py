@@ -161,6 +161,7 @@ class Line:
     seq: int
     balance_after: Money
     at: datetime
+    purchase_id: str | None = None
 
 
 def transfer(

@@ -42,7 +42,8 @@ class News:
     """
     One thing to tell one customer, as things stand `at` this moment. `id` is the same whenever
     it is told again. `received` is money that did not pay the purchase, or went back of it, `ended` the plan whose
-    paid period is over.
+    paid period is over. `in_wallet` is what can be spent now, where the purchase was of a deposit, or
+    paid from there.
     """
 
     id: str
@@ -52,6 +53,7 @@ class News:
     purchase: Purchase | None = None
     received: Money | None = None
     ended: PlanVersion | None = None
+    in_wallet: Money | None = None
 
 
 class Notifier(Protocol):

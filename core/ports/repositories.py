@@ -95,6 +95,10 @@ class PurchasesRead(Protocol):
 
     async def find(self, purchase_id: PurchaseId) -> Purchase | None: ...
 
+    async def several(self, purchase_ids: Collection[PurchaseId]) -> list[Purchase]:
+        """Those of them that there are, in any order."""
+        ...
+
     async def find_pending(
         self, customer_id: CustomerId, item: Item, amount: Money | None
     ) -> Purchase | None:

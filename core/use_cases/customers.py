@@ -7,7 +7,7 @@ from datetime import datetime
 from core.domain.audit import AuditLine, Deed, line_of
 from core.domain.customer import Customer, CustomerId, CustomerNotFound, Identity
 from core.domain.event import Event
-from core.domain.money import Money
+from core.domain.money import Currency, Money
 from core.domain.subscription import Standing, Subscription, SubscriptionId
 from core.domain.usage_quota import UsageKey, UsageQuota
 from core.ports.unit_of_work import (
@@ -19,6 +19,7 @@ from core.ports.unit_of_work import (
     UnitOfWork,
 )
 from core.use_cases.grouping import Remembered
+from core.use_cases.wallet import Purse
 
 
 class RegisterCustomer:
@@ -194,6 +195,19 @@ class Account:
         """Cash, less what is owed in the same currency."""
         owed = {amount.currency: amount for amount in self.owed}
         return tuple(_less(amount, owed.get(amount.currency)) for amount in self.cash)
+
+    @property
+    def has_money(self) -> bool:
+        """Whether there is anything in the wallet, or owed to it."""
+        kinds = (self.cash, self.bonus, self.held, self.escrow, self.owed)
+        return any(amount.is_positive for kind in kinds for amount in kind)
+
+    def purse(self, currency: Currency) -> Purse:
+        cash, bonus, owed = (
+            next((one for one in kind if one.currency == currency), Money(0, currency))
+            for kind in (self.cash, self.bonus, self.owed)
+        )
+        return Purse(self.standing.customer.id, cash, bonus, owed)
 
 
 class ShowAccount:

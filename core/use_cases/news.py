@@ -7,6 +7,7 @@ from typing import Final
 from core.domain.cause import Cause, Claim, claim
 from core.domain.customer import CustomerId
 from core.domain.event import Event
+from core.domain.item import Deposit
 from core.domain.ledger import EntryId
 from core.domain.money import Money
 from core.domain.plan import PlanCode
@@ -19,6 +20,7 @@ from core.ports.notifier import (
     NotifierUnavailable,
 )
 from core.ports.unit_of_work import Now, Store, View
+from core.use_cases.wallet import purse_of
 
 PATIENCE: Final = timedelta(hours=24)
 """How long telling is tried. A screen tells the same, and no person could do more about it."""
@@ -101,6 +103,7 @@ class TellCustomer:
             purchase,
             await _received(view, ref),
             ended,
+            await _in_wallet(view, purchase),
         )
 
 
@@ -136,6 +139,12 @@ async def _received(view: View, ref: NewsRef) -> Money | None:
     if entry is None:
         return None
     return next(posting.amount for posting in entry.postings if posting.amount.is_positive)
+
+
+async def _in_wallet(view: View, purchase: Purchase | None) -> Money | None:
+    if purchase is None or not (purchase.from_wallet or isinstance(purchase.item, Deposit)):
+        return None
+    return (await purse_of(view, purchase.customer_id, purchase.amount.currency)).free
 
 
 def _is_overtaken(news: News) -> bool:

@@ -4,12 +4,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from core.domain.catalog import Catalog
+from core.domain.customer import CustomerId
 from core.domain.item import Deposit, PlanItem
 from core.domain.money import Money
 from core.domain.plan import GatewayName, PlanVersion
 from core.ports.payment_gateway import FeeRule, Gateways
 from core.ports.unit_of_work import Store
-from core.use_cases.checkouts import allowed_gateways
+from core.use_cases.checkouts import allowed_gateways, offered_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +80,24 @@ class ShowOffer:
             for code, (least, most) in one.abilities.bounds.items()
         )
         return Offer(catalog, tuple(ways))
+
+    async def deposits(self, customer_id: CustomerId, *, in_telegram: bool = False) -> list[Way]:
+        """
+        By which ways this customer can put money into the wallet, by the catalog's currencies and
+        then in the operator's order, each within the catalog's bounds and its gateway's. `in_telegram`: inside Telegram, see
+        `offered_at`.
+
+        Raises:
+            CustomerNotFound
+        """
+        async with self._store.read() as view:
+            standing = (await view.overview(customer_id)).standing
+        terms = standing.catalog.money.deposit
+        return [
+            Way(one.name, max(least, lowest), min(most, highest), one.abilities.fees.get(code))
+            for least, most in terms.bounds
+            for one in offered_at(standing, self._gateways, in_telegram=in_telegram)
+            if not terms.gateways or one.name in terms.gateways
+            for code, (lowest, highest) in one.abilities.bounds.items()
+            if code == least.currency.code and lowest <= most and least <= highest
+        ]

@@ -1,7 +1,8 @@
 """Purchases: preview, start, show, cancel, expire."""
 
 import hashlib
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.domain.cause import Cause
@@ -36,7 +37,10 @@ class PreviewOutdated(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What buying would do now: the price, the new end, and what returns of a former plan."""
+    """
+    What buying would do now: the price, the new end, and what returns of a former plan.
+    `missing` is what would have to come into the wallet first; None: nothing.
+    """
 
     id: str
     plan: PlanVersion
@@ -45,6 +49,7 @@ class Preview:
     ends_at: datetime
     returned: Money | None
     standing: Standing
+    missing: Money | None = None
 
 
 class PreviewPurchase:
@@ -81,6 +86,41 @@ class PreviewPurchase:
             item, prices = PlanItem(plan), plan.terms.prices
             chosen, amount = offer(standing.catalog, item, offered, gateway, prices=prices)
             way = chosen.name
+        return self._preview(standing, plan, amount, way)
+
+    async def ways(
+        self, customer_id: CustomerId, plan_code: str, *, in_telegram: bool = False
+    ) -> list[Preview]:
+        """
+        One for each way to pay it, in the operator's order; the wallet is the last, where there
+        is anything in it. Empty: there is none. `in_telegram` as above.
+
+        Raises:
+            PlanNotFound, CustomerBlocked
+        """
+        async with self._store.read() as view:
+            standing = (await view.overview(customer_id)).standing
+            standing.customer.require_served()
+            plan = standing.catalog.plan(plan_code)
+            prices = plan.terms.prices
+            from_wallet = await wallet_price(view, standing, plan) if prices else None
+            if from_wallet is not None:
+                purse = await purse_of(view, customer_id, from_wallet.currency)
+        previews = []
+        offered = offered_at(standing, self._gateways, in_telegram=in_telegram)
+        for one in offered:
+            with suppress(PlanNotForSale):
+                _, amount = offer(
+                    standing.catalog, PlanItem(plan), offered, one.name, prices=prices
+                )
+                previews.append(self._preview(standing, plan, amount, one.name))
+        if from_wallet is not None and purse.free.is_positive:
+            missing = purse.missing(from_wallet, with_bonus=True)
+            preview = self._preview(standing, plan, from_wallet, WALLET)
+            previews.append(replace(preview, missing=missing))
+        return previews
+
+    def _preview(self, standing: Standing, plan: PlanVersion, amount: Money, way: str) -> Preview:
         assert plan.terms.period is not None, "the catalog prices only plans with a period"
         extension = standing.subscription.extended_by(
             plan, plan.terms.period, amount, zone=standing.customer.zone, at=self._now()
@@ -146,7 +186,7 @@ async def wallet_price(uow: UnitOfWork | View, standing: Standing, plan: PlanVer
     """
     for price in plan.terms.prices:
         purse = await purse_of(uow, standing.customer.id, price.currency)
-        if price <= purse.cash + purse.bonus:
+        if price <= purse.free:
             return price
     if not plan.terms.prices:
         raise PlanNotForSale(plan.code)

@@ -1,6 +1,6 @@
 """The wallet: what is spent from it, what is repaid first, what waits for money, the statement."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,6 +13,7 @@ from core.domain.errors import Invalid, PaymentWouldHelp
 from core.domain.event import Event
 from core.domain.ledger import Account, Entry, EntryId, Line
 from core.domain.money import Currency, Money
+from core.domain.purchase import Purchase, PurchaseId
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
 
 
@@ -41,14 +42,25 @@ class Purse:
     bonus: Money
     owed: Money
 
+    @property
+    def free(self) -> Money:
+        """What can be spent, bonus too, once what is owed has been repaid from the cash."""
+        return self.cash - min(self.cash, self.owed) + self.bonus
+
     def require(self, amount: Money, *, with_bonus: bool) -> None:
         """
         Raises:
             WalletTooLow
         """
-        there = self.cash + self.bonus if with_bonus else self.cash
-        if there < amount:
-            raise WalletTooLow(missing=amount - there)
+        missing = self.missing(amount, with_bonus=with_bonus)
+        if missing is not None:
+            raise WalletTooLow(missing=missing)
+
+    def missing(self, amount: Money, *, with_bonus: bool) -> Money | None:
+        """What has to come in before so much can be spent: what is owed is repaid first of it."""
+        free = self.free if with_bonus else self.free - self.bonus
+        still_owed = self.owed - min(self.cash, self.owed)
+        return amount - free + still_owed if free < amount else None
 
     def spent(self, amount: Money, *, with_bonus: bool) -> list[tuple[Account, Money]]:
         """
@@ -122,13 +134,17 @@ STATEMENT_KINDS: Final = ("cash", "bonus", "hold", "escrow", "receivable")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The lines of one account in one currency, the newest first."""
+    """
+    The lines of one account in one currency, the newest first. `purchases` are those that the
+    lines are about.
+    """
 
     account: str
     currency: Currency
     lines: Sequence[Line]
     balance: Money
     at: datetime
+    purchases: Mapping[str, Purchase]
 
 
 class ShowStatement:
@@ -161,7 +177,10 @@ class ShowStatement:
                 balance = balances.get((account, currency), Money(0, currency))
             else:
                 balance = await view.ledger.balance_at(account, currency, at)
-        return Statement(kind, currency, lines, balance, at or self._now())
+            about = {line.purchase_id for line in lines if line.purchase_id is not None}
+            purchases = await view.purchases.several([PurchaseId(one) for one in sorted(about)])
+        told: dict[str, Purchase] = {one.id: one for one in purchases}
+        return Statement(kind, currency, lines, balance, at or self._now(), told)
 
 
 class AdjustWallet:

@@ -65,6 +65,15 @@ async def test_an_entry_comes_back_whole(shop):
     assert await seen(shop, lambda view: view.ledger.find(an_entry().id)) == an_entry()
 
 
+async def test_a_line_says_which_purchase_it_is_about(shop):
+    await written(shop, lambda uow: uow.purchases.add(a_purchase()))
+    entry = replace(charge("e1", rub(5)), purchase_id=a_purchase().id)
+
+    await post(shop, entry, charge("e2", rub(5)))
+
+    assert [line.purchase_id for line in await statement(shop)] == [None, a_purchase().id]
+
+
 async def test_an_entry_counts_once_however_often_it_is_posted(shop):
     async with shop.write() as uow:
         await uow.ledger.post(charge("e1", rub(5)))

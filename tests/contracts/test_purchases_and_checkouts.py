@@ -52,6 +52,18 @@ async def find_pending(store: Store, **otherwise: Any) -> Purchase | None:
     return await seen(store, lambda view: view.purchases.find_pending(**asked))
 
 
+async def test_several_purchases_are_found_at_once(shop):
+    one = a_pending_purchase()
+    other = a_pending_purchase(id=PurchaseId("pur_2"), amount=rub(300))
+    await add_purchases(shop, one, other)
+
+    ids = [other.id, one.id, PurchaseId("pur_unknown"), one.id]
+    found = await seen(shop, lambda view: view.purchases.several(ids))
+
+    assert sorted(found, key=lambda purchase: purchase.id) == [one, other]
+    assert await seen(shop, lambda view: view.purchases.several([])) == []
+
+
 async def test_of_the_same_thing_at_the_same_price_one_purchase_is_open(shop):
     await add_purchases(shop, a_pending_purchase())
 

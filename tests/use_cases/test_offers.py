@@ -65,3 +65,43 @@ async def test_a_deposit_is_taken_by_those_alone_that_the_catalog_names(world: W
     await world.billing.apply_catalog(replace(world.wanted(), money=terms))
 
     assert (await world.billing.show_offer()).of_deposit(*bounds[0]) == []
+
+
+async def test_deposits_are_within_the_catalogs_bounds_and_the_gateways(world: World) -> None:
+    anna = await world.customer()
+    takes(world, (rub(10), rub(500)))
+    [way] = await world.billing.show_offer.deposits(anna)
+    assert (way.gateway, way.least, way.most, way.fee) == (YOOKASSA, rub(10), rub(500), FEE)
+
+    takes(world, (rub(200_000), rub(300_000)))
+    assert await world.billing.show_offer.deposits(anna) == []
+    takes(world, (Money.of(1, "XTR"), Money.of(10, "XTR")))
+    assert await world.billing.show_offer.deposits(anna) == [], "the wallet takes roubles"
+
+
+async def test_inside_telegram_deposits_need_the_operators_word(world: World) -> None:
+    anna = await world.customer()
+    wanted = world.wanted()
+    chat = replace(wanted.chat, other_gateways=False)
+    await world.billing.apply_catalog(replace(wanted, chat=chat))
+
+    assert await world.billing.show_offer.deposits(anna)
+    assert await world.billing.show_offer.deposits(anna, in_telegram=True) == []
+
+
+async def test_each_way_to_pay_a_plan_is_previewed_with_its_sum(world: World) -> None:
+    anna = await world.customer()
+    ways = world.billing.preview_purchase.ways
+    [card] = await ways(anna, "PRO_MONTHLY")
+    assert card == await world.billing.preview_purchase(anna, "PRO_MONTHLY")
+
+    await world.deposits(anna, rub(100))
+    [card, wallet] = await ways(anna, "PRO_MONTHLY")
+    assert (card.gateway, card.amount, card.missing) == (YOOKASSA, rub(299), None)
+    assert (wallet.gateway, wallet.amount, wallet.missing) == ("wallet", rub(299), rub(199))
+    await world.deposits(anna, rub(199))
+    assert [one.missing for one in await ways(anna, "PRO_MONTHLY")] == [None, None]
+
+    assert await ways(anna, "FREE") == [], "it is not sold"
+    takes(world)
+    assert [one.gateway for one in await ways(anna, "PRO_MONTHLY")] == ["wallet"]

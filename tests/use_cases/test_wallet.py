@@ -183,6 +183,20 @@ async def test_what_waits_for_money_is_paid_when_it_comes(world: World) -> None:
     )
 
 
+async def test_of_what_is_missing_a_debt_is_a_part(world: World) -> None:
+    anna = await world.customer()
+    await world.deposits(anna, rub(100))
+    await gives(world, anna, -rub(150), "cash")
+    with pytest.raises(WalletTooLow) as too_low:
+        await buys_from_wallet(world, anna)
+    assert too_low.value.missing == rub(299 + 50)
+
+    await world.deposits(anna, too_low.value.missing)
+
+    assert await world.plan(anna) == "PRO_MONTHLY"
+    assert await world.cash(anna) == {}
+
+
 async def test_of_two_that_wait_the_older_is_paid_first(world: World) -> None:
     anna = await world.customer()
     with pytest.raises(WalletTooLow):

@@ -96,7 +96,15 @@ class MemoryLedger(Repository):
         else:
             at = max(entry.at, before.last_at)
             after = Balance(before.amount + moved, before.seq + 1, at)
-        line = Line(entry.id, entry.purpose, posting, after.seq, after.amount, after.last_at)
+        line = Line(
+            entry.id,
+            entry.purpose,
+            posting,
+            after.seq,
+            after.amount,
+            after.last_at,
+            entry.purchase_id,
+        )
         await self._unit.put(self._tables.balances, place, after)
         await self._unit.put(self._tables.lines, (*place, after.seq), line)
 

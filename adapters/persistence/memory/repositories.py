@@ -123,6 +123,11 @@ class MemoryPurchases(Dated):
         await self._unit.called()
         return self._unit.get(self._tables.purchases, purchase_id)
 
+    async def several(self, purchase_ids: Collection[PurchaseId]) -> list[Purchase]:
+        await self._unit.called()
+        found = (self._unit.get(self._tables.purchases, one) for one in set(purchase_ids))
+        return [purchase for purchase in found if purchase is not None]
+
     async def get(self, purchase_id: PurchaseId) -> Purchase:
         purchase = await self.find(purchase_id)
         if purchase is None:

@@ -68,7 +68,7 @@ class SqlLedger:
     ) -> list[Line]:
         c = postings.c
         statement = (
-            select(postings, entries.c.purpose)
+            select(postings, entries.c.purpose, entries.c.purchase_id)
             .join_from(postings, entries)
             .where(c.account == account, c.currency == currency.code, c.seq.is_not(None))
         )
@@ -224,4 +224,5 @@ def line_from_row(row: RowMapping) -> Line:
         seq=row[c.seq],
         balance_after=Money.of(row[c.balance_after_minor], row[c.currency]),
         at=row[c.posted_at],
+        purchase_id=row[entries.c.purchase_id],
     )

@@ -1,6 +1,6 @@
 """Purchases as rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,12 @@ class SqlPurchases:
 
     async def find(self, purchase_id: PurchaseId) -> Purchase | None:
         return await self._one(purchases.c.id == purchase_id)
+
+    async def several(self, purchase_ids: Collection[PurchaseId]) -> list[Purchase]:
+        if not purchase_ids:
+            return []
+        wanted = select(purchases).where(purchases.c.id.in_(purchase_ids))
+        return await self._from(await self._statements.all(wanted))
 
     async def find_pending(
         self, customer_id: CustomerId, item: Item, amount: Money | None

@@ -1,7 +1,7 @@
 """A chat with the real bot: python-telegram-bot talks to the double's rules, without sockets."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +15,15 @@ from adapters.telegram.visits import Surroundings
 from core.domain.cause import Cause
 from core.domain.customer import CustomerId, Identity, IdentityKind
 from core.domain.errors import Unavailable
+from core.ports.payment_gateway import PaymentGateway
 from core.ports.unit_of_work import Store
 from sandbox.telegram.rules import TelegramRules
 from sandbox.telegram.wire import Call
 from tests.adapters.gateways.telegram_desk import ANNA, BEN, SECRET, TOKEN, TelegramDesk
+from tests.builders import Clock
 from tests.world import World
 
-__all__ = ["ANNA", "BEN", "SECRET", "TOKEN", "ChatRoom", "RulesRequest", "labels", "link"]
+__all__ = ["ANNA", "BEN", "SECRET", "TOKEN", "ChatRoom", "RulesRequest", "forged", "labels", "link"]
 
 RETURN_URL = "https://t.me/tea_room_bot"
 APP_URL = "https://app.example.com/"
@@ -60,15 +62,25 @@ class RulesRequest(BaseRequest):
 class ChatRoom:
     """The bot, Telegram and the people who write to it, over any store."""
 
-    def __init__(self, store: Store, desk: TelegramDesk | None = None) -> None:
-        """With a desk, its gateway is the first to be offered, and its Telegram is ours."""
+    def __init__(
+        self,
+        store: Store,
+        desk: TelegramDesk | None = None,
+        *,
+        gateways: Sequence[PaymentGateway] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        """
+        With a desk, its gateway is the first to be offered, and its Telegram is ours; `gateways`
+        come next.
+        """
         own = TelegramRules(TOKEN, username="tea_room_bot", name="Tea room")
         self.rules = own if desk is None else desk.rules
         self.world = World(
             store,
             notifier=self._notifier,
-            more_gateways=() if desk is None else [desk.gateway],
-            clock=None if desk is None else desk.now,
+            more_gateways=[*([] if desk is None else [desk.gateway]), *gateways],
+            clock=clock if desk is None else desk.now,
         )
         self.limit_reached: Exception | None = None
         around = Surroundings(
@@ -127,6 +139,16 @@ class ChatRoom:
 
     async def customer(self, who: int = ANNA) -> CustomerId:
         return await self.world.billing.find_customer(Identity(IdentityKind.TELEGRAM, str(who)))
+
+
+def forged(room: ChatRoom, data: str, who: int = BEN) -> dict[str, Any]:
+    """A press as a forged client would have Telegram tell of it."""
+    found = [one for one in room.messages(who) if one["from"] == "bot" and one["buttons"]]
+    pressable = [b["text"] for row in found[-1]["buttons"] for b in row if "callback_data" in b]
+    room.rules.press(who, pressable[0], at=room.world.clock())
+    told = room.rules.updates.fetched(0, 1, at=room.world.clock())[0]
+    told["callback_query"]["data"] = data
+    return dict(told)
 
 
 def labels(screen: dict[str, Any]) -> list[str]:

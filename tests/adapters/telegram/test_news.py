@@ -124,7 +124,7 @@ async def test_money_for_a_canceled_order_is_said_to_be_in_the_wallet(room: Chat
     await room.world.hears(room.world.pays(started))
     [told] = news(room, BEN)
     assert "came after order" in told
-    assert "In your wallet" in (await room.presses("My plan", BEN))["text"]
+    assert "In your wallet" in (await room.presses("Wallet", BEN))["text"]
 
 
 @pytest.mark.parametrize(

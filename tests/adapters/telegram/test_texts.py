@@ -11,14 +11,16 @@ import pytest
 from babel.messages.pofile import read_po
 
 from adapters.locales.translations import FOLDER, LANGUAGES, translation
-from adapters.telegram.chat import COMMANDS, PRESSED
+from adapters.telegram.chat import COMMANDS, HIDDEN_COMMANDS, PRESSED
 from adapters.telegram.screens import DATA_BYTES_MAX, Button, Screen, press, pressed
 from adapters.telegram.texts import Texts
 from core.domain.errors import BillingError
 from core.domain.money import Money
 from core.domain.purchase import PurchaseStatus
 from core.ports.notifier import NewsKind
+from core.use_cases.buying import WALLET
 from core.use_cases.pre_checkout import Refusal
+from entrypoints.settings import SECRETS
 from sandbox.telegram.formatting import text_from_html
 from tests.builders import NOON, a_catalog
 from tests.house.test_errors import leaves  # noqa: F401 - A fixture is found by its name.
@@ -50,6 +52,8 @@ def keys_in_the_code() -> set[str]:
     found |= {f"order.{status}" for status in PurchaseStatus}
     found |= {f"command.{name}" for name in COMMANDS}
     found |= {f"refusal.{why}" for why in (*Refusal, "busy")}
+    found |= {f"way.{name}" for name in (*SECRETS, WALLET)}
+    found |= {f"item.{kind}" for kind in ("deposit", "verification", "escrow")}
     return found
 
 
@@ -107,9 +111,10 @@ def test_every_text_is_said_somewhere_and_every_key_has_a_text():
     spoken_of = {key for key in written if key.startswith("error.") or key in in_code}
     assert written - spoken_of == set(), "nobody says these"
     wanted = {f"button.{key}" for key in button_keys()} | {f"news.{kind}" for kind in NewsKind}
-    wanted |= {f"command.{name}" for name in COMMANDS if name != "paysupport"}
+    wanted |= {f"command.{name}" for name in COMMANDS if name not in HIDDEN_COMMANDS}
     wanted |= {f"order.{s}" for s in PurchaseStatus if s is not PurchaseStatus.PENDING}
-    literals = {key for key in in_code if re.fullmatch(r"(?:confirm|pay|quota|rule)\.[a-z_]+", key)}
+    ours = r"(?:confirm|pay|quota|rule|wallet|deposit|history|way|item)\.[a-z_]+"
+    literals = {key for key in in_code if re.fullmatch(ours, key)}
     assert (wanted | literals) - written == set()
 
 
