@@ -47,6 +47,7 @@ from simulation.network import TIMEOUT_SECONDS, PromiseBroken, Send
 BANK: Final = GatewayName("bank")
 BANK_ADDRESS: Final = "198.51.100.7"
 TERM: Final = timedelta(hours=1)
+RETRY_SECONDS: Final = 600.0
 KEY_MEMORY: Final = timedelta(hours=24)
 PAYOUT_FEE: Final = Money.of(50, "RUB")
 DONE, PENDING = OutgoingStatus.DONE, OutgoingStatus.PENDING
@@ -100,7 +101,15 @@ class Bank:
         """A second payment at the same address, which nobody asked for: nobody else knows of it."""
         again = PaymentId(f"pay-{len(self.payments) + 1}")
         self._amounts[again] = self._amounts[payment_id]
-        facts = replace(self.payments[payment_id], payment_id=again, charge_id=again, token=None)
+        facts = replace(
+            self.payments[payment_id],
+            payment_id=again,
+            charge_id=again,
+            status=PaymentStatus.PENDING,
+            paid=None,
+            fee=None,
+            token=None,
+        )
         self.payments[again] = facts
         self._take(facts, self._amounts[again], surely=True)
 
@@ -243,9 +252,9 @@ class Bank:
         late = self._chance.random() < self.faults.webhook_late
         wait = self._chance.uniform(0, 86_400.0 if late else self.faults.webhook_seconds_max)
         await asyncio.sleep(wait)
-        webhook = Webhook(BANK_ADDRESS, {}, json.dumps(told).encode())
-        while not await send(webhook):
-            await asyncio.sleep(600)
+        if not await send(Webhook(BANK_ADDRESS, {}, json.dumps(told).encode())):
+            await asyncio.sleep(RETRY_SECONDS)
+            await self._tell(told, send)
 
     # Its books.
 
@@ -269,8 +278,14 @@ class Bank:
     def _made(self, checkout: Checkout) -> PaymentFacts:
         id_ = PaymentId(f"pay-{len(self.payments) + 1}")
         self._amounts[id_] = checkout.amount
-        ours = {"checkout_id": checkout.id, "purchase_id": checkout.purchase_id}
-        self.payments[id_] = PaymentFacts(BANK, id_, id_, PaymentStatus.PENDING, **ours)
+        self.payments[id_] = PaymentFacts(
+            BANK,
+            id_,
+            id_,
+            PaymentStatus.PENDING,
+            checkout_id=checkout.id,
+            purchase_id=checkout.purchase_id,
+        )
         return self.payments[id_]
 
     def _take(self, facts: PaymentFacts, amount: Money, *, surely: bool = False) -> None:

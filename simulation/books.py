@@ -3,7 +3,7 @@ What must hold of money that moves in every direction, after every commit and at
 H what is set aside. The bank's own books are the truth that ours are compared with.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Final
 
@@ -51,6 +51,7 @@ class MoneyInvariants:
         self._bank = bank
         self._fail = fail
         self._had: dict[tuple[str, Hashable], Any] = {}
+        self._endings: Counter[str] = Counter()
 
     def demand(self, promise: bool, law: str, *about: object) -> None:
         if not promise:
@@ -58,19 +59,19 @@ class MoneyInvariants:
 
     def heard(self, committed: Committed) -> None:
         tables = committed.tables
-        checks = {
+        checks: dict[str, Callable[[Any, Any, Tables], None]] = {
             "charge": self._check_charge,
             "refund": self._check_refund,
             "withdrawal": self._check_withdrawal,
             "escrow": self._check_escrow,
         }
+        for entry_id in committed.changed.get("entry", ()):
+            self._check_entry(str(entry_id), tables)
         for name, check in checks.items():
             for key in committed.changed.get(name, ()):
                 has = getattr(tables, _TABLES[name]).rows[key]
                 check(self._had.get((name, key)), has, tables)
                 self._had[name, key] = has
-        for entry_id in committed.changed.get("entry", ()):
-            self._check_entry(str(entry_id), tables)
         if {"balance", *checks} & committed.changed.keys():
             for law, account, expected in _set_aside(tables):
                 found = _balance(tables, account)
@@ -78,7 +79,10 @@ class MoneyInvariants:
 
     def _check_entry(self, entry_id: str, tables: Tables) -> None:
         """A charge in the books is one that the bank has taken, exactly, and is remembered."""
-        withdrawn = self._had.get(("withdrawal", entry_id.removeprefix("withdrawal ")))
+        what, ended, _ = entry_id.partition(" ended")
+        self._endings[what] += bool(ended)
+        self.demand(self._endings[what] <= 1, "H1 what ends once ended twice", entry_id)
+        withdrawn = tables.withdrawals.rows.get(WithdrawalId(entry_id.removeprefix("withdrawal ")))
         if withdrawn is not None:
             owed = _balance(tables, ledger.receivable(withdrawn.customer_id))
             self.demand(not owed, "M12 withdrawn before a debt was repaid", withdrawn, owed)
@@ -118,10 +122,14 @@ class MoneyInvariants:
         is_true = there is not None and there.status is OutgoingStatus.DONE
         self.demand(is_true, "M10 a refund that the bank did not make", has, there)
         self.demand(there is None or there.amount == has.amount, "M9 refund", has, there)
-        ended = _any(tables, f"refund {has.id} ended", f"refund {has.id} done after all")
-        self.demand(ended, "M7 a refund without its entry", has)
+        after_all = _any(tables, f"refund {has.id} done after all")
+        self.demand(
+            after_all or self._endings[f"refund {has.id}"] == 1,
+            "M7 a refund without its entry",
+            has,
+        )
 
-    def _check_withdrawal(self, had: Withdrawal | None, has: Withdrawal, tables: Tables) -> None:
+    def _check_withdrawal(self, had: Withdrawal | None, has: Withdrawal, _: Tables) -> None:
         if had is not None:
             moves = {had.status, *WITHDRAWALS_MOVE.get(had.status, ())}
             self.demand(has.status in moves, "H1 withdrawal", had.status, has.status, has.id)
@@ -132,7 +140,8 @@ class MoneyInvariants:
             self.demand(ever_left, "M10 done, and the bank sent nothing", has, there)
         if has.status in {WithdrawalStatus.FAILED, WithdrawalStatus.RETURNED}:
             self.demand(not left, "M14 given again, and the money left", has, there)
-        self.demand(has.is_open or _any(tables, f"withdrawal {has.id} ended"), "H1 no end", has)
+        endings = self._endings[f"withdrawal {has.id}"]
+        self.demand(endings == (not has.is_open), "H1 withdrawal and its end", has, endings)
 
     def _check_escrow(self, had: Escrow | None, has: Escrow, tables: Tables) -> None:
         for which, part in has.parts.items():
@@ -230,5 +239,5 @@ def _balance(tables: Tables, account: Account, currency: Currency = RUB) -> int:
     return 0 if kept is None else kept.amount.amount_minor
 
 
-def _any(tables: Tables, *ids: str) -> bool:
-    return any(EntryId(id_) in tables.entries.rows for id_ in ids)
+def _any(tables: Tables, id_: str) -> bool:
+    return EntryId(id_) in tables.entries.rows

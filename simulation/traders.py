@@ -29,6 +29,8 @@ PAYER: Final = BillingData("Anna", "anna@example.com", "+79990000000")
 AT_THE_BANK: Final = Terms(RETURN_URL, BANK)
 FROM_WALLET: Final = Terms(RETURN_URL, "wallet")
 ON_DUTY: Final = Deed("cashier", "as asked for")
+PAUSES: Final = (0, 0, 1, 2 * HOUR - 1)
+"""The last is a moment before the buffer of an escrow is over."""
 DOWN, REST = EscrowPart.DOWN_PAYMENT, EscrowPart.REMAINDER
 
 
@@ -48,9 +50,10 @@ class Market(Surroundings, Protocol):
 class Trader(Shopper):
     """Deposits, buys from the wallet, keeps a card, hires others by escrow, and withdraws."""
 
-    def __init__(self, world: Market, name: str) -> None:
+    def __init__(self, world: Market, name: str, *, always_pays: bool = False) -> None:
         super().__init__(world, name)
         self._market = world
+        self._always_pays = always_pays
         self.card: PaymentMethodId | None = None
 
     async def trades(self, days: float, others: list["Trader"]) -> None:
@@ -148,10 +151,14 @@ class Trader(Shopper):
         for part in (DOWN, REST):
             await self.funds(escrow.id, part, self._chance.choice((AT_THE_BANK, FROM_WALLET)))
             await asyncio.sleep(self._chance.choice((0, 60, 3600)))
-            await asyncio.gather(*(
-                self.ends(escrow.id, part, by, other)
-                for by in self._chance.sample(("release", "refund", "dispute"), 2)
-            ))  # fmt: skip
+            after: list[float] = self._chance.sample(PAUSES, 2)
+            if self._world.faults.rush:
+                after = [self._chance.uniform(0, 1) for _ in range(2)]
+            ways = self._chance.sample(("release", "refund", "dispute"), 2)
+            ends = zip(ways, after, strict=True)
+            await asyncio.gather(
+                *(self.ends(escrow.id, part, by, other, after=wait) for by, wait in ends)
+            )
 
     async def agrees_with(self, other: "Trader", *, total: int, down_payment: int) -> Escrow | None:
         cause, parts = self._cause("escrow"), (rub(total), rub(down_payment))
@@ -169,8 +176,10 @@ class Trader(Shopper):
         if started is not None:
             await self.pays(started)
 
-    async def ends(self, escrow_id: EscrowId, part: EscrowPart, by: str, payee: "Trader") -> None:
-        await asyncio.sleep(self._chance.choice((0, 0, 1, 2 * HOUR - 1)))
+    async def ends(
+        self, escrow_id: EscrowId, part: EscrowPart, by: str, payee: "Trader", *, after: float = 0
+    ) -> None:
+        await asyncio.sleep(after)
         cause = self._cause(by)
         acts: dict[str, Callable[[Billing], Awaitable[Escrow]]] = {
             "release": lambda one: one.release_part(self.id, escrow_id, part, cause=cause),
@@ -185,6 +194,9 @@ class Trader(Shopper):
         if opened is None or not opened.confirmation_url:
             return
         chance, bank = self._chance, self._market.bank
+        if self._always_pays:
+            bank.pay(opened.payment_id)
+            return
         if not self._world.faults.rush and chance.random() < 0.5:
             await asyncio.sleep(chance.expovariate(1 / (0.2 * HOUR)))
         what = chance.random()

@@ -15,6 +15,7 @@ from adapters.persistence.memory.tables import Tables
 from core.domain.cause import StoreBusy
 from core.domain.credentials import Session, SessionId
 from core.domain.errors import BillingError
+from core.domain.item import Deposit
 from core.domain.usage_quota import HoldId, QuotaDecision
 from core.ports.payment_gateway import Gateways, Webhook
 from core.ports.unit_of_work import Now
@@ -90,7 +91,7 @@ class World:
         yookassa = SimulatedYooKassa(self.provider, self.loop, self.now)
         bank = SimulatedBank(self.bank, self.loop, self.now)
         self.gateways = Gateways(yookassa, bank)
-        asked = {NAME: yookassa.asked, BANK: bank.asked}
+        asked: dict[str, dict[str, datetime]] = {NAME: yookassa.asked, BANK: bank.asked}
         self.invariants = Invariants(self.provider, asked, self._now_of_who_runs, self.loop.fail)
         self.money = MoneyInvariants(self.bank, self.loop.fail)
         self.store = MemoryStore(
@@ -392,6 +393,41 @@ async def _trade(world: World, days: float, *, traders: int) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+RUSH: Final = Faults(rush=True, store_seconds_max=0.3, webhook_seconds_max=0.5, answer_lost=0.3)
+"""Everybody does everything in the same moment, at a slow store, and many answers are lost."""
+
+
+def run_rush(seed: int, *, compose: Compose = wired, trace: list[str] | None = None) -> Outcome:
+    """Sign-ins, escrows, withdrawals and refunds: what is decided by who is first."""
+    return World(seed, RUSH, compose=compose, trace=trace).run(_rush)
+
+
+async def _rush(world: World) -> None:
+    await Operator(world).opens()
+    world.open_bank()
+    cashier = Cashier(world)
+    visitors = [Visitor(world, f"visitor{number}") for number in range(4)]
+    payer, payee = (Trader(world, name, always_pays=True) for name in ("payer", "payee"))
+    for visitor in visitors:
+        await visitor.registers()
+    for trader in (payer, payee):
+        await trader.registers()
+    await payer.verifies()
+    for number in range(4):
+        await payer.deposits(300_00 + number)
+    await asyncio.sleep(HOUR)
+    deposits = [one.id for one in world.tables.purchases.rows.values() if one.item == Deposit()]
+    async with asyncio.TaskGroup() as doings:
+        for visitor in visitors:
+            doings.create_task(visitor.leaves_in_a_hurry())
+        for _ in range(4):
+            doings.create_task(payer.hires(payee))
+        for _ in range(3):
+            doings.create_task(payer.withdraws(10_00))
+        for purchase_id in deposits:
+            doings.create_task(cashier.gives_back(purchase_id))
 
 
 async def _now_and_then(world: World, every: float, act: Callable[[], Awaitable[None]]) -> None:
