@@ -69,8 +69,6 @@ def test_a_planted_bug_of_money_is_found(name):
 
 
 def _problems(name):
-    """The cheap search first."""
     for seed in MUTANT_SEEDS:
-        yield run_rush(seed, compose=MONEY_MUTANTS[name]).problem or ""
-    for seed in MUTANT_SEEDS:
-        yield run_money_seed(seed, compose=MONEY_MUTANTS[name]).problem or ""
+        for run in (run_rush, run_money_seed):
+            yield run(seed, compose=MONEY_MUTANTS[name]).problem or ""

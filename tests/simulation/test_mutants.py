@@ -8,11 +8,11 @@ from simulation.sweep import crash_sweep
 from simulation.world import run_rush, run_seed
 from tests.simulation.test_seeds import SEEDS
 
-RUSHES = range(5)
+RUSHES = range(3)
 
 BREAKS = {
     "no_lock_and_no_versions": "E10",
-    "posting_in_a_second_unit": "law 9",
+    "posting_in_a_second_unit": "M7",
     "answer_before_storing": "W2",
     "trust_the_message": "M10",
     "quota_check_then_increment": "Q1",
