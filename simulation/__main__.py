@@ -7,14 +7,20 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from typing import Final
 
-from simulation.app import wired
+from simulation.app import Compose, wired
+from simulation.money_mutants import MONEY_MUTANTS
 from simulation.mutants import MUTANTS
 from simulation.sweep import FLOWS, SweepResult, crash_sweep
-from simulation.world import Outcome, run_seed
+from simulation.world import Outcome, run_money_seed, run_rush, run_seed
 
 RECOVERIES = (None, 1, 5, 20)
 """A crash sweep runs with one crash, and with a second one so many steps into the recovery."""
+
+LIVES: Final = {"shop": run_seed, "money": run_money_seed, "rush": run_rush}
+"""What a seed may be run as: plans, quotas and chat; money in every direction; everybody at once."""
+PLANTED: Final = MUTANTS | MONEY_MUTANTS
 
 
 def say(text: str) -> None:
@@ -22,14 +28,18 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def run_one(mutant: str | None, seed: int) -> Outcome:
-    return run_seed(seed, compose=MUTANTS[mutant] if mutant else wired)
+def run_one(mutant: str | None, life: str, seed: int) -> tuple[str, Outcome]:
+    return life, LIVES[life](seed, compose=_composed(mutant))
+
+
+def _composed(mutant: str | None) -> Compose:
+    return wired if mutant is None else PLANTED[mutant]
 
 
 def sweep_one(
     mutant: str | None, seed: int, flow: str, again_after: int | None
 ) -> tuple[str, int | None, SweepResult]:
-    compose = MUTANTS[mutant] if mutant else wired
+    compose = _composed(mutant)
     return flow, again_after, crash_sweep(flow, seed=seed, again_after=again_after, compose=compose)
 
 
@@ -38,13 +48,14 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=200, help="how many")
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
     parser.add_argument("--seed", type=int, help="one seed alone")
+    parser.add_argument("--life", choices=LIVES, help="only so; all of them without, or shop")
     parser.add_argument("--trace", action="store_true", help="with --seed: all that happened")
-    parser.add_argument("--mutant", choices=sorted(MUTANTS), help="plant this bug")
+    parser.add_argument("--mutant", choices=sorted(PLANTED), help="plant this bug")
     parser.add_argument("--sweep", choices=[*FLOWS, "all"], help="kill at each step of this flow")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     asked = parser.parse_args(words)
     if asked.seed is not None and asked.sweep is None:
-        return _one(asked.seed, asked.mutant, trace=asked.trace)
+        return _one(asked.life or "shop", asked.seed, asked.mutant, trace=asked.trace)
     with ProcessPoolExecutor(asked.jobs) as pool:
         if asked.sweep is not None:
             flows = list(FLOWS) if asked.sweep == "all" else [asked.sweep]
@@ -52,14 +63,15 @@ def main(words: list[str] | None = None) -> int:
             sweep = partial(sweep_one, asked.mutant, asked.seed or asked.first)
             return _swept(pool.map(sweep, *zip(*work, strict=True)), asked.mutant)
         seeds = range(asked.first, asked.first + asked.seeds)
-        return _searched(pool.map(partial(run_one, asked.mutant), seeds, chunksize=4), asked.mutant)
+        lives = [asked.life] if asked.life else list(LIVES)
+        work = [(life, seed) for seed in seeds for life in lives]
+        run = partial(run_one, asked.mutant)
+        return _searched(pool.map(run, *zip(*work, strict=True), chunksize=4), asked.mutant)
 
 
-def _one(seed: int, mutant: str | None, *, trace: bool) -> int:
+def _one(life: str, seed: int, mutant: str | None, *, trace: bool) -> int:
     lines: list[str] = []
-    outcome = run_seed(
-        seed, compose=MUTANTS[mutant] if mutant else wired, trace=lines if trace else None
-    )
+    outcome = LIVES[life](seed, compose=_composed(mutant), trace=lines if trace else None)
     for line in lines:
         say(line)
     say(f"faults: {outcome.faults or 'none'}")
@@ -67,22 +79,22 @@ def _one(seed: int, mutant: str | None, *, trace: bool) -> int:
         f"seed {seed}: {outcome.steps} steps, {outcome.commits} commits, {outcome.crashes} crashes, "
         f"{outcome.days:.1f} days, trace {outcome.trace_hash}"
     )
-    return 0 if outcome.problem is None else _failed(outcome, mutant)
+    return 0 if outcome.problem is None else _failed(life, outcome, mutant)
 
 
-def _searched(outcomes: Iterable[Outcome], mutant: str | None) -> int:
+def _searched(outcomes: Iterable[tuple[str, Outcome]], mutant: str | None) -> int:
     began = time.perf_counter()
     seeds = steps = commits = crashes = failed = 0
-    for outcome in outcomes:
+    for life, outcome in outcomes:
         seeds += 1
         steps += outcome.steps
         commits += outcome.commits
         crashes += outcome.crashes
         if outcome.problem is not None:
-            failed += _failed(outcome, mutant)
+            failed += _failed(life, outcome, mutant)
     seconds = time.perf_counter() - began
     say(
-        f"{seeds} seeds, {failed} failed; {steps} steps ({steps / seconds:.0f}/s), "
+        f"{seeds} runs, {failed} failed; {steps} steps ({steps / seconds:.0f}/s), "
         f"{commits} commits, {crashes} crashes, {seconds:.1f} s"
     )
     return 1 if failed else 0
@@ -101,9 +113,10 @@ def _swept(results: Iterable[tuple[str, int | None, SweepResult]], mutant: str |
     return 1 if failed else 0
 
 
-def _failed(outcome: Outcome, mutant: str | None) -> int:
+def _failed(life: str, outcome: Outcome, mutant: str | None) -> int:
     say(f"FAILED seed {outcome.seed}: {outcome.problem}")
-    say(_replay_key(f"--seed {outcome.seed} --trace", mutant))
+    otherwise = "" if life == "shop" else f"--life {life} "
+    say(_replay_key(f"{otherwise}--seed {outcome.seed} --trace", mutant))
     return 1
 
 

@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Final, Protocol, TypeVar
 
 from core.domain.catalog import ChatTerms
@@ -12,6 +13,14 @@ from core.domain.cause import Cause, StillRunning
 from core.domain.customer import CustomerId, identity
 from core.domain.errors import BillingError, Refused, Unavailable
 from core.domain.money import Money
+from core.domain.money_terms import (
+    Brake,
+    DepositTerms,
+    EscrowTerms,
+    MoneyTerms,
+    VerificationTerms,
+    WithdrawalTerms,
+)
 from core.domain.period import Period, PeriodUnit, WindowKind
 from core.domain.plan import Feature, PlanCode, PlanTerms, QuotaRule
 from core.domain.purchase import PurchaseId, PurchaseNotFound
@@ -32,6 +41,16 @@ PHOTO: Final = Feature("photo_ai")
 ZONES: Final = ("Europe/Moscow", "Europe/Berlin", "America/New_York", "Asia/Manila")
 HOUR: Final = 3600.0
 PATIENCE: Final = 48 * HOUR
+
+MONEY: Final = MoneyTerms(
+    DepositTerms(bounds=((Money.of(1_00, "RUB"), Money.of(100_000_00, "RUB")),)),
+    VerificationTerms((Money.of(1_00, "RUB"),)),
+    EscrowTerms(is_offered=True, fee_basis_points=333, buffer=timedelta(hours=2)),
+    WithdrawalTerms(
+        brakes=(Brake(*(Money.of(minor, "RUB") for minor in (500_00, 900_00, 2_000_00))),)
+    ),
+)
+"""Escrows whose fee does not come out even, and withdrawals with brakes."""
 
 Answer = TypeVar("Answer")
 
@@ -389,6 +408,7 @@ def catalog(*, week_minor: int = 99_00, month_minor: int = 299_00) -> WantedCata
             plan("MONTH", month_minor, Period(1, PeriodUnit.MONTH), None, WindowKind.DAY),
         ),
         ChatTerms(other_gateways=True),
+        MONEY,
     )
 
 

@@ -35,7 +35,7 @@ from core.use_cases.settling import Settlement, SettlePayment, book, find_notice
 from core.use_cases.updates import ChatUpdate, HandleUpdate
 from core.use_cases.webhooks import TakeInWebhook
 from simulation.app import Compose, Outside, wired
-from simulation.network import SimulatedYooKassa
+from simulation.network import NAME, SimulatedYooKassa
 
 
 class Changed:
@@ -252,8 +252,8 @@ class FreshKeys(SimulatedYooKassa):
 
 
 def new_key_per_attempt(outside: Outside) -> Billing:
-    gateways = Gateways(*map(FreshKeys, outside.gateways))
-    return wired(replace(outside, gateways=gateways))
+    gateways = [FreshKeys(one) if one.name == NAME else one for one in outside.gateways]
+    return wired(replace(outside, gateways=Gateways(*gateways)))
 
 
 def claim_without_continuation(outside: Outside) -> Billing:

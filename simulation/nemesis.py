@@ -43,10 +43,15 @@ class Faults:
     store_busy: float = 0
     store_seconds_max: float = 0
     commit_unknown: float = 0  # It was committed, and the caller is told StoreBusy.
+    # A bank that also sends money.
+    payout_fails: float = 0
+    payout_returns: float = 0
+    pays_twice: float = 0
     # People.
     attack_every: float = 0
     price_change_every: float = 0
     dashboard_every: float = 0
+    refund_every: float = 0
 
 
 CALM: Final = Faults()
@@ -72,6 +77,8 @@ WORST: Final = {
     "commit_unknown": 0.02,
 }
 
+WORST_OF_MONEY: Final = {"payout_fails": 0.4, "payout_returns": 0.4, "pays_twice": 0.3}
+
 
 def draw(chance: random.Random) -> Faults:
     """A swarm: each kind of fault is off in half of the seeds, so that none hides another."""
@@ -96,6 +103,17 @@ def draw(chance: random.Random) -> Faults:
         }
         return replace(faults, rush=True, webhook_seconds_max=0.5, **seconds)
     return faults
+
+
+def draw_of_money(chance: random.Random, days: float) -> Faults:
+    """The same swarm, and what a bank and a cashier add to it."""
+    drawn: dict[str, Any] = {
+        name: worst * chance.random()
+        for name, worst in WORST_OF_MONEY.items()
+        if chance.random() < 0.5
+    }
+    refunds = days * 24 * HOUR / chance.uniform(2, 12)
+    return replace(draw(chance), refund_every=refunds, **drawn)
 
 
 def told(faults: Faults) -> str:

@@ -80,6 +80,19 @@ class Visitor:
                 await self._is_robbed(tab)
         await self._leaves(tab)
 
+    async def leaves_in_a_hurry(self) -> None:
+        """Signs out while the app renews again and again: whoever is first, it ends signed out."""
+        tab = await self._signs_in()
+        tab.may_be_over = True
+
+        async def renews_after(seconds: float) -> None:
+            await asyncio.sleep(seconds)
+            await self._renews(tab)
+
+        waits = [self._chance.uniform(0, 1.5) for _ in range(4)]
+        closing = self._surely(lambda one: one.close_session(tab.session_id))
+        await asyncio.gather(closing, *map(renews_after, waits))
+
     async def _signs_in(self) -> Tab:
         self._visits += 1
         proof = f"{self._identity} {self._visits}"

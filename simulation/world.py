@@ -15,6 +15,7 @@ from adapters.persistence.memory.tables import Tables
 from core.domain.cause import StoreBusy
 from core.domain.credentials import Session, SessionId
 from core.domain.errors import BillingError
+from core.domain.item import Deposit
 from core.domain.usage_quota import HoldId, QuotaDecision
 from core.ports.payment_gateway import Gateways, Webhook
 from core.ports.unit_of_work import Now
@@ -24,12 +25,15 @@ from core.use_cases.customers import Account
 from core.use_cases.quotas import Ask
 from sandbox.telegram.updates import Pending
 from simulation.app import App, Compose, NoAnswer, Outside, wired
+from simulation.bank import BANK, Bank, SimulatedBank
+from simulation.books import MoneyInvariants, money_problems
 from simulation.chat import Chatter, SimulatedTelegram, act, effect, unheard, update_from
 from simulation.clients import Attacker, Operator, Shopper
 from simulation.invariants import Invariants, final_problems
 from simulation.loop import NODE, Node, SimulatedLoop
-from simulation.nemesis import CALM, HOUR, Faults, Nemesis, draw, told
-from simulation.network import PromiseBroken, Provider, SimulatedYooKassa
+from simulation.nemesis import CALM, HOUR, Faults, Nemesis, draw, draw_of_money, told
+from simulation.network import NAME, PromiseBroken, Provider, SimulatedYooKassa
+from simulation.traders import Cashier, Impostor, Trader
 from simulation.visitors import Visitor
 
 HARD_DAYS: Final = (
@@ -82,10 +86,14 @@ class World:
         self.provider.faults = faults
         self.telegram = SimulatedTelegram(self.loop, self.now)
         self.telegram.faults = faults
-        self.gateway = SimulatedYooKassa(self.provider, self.loop, self.now)
-        self.invariants = Invariants(
-            self.provider, self.gateway, self._now_of_who_runs, self.loop.fail
-        )
+        self.bank = Bank(self.loop, self.now)
+        self.bank.faults = faults
+        yookassa = SimulatedYooKassa(self.provider, self.loop, self.now)
+        bank = SimulatedBank(self.bank, self.loop, self.now)
+        self.gateways = Gateways(yookassa, bank)
+        asked: dict[str, dict[str, datetime]] = {NAME: yookassa.asked, BANK: bank.asked}
+        self.invariants = Invariants(self.provider, asked, self._now_of_who_runs, self.loop.fail)
+        self.money = MoneyInvariants(self.bank, self.loop.fail)
         self.store = MemoryStore(
             consequences, self._store_pauses, watch=self._heard, owner=NODE.get
         )
@@ -147,7 +155,8 @@ class World:
     def calm_down(self) -> None:
         """The faults are over; what was lost stays lost."""
         self.faults = self.nemesis.faults = self.provider.faults = self.telegram.faults = CALM
-        self.provider.is_out = False
+        self.bank.faults = CALM
+        self.provider.is_out = self.bank.is_out = False
 
     def _start_app(self, name: str) -> None:
         chance = self.loop.stream(f"{name} restart")
@@ -157,7 +166,7 @@ class World:
             return self.now() + offset
 
         def compose(now: Now) -> Billing:
-            outside = Outside(self.store, Gateways(self.gateway), self.telegram, now, self._new_id)
+            outside = Outside(self.store, self.gateways, self.telegram, now, self._new_id)
             return self._compose(outside)
 
         self.apps.append(
@@ -195,10 +204,15 @@ class World:
         self.demand(is_done, "W2 an update was answered and not acted on", update.id, content)
         return True
 
-    async def _deliver(self, webhook: Webhook) -> bool:
+    def open_bank(self) -> None:
+        """From now on it tells us what happens there."""
+        deliver = partial(self._deliver, gateway=BANK)
+        self.loop.spawn(self.bank.node, self.bank.keep_telling(deliver))
+
+    async def _deliver(self, webhook: Webhook, gateway: str = NAME) -> bool:
         """200 only after it is stored; a client of ours has no better word."""
         try:
-            item = await self.ask(lambda one: one.take_in_webhook("yookassa", webhook))
+            item = await self.ask(lambda one: one.take_in_webhook(gateway, webhook))
         except (NoAnswer, BillingError):
             return False
         notice = item.notice
@@ -264,6 +278,7 @@ class World:
             "commit " + " ".join(f"{name}:{keys}" for name, keys in committed.changed.items())
         )
         self.invariants.heard(committed)
+        self.money.heard(committed)
         for key in committed.changed.get("session", ()):
             session = committed.tables.sessions.rows.get(SessionId(str(key)))
             if session is None:  # It was over, and is forgotten.
@@ -277,7 +292,8 @@ class World:
     async def _prove(self) -> None:
         """All is well, nothing is held, and doing it all again changes nothing."""
         tables = self.store.tables
-        problems = final_problems(self.invariants, tables, self.provider)
+        problems = final_problems(self.invariants, tables, self.provider, self.bank)
+        problems += money_problems(tables, self.bank)
         problems += unheard(self.telegram, tables, self.now)
         if problems:
             raise PromiseBroken("; ".join(problems[:3]))
@@ -288,7 +304,7 @@ class World:
         self.demand(not self.store._open, "O3 units left open", self.store._open)
         self.demand(not self.store._locks._holders, "O3 locks held", self.store._locks._holders)
         again = Node("again")
-        outside = Outside(self.store, Gateways(self.gateway), self.telegram, self.now, self._new_id)
+        outside = Outside(self.store, self.gateways, self.telegram, self.now, self._new_id)
         billing = self._compose(outside)
         await self.loop.spawn(again, billing.sweep())  # Forgets old receipts, if any.
         before = self.invariants.commits
@@ -347,6 +363,73 @@ async def _safety(world: World, days: float, *, shoppers: int) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def run_money_seed(
+    seed: int, *, compose: Compose = wired, trace: list[str] | None = None
+) -> Outcome:
+    """The same of people whose money moves in every direction, at a bank of their own."""
+    chance = SimulatedLoop(seed).stream("setting of money")
+    days = chance.choice((0.05, 0.5, 3.0))
+    faults = draw_of_money(chance, days)
+    fifo = chance.random() < 0.5
+    world = World(seed, faults, compose=compose, fifo=fifo, trace=trace)
+    return world.run(lambda one: _trade(one, days, traders=chance.randint(2, 4)))
+
+
+async def _trade(world: World, days: float, *, traders: int) -> None:
+    await Operator(world).opens()
+    world.open_bank()
+    cashier, impostor, faults = Cashier(world), Impostor(world), world.faults
+    people = [Trader(world, f"trader{number}") for number in range(traders)]
+    troubles = [
+        _now_and_then(world, faults.outage_every, lambda: _outage(world)),
+        _now_and_then(world, faults.attack_every and days * HOUR, impostor.attacks),
+        _now_and_then(world, faults.refund_every, cashier.works),
+        _webhooks_stop(world, days),
+    ]
+    tasks = [asyncio.ensure_future(trouble) for trouble in troubles]
+    async with asyncio.TaskGroup() as lives:
+        for person in people:
+            lives.create_task(person.trades(days, people))
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+RUSH: Final = Faults(rush=True, store_seconds_max=0.3, webhook_seconds_max=0.5, answer_lost=0.3)
+"""Everybody does everything in the same moment, at a slow store, and many answers are lost."""
+
+
+def run_rush(seed: int, *, compose: Compose = wired, trace: list[str] | None = None) -> Outcome:
+    """Sign-ins, escrows, withdrawals and refunds: what is decided by who is first."""
+    return World(seed, RUSH, compose=compose, trace=trace).run(_rush)
+
+
+async def _rush(world: World) -> None:
+    await Operator(world).opens()
+    world.open_bank()
+    cashier = Cashier(world)
+    visitors = [Visitor(world, f"visitor{number}") for number in range(4)]
+    payer, payee = (Trader(world, name, always_pays=True) for name in ("payer", "payee"))
+    for visitor in visitors:
+        await visitor.registers()
+    for trader in (payer, payee):
+        await trader.registers()
+    await payer.verifies()
+    for number in range(4):
+        await payer.deposits(300_00 + number)
+    await asyncio.sleep(HOUR)
+    deposits = [one.id for one in world.tables.purchases.rows.values() if one.item == Deposit()]
+    async with asyncio.TaskGroup() as doings:
+        for visitor in visitors:
+            doings.create_task(visitor.leaves_in_a_hurry())
+        for _ in range(4):
+            doings.create_task(payer.hires(payee))
+        for _ in range(3):
+            doings.create_task(payer.withdraws(10_00))
+        for purchase_id in deposits:
+            doings.create_task(cashier.gives_back(purchase_id))
+
+
 async def _now_and_then(world: World, every: float, act: Callable[[], Awaitable[None]]) -> None:
     chance = world.loop.stream(f"every {every}")
     while every:
@@ -355,12 +438,12 @@ async def _now_and_then(world: World, every: float, act: Callable[[], Awaitable[
 
 
 async def _outage(world: World) -> None:
-    world.provider.is_out = True
+    world.provider.is_out = world.bank.is_out = True
     await asyncio.sleep(world.provider._chance.uniform(0, world.faults.outage_seconds_max))
-    world.provider.is_out = False
+    world.provider.is_out = world.bank.is_out = False
 
 
 async def _webhooks_stop(world: World, days: float) -> None:
     if world.faults.webhooks_stop:
         await asyncio.sleep(world.loop.stream("stop").uniform(0, days * 24 * HOUR))
-        world.provider.webhooks_have_stopped = True
+        world.provider.webhooks_have_stopped = world.bank.webhooks_have_stopped = True

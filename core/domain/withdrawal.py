@@ -143,7 +143,7 @@ class Withdrawal:
 
     def becomes_returned(self, reason: str, *, at: datetime) -> "Withdrawal":
         returned = self._moved(WithdrawalStatus.RETURNED)
-        return replace(returned, ended_at=at, reason=reason[:200])
+        return replace(returned, ended_at=at, due_at=None, reason=reason[:200])
 
     def entry(self, *, at: datetime) -> Entry:
         """What its present status does to the books, besides what came before."""

@@ -10,6 +10,7 @@ from core.domain.cause import Cause, claim
 from core.domain.customer import CustomerId
 from core.domain.event import Event
 from core.domain.item import PaymentMethodId
+from core.domain.ledger import EntryId
 from core.domain.money import Money
 from core.domain.payment import OutgoingStatus, PayoutFacts, PayoutId
 from core.domain.payment_method import PaymentMethod
@@ -217,6 +218,8 @@ async def learn_payout(
             became = _became(withdrawal, facts, declined, at=at)
         if became.status is not withdrawal.status:
             await _end(uow, became, facts, at=at)
+            if became.status is WithdrawalStatus.DONE:
+                became = became.listened_to(is_told=is_told, at=at)
         elif withdrawal.status is WithdrawalStatus.SENT:
             became = became.looked_at(at=at)
         elif withdrawal.status is WithdrawalStatus.DONE and facts is not None:
@@ -255,27 +258,19 @@ async def _end(
 ) -> None:
     entry = became.entry(at=at)
     await uow.ledger.post(entry)
-    if became.status is WithdrawalStatus.DONE:
-        await _book_fee(uow, became, None if facts is None else facts.fee, at=at)
-    else:
+    await _book_fee(uow, became, None if facts is None else facts.fee, at=at)
+    if became.status is not WithdrawalStatus.DONE:
         await uow.record(credited(became.customer_id, became.amount, entry.id, at=at))
     await _tell(uow, became, at=at)
 
 
-async def _book_fee(uow: UnitOfWork, done: Withdrawal, fee: Money | None, *, at: datetime) -> None:
-    """It comes on top, and the business bears it."""
-    if fee is None or not fee.is_positive:
+async def _book_fee(uow: UnitOfWork, sent: Withdrawal, fee: Money | None, *, at: datetime) -> None:
+    """It comes on top, and the business bears it, also of what came back. Booked once."""
+    id_ = EntryId(f"fee withdrawal {sent.id}")
+    if fee is None or not fee.is_positive or await uow.ledger.find(id_) is not None:
         return
-    await uow.ledger.post(
-        ledger.transfer(
-            f"fee withdrawal {done.id}",
-            "fee",
-            fee,
-            debit=ledger.fees(done.gateway),
-            credit=ledger.clearing(done.gateway),
-            at=at,
-        )
-    )
+    debit, credit = ledger.fees(sent.gateway), ledger.clearing(sent.gateway)
+    await uow.ledger.post(ledger.transfer(id_, "fee", fee, debit=debit, credit=credit, at=at))
 
 
 async def _tell(uow: UnitOfWork, withdrawal: Withdrawal, *, at: datetime) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from simulation.sweep import FLOWS, crash_sweep
+from simulation.flows import SHOP_FLOWS
+from simulation.sweep import crash_sweep
 
 POINTS_MIN = {
     "register": 8,
@@ -16,7 +17,7 @@ POINTS_MIN = {
 }
 
 
-@pytest.mark.parametrize("flow", FLOWS)
+@pytest.mark.parametrize("flow", SHOP_FLOWS)
 def test_a_crash_at_any_step_loses_nothing(flow):
     result = crash_sweep(flow)
 
@@ -24,6 +25,6 @@ def test_a_crash_at_any_step_loses_nothing(flow):
     assert result.points >= POINTS_MIN[flow]
 
 
-@pytest.mark.parametrize("flow", FLOWS)
+@pytest.mark.parametrize("flow", SHOP_FLOWS)
 def test_a_crash_during_recovery_loses_nothing_either(flow):
     assert crash_sweep(flow, every=3, again_after=5).failures == ()

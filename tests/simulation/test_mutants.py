@@ -2,14 +2,17 @@
 
 import pytest
 
+from simulation.flows import SHOP_FLOWS
 from simulation.mutants import MUTANTS
-from simulation.sweep import FLOWS, crash_sweep
-from simulation.world import run_seed
+from simulation.sweep import crash_sweep
+from simulation.world import run_rush, run_seed
 from tests.simulation.test_seeds import SEEDS
+
+RUSHES = range(3)
 
 BREAKS = {
     "no_lock_and_no_versions": "E10",
-    "posting_in_a_second_unit": "law 9",
+    "posting_in_a_second_unit": "M7",
     "answer_before_storing": "W2",
     "trust_the_message": "M10",
     "quota_check_then_increment": "Q1",
@@ -32,7 +35,9 @@ def test_a_planted_bug_is_found(name):
 
 def _problems(name):
     """The cheap search first."""
-    for flow in FLOWS:
+    for seed in RUSHES:
+        yield run_rush(seed, compose=MUTANTS[name]).problem or ""
+    for flow in SHOP_FLOWS:
         for _, problem in crash_sweep(flow, compose=MUTANTS[name], every=2).failures:
             yield problem
     for seed in SEEDS:

@@ -2,10 +2,13 @@
 
 from datetime import timedelta
 
+from core.domain import ledger
 from core.domain.event import Job
-from core.domain.payment import InboxStatus, PaymentId
+from core.domain.payment import InboxStatus, OutgoingStatus, PaymentId
+from core.domain.withdrawal import WithdrawalStatus
 from core.ports.unit_of_work import Store
-from tests.builders import NOON
+from tests.builders import NOON, YOOKASSA, rub
+from tests.market import opens_market, proves, status, withdraws
 from tests.world import World
 
 
@@ -53,3 +56,58 @@ async def test_a_claim_is_doubted_for_a_day_however_often_it_is_repeated(world: 
     assert kept is not None
     assert kept.status is InboxStatus.FAILED
     assert await world.cases() == ["unconfirmed"]
+
+
+async def test_what_came_back_while_it_was_thought_on_its_way_is_found_out(world: World) -> None:
+    """The notice came first; the gateway, asked at once, still said that it was done."""
+    market = await opens_market(world)
+    anna = await market.customer()
+    method = await proves(market, anna)
+    await market.deposits(anna, rub(500))
+    asked = await withdraws(market, anna, method, rub(500))
+    [payout_id] = market.gateway.payouts
+    market.gateway.finish_payouts()
+    webhook = market.gateway.webhook(PaymentId(payout_id), "payout.returned")
+    await market.billing.take_in_webhook("yookassa", webhook)
+    await market.pump.drain()
+    assert await status(market, anna, asked) is WithdrawalStatus.DONE
+
+    market.gateway.finish_payouts(OutgoingStatus.RETURNED)
+    await market.time_passes(hours=6)
+
+    assert await status(market, anna, asked) is WithdrawalStatus.RETURNED
+    assert await market.cash(anna) == {"RUB": 50000}
+
+
+async def test_what_came_back_is_not_due_for_ever(world: World) -> None:
+    market = await opens_market(world)
+    anna = await market.customer()
+    method = await proves(market, anna)
+    await market.deposits(anna, rub(500))
+    await withdraws(market, anna, method, rub(500))
+    [payout_id] = market.gateway.payouts
+    market.gateway.finish_payouts()
+    await market.time_passes(minutes=10)
+    await market.billing.ask_payout(YOOKASSA, payout_id)
+    market.gateway.finish_payouts(OutgoingStatus.RETURNED)
+    await market.billing.ask_payout(YOOKASSA, payout_id)
+
+    await market.time_passes(hours=7)
+    market.clock.advance(timedelta(minutes=10))
+
+    assert await market.billing.sweep() == 0
+
+
+async def test_a_fee_for_what_came_back_before_we_knew_that_it_had_left_is_booked(
+    world: World,
+) -> None:
+    market = await opens_market(world)
+    anna = await market.customer()
+    method = await proves(market, anna)
+    await market.deposits(anna, rub(500))
+    await withdraws(market, anna, method, rub(500))
+    market.gateway.finish_payouts(OutgoingStatus.RETURNED, fee=rub(10))
+
+    await market.time_passes(minutes=10)
+
+    assert await market.books(ledger.fees(YOOKASSA)) == -1000
