@@ -9,20 +9,22 @@ from core.domain.money import Money
 from core.domain.plan import GatewayName, PlanVersion
 from core.ports.payment_gateway import FeeRule, Gateways
 from core.ports.unit_of_work import Store
-from core.use_cases.checkouts import allowed_gateways
+from core.use_cases.checkouts import allowed_gateways, by_preference
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
     """
     A gateway in one currency: the smallest and the largest payment, and what it is expected to
-    keep of one (None: not known before). The business bears the fee.
+    keep of one (None: not known before). The business bears the fee. `is_down`: nothing can be
+    opened there just now.
     """
 
     gateway: GatewayName
     least: Money
     most: Money
     fee: FeeRule | None
+    is_down: bool
 
     def takes(self, amount: Money) -> bool:
         return self.least.currency == amount.currency and self.least <= amount <= self.most
@@ -35,7 +37,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The catalog in force, and the ways to pay in the operator's order."""
+    """The catalog in force, and the ways to pay, see `by_preference`."""
 
     catalog: Catalog
     ways: tuple[Way, ...]
@@ -74,8 +76,8 @@ class ShowOffer:
         async with self._store.read() as view:
             catalog = await view.catalogs.current()
         ways = (
-            Way(one.name, least, most, one.abilities.fees.get(code))
-            for one in self._gateways
+            Way(one.name, least, most, one.abilities.fees.get(code), one.is_down)
+            for one in by_preference(self._gateways)
             for code, (least, most) in one.abilities.bounds.items()
         )
         return Offer(catalog, tuple(ways))
