@@ -34,7 +34,13 @@ from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.offers import ShowOffer
-from core.use_cases.operators import CloseCase, ListCases, ReplayNotice, ShowAudit
+from core.use_cases.operators import (
+    CloseCase,
+    ListCases,
+    ReplayNotice,
+    ResetBreakers,
+    ShowAudit,
+)
 from core.use_cases.payment_methods import (
     AddPaymentMethod,
     CleanMethod,
@@ -188,6 +194,7 @@ class Container(containers.DeclarativeContainer):
     list_cases = providers.Factory(ListCases, store=store)
     close_case = providers.Factory(CloseCase, store=store, now=now)
     replay_notice = providers.Factory(ReplayNotice, store=store, now=now)
+    reset_breakers = providers.Factory(ResetBreakers, store=store, gateways=gateways, now=now)
     show_audit = providers.Factory(ShowAudit, store=store)
     diff_catalog = providers.Factory(DiffCatalog, store=store)
     apply_catalog = providers.Factory(ApplyCatalog, store=store, now=now, new_id=new_id)
@@ -259,6 +266,7 @@ class Container(containers.DeclarativeContainer):
         list_cases=list_cases,
         close_case=close_case,
         replay_notice=replay_notice,
+        reset_breakers=reset_breakers,
         show_audit=show_audit,
         diff_catalog=diff_catalog,
         apply_catalog=apply_catalog,

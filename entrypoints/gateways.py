@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, Protocol
 
+from adapters.gateways.breaker import GuardedGateway
 from adapters.gateways.cryptopay.account import ASSETS, CryptoPayAccount
 from adapters.gateways.cryptopay.gateway import CryptoPayGateway
 from adapters.gateways.paymongo.account import PayMongoAccount
@@ -31,7 +32,10 @@ class _Closing(PaymentGateway, Protocol):
 
 @asynccontextmanager
 async def open_gateways(settings: Settings, now: Now, proof: str) -> AsyncIterator[Gateways]:
-    """Those that are switched on, in the operator's order. `proof` is of Telegram's updates."""
+    """
+    Those that are switched on, in the operator's order, each behind breakers of this process.
+    `proof` is of Telegram's updates.
+    """
     makers: Mapping[str, Callable[[], _Closing]] = {
         "yookassa": lambda: _yookassa(settings),
         "paymongo": lambda: _paymongo(settings, now),
@@ -44,7 +48,24 @@ async def open_gateways(settings: Settings, now: Now, proof: str) -> AsyncIterat
         switched_on = [makers[name]() for name in settings.switched_on]
         for gateway in switched_on:
             stack.push_async_callback(gateway.close)
-        yield Gateways(*switched_on)
+        yield Gateways(*(GuardedGateway(gateway, now) for gateway in switched_on))
+
+
+def breakers_told(gateways: Gateways) -> Mapping[str, Mapping[str, Mapping[str, object]]]:
+    """How every breaker of this process stands, by gateway and group of operations."""
+    return {
+        gateway.name: {
+            group.value: {
+                "state": told.state.value,
+                "since": told.since.isoformat(),
+                "failures": told.failures,
+            }
+            for group, breaker in gateway.breakers.items()
+            for told in (breaker.told(),)
+        }
+        for gateway in gateways
+        if isinstance(gateway, GuardedGateway)
+    }
 
 
 def _api_url(settings: Settings, gateway: str, path: str, real: str) -> str:

@@ -41,7 +41,7 @@ from core.use_cases.billing import Billing
 from core.use_cases.consequences import consequences
 from entrypoints.bot import BotAtWork, bot_at_work
 from entrypoints.container import Container, utc_now
-from entrypoints.gateways import open_gateways
+from entrypoints.gateways import breakers_told, open_gateways
 from entrypoints.settings import (
     DEVELOPMENT_DATA_KEY,
     Settings,
@@ -244,6 +244,7 @@ def _health(
         return {
             "time": parts.now().isoformat(),
             "gateways": [gateway.name for gateway in parts.gateways],
+            "breakers": breakers_told(parts.gateways),
             "telegram": bot.way_in,
             "jobs": {"waiting": waiting, "parked": parked, "worked_off_here": runs_here},
             "open_cases": cases,

@@ -18,8 +18,7 @@ from core.domain.purchase import Purchase, PurchaseId, PurchaseStatus
 from core.domain.withdrawal import Withdrawal, WithdrawalId, WithdrawalStatus
 from core.ports.payment_gateway import Webhook
 from core.use_cases.billing import Billing
-from core.use_cases.buying import Terms
-from core.use_cases.checkouts import Started
+from core.use_cases.checkouts import Started, Terms
 from simulation.app import NoAnswer
 from simulation.bank import BANK, BANK_ADDRESS, Bank
 from simulation.clients import HOUR, RETURN_URL, Answer, Shopper, Surroundings, surely

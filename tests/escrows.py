@@ -13,8 +13,8 @@ from core.domain.item import EscrowId, EscrowPart
 from core.domain.money import Money
 from core.domain.money_terms import DepositTerms, EscrowTerms, MoneyTerms
 from core.ports.unit_of_work import Store
-from core.use_cases.buying import WALLET, Terms
-from core.use_cases.checkouts import Started
+from core.use_cases.buying import WALLET
+from core.use_cases.checkouts import Started, Terms
 from tests.builders import ANNA, BORIS, NOON, rub
 from tests.world import FITNESS, RETURN, World
 

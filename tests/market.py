@@ -22,8 +22,7 @@ from core.domain.withdrawal import (
     Withdrawal,
     WithdrawalStatus,
 )
-from core.use_cases.buying import Terms
-from core.use_cases.checkouts import Started
+from core.use_cases.checkouts import Started, Terms
 from tests.builders import YOOKASSA, rub
 from tests.world import RETURN, World
 

@@ -25,9 +25,8 @@ from core.domain.usage_quota import HOLD_SECONDS, QuotaDecision
 from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways, PaymentGateway
 from core.ports.unit_of_work import Now, Store
-from core.use_cases.buying import Terms
 from core.use_cases.catalogs import WantedCatalog
-from core.use_cases.checkouts import Started
+from core.use_cases.checkouts import Started, Terms
 from core.use_cases.customers import Account
 from core.use_cases.giving_back import Refunded
 from core.use_cases.quotas import Ask

@@ -49,8 +49,7 @@ from core.domain.money import UnknownCurrency
 from core.domain.money_terms import NotOffered
 from core.ports.payment_gateway import GatewayNotFound
 from core.ports.unit_of_work import CatalogMissing
-from core.use_cases.buying import Terms
-from core.use_cases.checkouts import NoGatewayTakes
+from core.use_cases.checkouts import NoGatewayTakes, Terms
 from core.use_cases.escrows import PayeeNotServed
 from core.use_cases.wallet import WalletTooLow
 

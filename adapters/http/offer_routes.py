@@ -57,13 +57,17 @@ class FeeBody(BaseModel):
 
 
 class WayBody(BaseModel):
-    """One gateway in one currency. `fee` is what it is expected to keep; null: not known before."""
+    """
+    One gateway in one currency. `fee` is what it is expected to keep; null: not known before.
+    `available` is false while the gateway is down: then it comes last.
+    """
 
     gateway: str
     currency: str
     minimum: MoneyBody
     maximum: MoneyBody
     fee: FeeBody | None
+    available: bool
 
 
 class PlansBody(BaseModel):
@@ -106,6 +110,7 @@ def _body_from_way(way: Way, language: str) -> WayBody:
         minimum=body_from_money(way.least, language),
         maximum=body_from_money(way.most, language),
         fee=fee,
+        available=not way.is_down,
     )
 
 

@@ -25,6 +25,7 @@ from adapters.http.edge import Call, edge_of, key_call, key_of
 from adapters.http.escrow_routes import EscrowBody, EscrowPath, body_from_escrow
 from adapters.http.limits import TooManyRequests
 from adapters.http.operations import Closed, Operation
+from adapters.http.public_routes import GatewayPath
 from adapters.http.withdrawal_routes import WithdrawalBody, body_from_withdrawal
 from core.domain.audit import REASON_MAX, REASON_MIN, Deed, ReasonMissing
 from core.domain.cause import StoreBusy
@@ -44,7 +45,12 @@ from core.domain.withdrawal import (
 )
 from core.use_cases.checkouts import Started
 from core.use_cases.giving_back import Refunded
-from core.use_cases.operators import CaseNotFound, NoticeNotFound, NoticeNotReplayable
+from core.use_cases.operators import (
+    BreakersNotFound,
+    CaseNotFound,
+    NoticeNotFound,
+    NoticeNotReplayable,
+)
 from core.use_cases.wallet import AdjustmentNotUsable
 
 _Cause = Annotated[str, Field(min_length=1, max_length=300)]
@@ -272,6 +278,12 @@ async def replay_notice(request: Request, params: InboxPath, body: ReasonRequest
     return DoneBody(done="the gateway is asked again")
 
 
+async def reset_breakers(request: Request, params: GatewayPath, body: ReasonRequest) -> DoneBody:
+    call, deed = await operator_of(request, body.reason)
+    await call.billing.reset_breakers(params.gateway, deed=deed)
+    return DoneBody(done="the gateway is called again")
+
+
 async def show_audit(request: Request, query: AuditQuery) -> AuditBody:
     await key_of(request, Scope.OPERATOR)
     lines = await edge_of(request).billing.show_audit(
@@ -358,6 +370,9 @@ def operator_operations() -> list[Operation]:
         _operation("POST", "/inbox/{inbox_id}/replay/", replay_notice,
                    "Have the gateway asked again about a notice", DoneBody,
                    NoticeNotFound, NoticeNotReplayable, params=InboxPath, body=ReasonRequest),
+        _operation("POST", "/breakers/{gateway}/reset/", reset_breakers,
+                   "Call a gateway again at once that was left alone, in the process that answers",
+                   DoneBody, BreakersNotFound, params=GatewayPath, body=ReasonRequest),
         _operation("GET", "/audit/", show_audit, "Who did what by hand, and why", AuditBody,
                    query=AuditQuery),
     ]  # fmt: skip

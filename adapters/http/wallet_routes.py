@@ -32,8 +32,8 @@ from core.domain.money import AmountNotUsable, UnknownCurrency, currency
 from core.domain.money_terms import NotOffered
 from core.ports.payment_gateway import GatewayNotFound
 from core.ports.unit_of_work import CatalogMissing
-from core.use_cases.buying import DepositNotTaken, Terms
-from core.use_cases.checkouts import NoGatewayTakes
+from core.use_cases.buying import DepositNotTaken
+from core.use_cases.checkouts import NoGatewayTakes, Terms
 
 Account = Literal["cash", "bonus", "hold", "escrow", "receivable"]
 

@@ -45,8 +45,7 @@ from core.domain.withdrawal import (
 )
 from core.ports.payment_gateway import GatewayNotFound
 from core.ports.unit_of_work import CatalogMissing
-from core.use_cases.buying import Terms
-from core.use_cases.checkouts import NoGatewayTakes, Started
+from core.use_cases.checkouts import NoGatewayTakes, Started, Terms
 from core.use_cases.wallet import WalletTooLow
 
 _MethodRef = Annotated[str, Field(pattern=r"^pm_[a-z0-9]{8,40}$")]

@@ -16,8 +16,8 @@ from core.domain.ledger import Line
 from core.domain.money import Currency, Money, currency
 from core.domain.money_terms import NotOffered
 from core.ports.payment_gateway import CheckoutDeclined, GatewayNotFound, GatewayUnavailable
-from core.use_cases.buying import DepositNotTaken, Terms
-from core.use_cases.checkouts import NoGatewayTakes
+from core.use_cases.buying import DepositNotTaken
+from core.use_cases.checkouts import NoGatewayTakes, Terms
 from core.use_cases.customers import Account
 from core.use_cases.offers import Way
 from core.use_cases.wallet import Statement

@@ -78,6 +78,10 @@ class Claim:
         assert self.answer is None, "an answer is given once"
         return replace(self, answer=answer)
 
+    def held_on(self, *, at: datetime) -> "Claim":
+        """Begin the lease anew: the work goes on."""
+        return replace(self, leased_until=at + LEASE)
+
     def let_go(self, *, at: datetime) -> "Claim":
         """End the lease early: the work stopped in order and the caller may repeat at once."""
         return replace(self, leased_until=at)

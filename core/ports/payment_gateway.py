@@ -166,6 +166,15 @@ class PaymentGateway(Protocol):
     @property
     def abilities(self) -> Abilities: ...
 
+    @property
+    def is_down(self) -> bool:
+        """Whether it is known that nothing can be opened there just now: others come first."""
+        ...
+
+    def trust_again(self) -> None:
+        """A person says that it is well again, whatever was learned of it before."""
+        ...
+
     async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
         """
         Ask for exactly `checkout.amount`. The checkout id is the provider's idempotency key and
@@ -264,6 +273,13 @@ class PaymentGateway(Protocol):
 
 class TakesPayments:
     """What a gateway need not write that only takes payments: the rest of the port, undeclared."""
+
+    @property
+    def is_down(self) -> bool:
+        return False
+
+    def trust_again(self) -> None:
+        """Nothing is held against it."""
 
     def proven(self, notice: Notice) -> PaymentFacts | None:  # noqa: ARG002
         return None

@@ -27,7 +27,13 @@ from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.offers import ShowOffer
-from core.use_cases.operators import CloseCase, ListCases, ReplayNotice, ShowAudit
+from core.use_cases.operators import (
+    CloseCase,
+    ListCases,
+    ReplayNotice,
+    ResetBreakers,
+    ShowAudit,
+)
 from core.use_cases.payment_methods import (
     AddPaymentMethod,
     CleanMethod,
@@ -144,6 +150,7 @@ class Billing:
     list_cases: ListCases
     close_case: CloseCase
     replay_notice: ReplayNotice
+    reset_breakers: ResetBreakers
     show_audit: ShowAudit
     diff_catalog: DiffCatalog
     apply_catalog: ApplyCatalog

@@ -23,7 +23,7 @@ from core.domain.purchase import (
 from core.domain.subscription import Standing
 from core.ports.payment_gateway import GatewayNotFound, Gateways
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
-from core.use_cases.checkouts import Opening, Started, answer_of, as_answered, owned
+from core.use_cases.checkouts import Opening, Started, Terms, answer_of, as_answered, owned
 from core.use_cases.customers import standing_of
 from core.use_cases.granting import grant, may_be_paid_from_wallet, may_take_bonus, obstacle
 from core.use_cases.wallet import WalletTooLow, repaid
@@ -43,15 +43,6 @@ Agree = Callable[[UnitOfWork, Standing], Awaitable[tuple[Item, Money]]]
 """What is bought at which price, decided in the unit that agrees on it, from what is true now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How a purchase is to be paid. `in_telegram`: inside Telegram, see `offered_at`."""
-
-    return_url: str
-    gateway: str | None = None
-    in_telegram: bool = False
-
-
 class Buying:
     """
     Agree on a price, once, and open a way to pay it: the steps that every purchase takes.
@@ -59,6 +50,7 @@ class Buying:
     Intent first (purchase and checkout, in one unit), then the gateway, then what it said, with
     the client's answer, in another. A death in between is continued by a repeat of the request or
     by the watcher, with the same ids. Buying again what is already open returns what is open.
+    Where no gateway is named and one fails, the next is asked: see `Opening.carry_on`.
 
     From the wallet it is paid in the unit that agrees on it. Where the money does not suffice, it
     stays open, waits for money to come in, and the customer is told what is missing.
@@ -81,6 +73,7 @@ class Buying:
             GatewayNotFound, NoGatewayTakes, ReceiptContactMissing
             CheckoutDeclined: the provider said no; the purchase stays open for another way.
             GatewayUnavailable: not known yet; repeat with the same key, or wait for the watcher.
+                Of several gateways that failed it is the first that is told.
         """
         async with self._store.write() as uow:
             now = self._now()
@@ -108,18 +101,11 @@ class Buying:
                 taken = replace(taken, subject=purchase.id)
             if terms.gateway == WALLET:
                 return await from_wallet(uow, purchase, taken, at=now)
-            checkout = await self._opening.checkout_for(
-                uow,
-                purchase,
-                standing,
-                gateway=terms.gateway,
-                return_url=terms.return_url,
-                in_telegram=terms.in_telegram,
-            )
+            checkout = await self._opening.checkout_for(uow, purchase, standing, terms)
             if taken != fresh:
                 await uow.claims.save(taken)
             await uow.commit()
-        return await self._opening.carry_on(checkout, cause)
+        return await self._opening.carry_on(checkout, cause, terms)
 
 
 async def from_wallet(
@@ -186,17 +172,12 @@ class AddCheckout:
                 if not may_be_paid_from_wallet(purchase.item):
                     raise GatewayNotFound(WALLET)
                 return await from_wallet(uow, purchase, taken, at=now)
-            checkout = await self._opening.checkout_for(
-                uow,
-                purchase,
-                await standing_of(uow, customer_id),
-                gateway=gateway,
-                return_url=return_url,
-                in_telegram=in_telegram,
-            )
+            terms = Terms(return_url, gateway, in_telegram)
+            standing = await standing_of(uow, customer_id)
+            checkout = await self._opening.checkout_for(uow, purchase, standing, terms)
             await uow.claims.save(replace(taken, subject=checkout.id))
             await uow.commit()
-        return await self._opening.carry_on(checkout, cause)
+        return await self._opening.carry_on(checkout, cause, terms)
 
 
 async def pay_from_wallet(

@@ -1,6 +1,6 @@
 """Checkouts: open a way to pay, open another, and watch the silent ones."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -28,6 +28,7 @@ from core.ports.payment_gateway import (
     PaymentGateway,
 )
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
+from core.use_cases.customers import standing_of
 from core.use_cases.settling import Settlement, book
 
 STARS: Final = GatewayName("telegram_stars")
@@ -77,6 +78,18 @@ class Started:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """
+    How a purchase is to be paid: at that gateway (None: at any, the first that can be had), and
+    where the payer returns to. `in_telegram`: inside Telegram, see `offered_at`.
+    """
+
+    return_url: str
+    gateway: str | None = None
+    in_telegram: bool = False
+
+
 class Opening:
     """
     The steps that every opening of a checkout takes: freeze the request in a unit, ask the
@@ -94,18 +107,23 @@ class Opening:
         uow: UnitOfWork,
         purchase: Purchase,
         standing: Standing,
+        terms: Terms,
         *,
-        gateway: str | None,
-        return_url: str,
-        in_telegram: bool,
+        failed: Collection[GatewayName] = (),
     ) -> Checkout:
         """
-        The checkout to carry on with: one that can still be paid or asked for, at that gateway
-        (None: at any), else a new one.
+        The checkout to carry on with: one that can still be paid or asked for, else a new one; at
+        none of the gateways that `failed` just now.
         """
         now = self._now()
-        offered = offered_at(standing, self._gateways, in_telegram=in_telegram)
-        usable = [one.name for one in offered if gateway in {None, one.name}]
+        offered = Gateways(
+            *(
+                one
+                for one in offered_at(standing, self._gateways, in_telegram=terms.in_telegram)
+                if one.name not in failed
+            )
+        )
+        usable = [one.name for one in offered if terms.gateway in {None, one.name}]
         for known in reversed(await uow.checkouts.of_purchases([purchase.id])):
             if known.gateway not in usable:
                 continue
@@ -116,32 +134,40 @@ class Opening:
                 # Its gateway honours no keys: whoever asks meanwhile would open a second one.
                 raise StillRunning(-((now - known.asked_at - OPENING_LEASE) // SECOND))
         prices = (purchase.amount,)
-        chosen, _ = offer(standing.catalog, purchase.item, offered, gateway, prices=prices)
+        chosen, _ = offer(standing.catalog, purchase.item, offered, terms.gateway, prices=prices)
         id_ = CheckoutId(self._new_id("chk"))
-        asked = frozen(id_, purchase, standing, chosen.name, return_url=return_url, at=now)
+        asked = frozen(id_, purchase, standing, chosen.name, return_url=terms.return_url, at=now)
         saves = isinstance(purchase.item, Verification) and chosen.abilities.charges_saved
         checkout = replace(asked, saves_method=saves)
         await uow.checkouts.add(checkout)
         return checkout
 
-    async def carry_on(self, checkout: Checkout, cause: Cause | None) -> Started:
+    async def carry_on(
+        self, checkout: Checkout, cause: Cause | None, terms: Terms | None = None
+    ) -> Started:
         """
         Ask the gateway if nobody has an answer yet, write it down, and answer the cause.
 
+        Where the terms name no gateway, one that fails is followed by the next, each once, by a
+        new checkout of the same purchase. Nothing can have been charged meanwhile: nobody has the
+        address of what may have been opened without an answer.
+
         Raises:
-            CheckoutDeclined, GatewayUnavailable: written down too.
+            CheckoutDeclined, GatewayUnavailable: the first of them; each is written down.
         """
-        opened = checkout.opened
-        if opened is None:
+        failed: dict[GatewayName, CheckoutDeclined | GatewayUnavailable] = {}
+        while True:
             try:
-                opened = await self._gateways.get(checkout.gateway).open_checkout(checkout)
-            except CheckoutDeclined:
-                await self._write(checkout, lambda present: present.becomes_declined(), cause)
-                raise
-            except GatewayUnavailable:
-                now = self._now()
-                await self._write(checkout, lambda one: one.becomes_unknown(at=now), cause)
-                raise
+                opened = checkout.opened or await self._gateways.get(
+                    checkout.gateway
+                ).open_checkout(checkout)
+                break
+            except (CheckoutDeclined, GatewayUnavailable) as failure:
+                failed[checkout.gateway] = failure
+                following = await self._write_down(checkout, failure, cause, terms, failed)
+                if following is None:
+                    raise next(iter(failed.values())) from None
+                checkout = following
         async with self._store.write() as uow:
             now = self._now()
             await uow.customers.lock(checkout.customer_id)
@@ -162,19 +188,59 @@ class Opening:
         memory = self._gateways.get(checkout.gateway).abilities.key_memory
         return checkout.is_unopened and self._now() < checkout.asked_at + memory - KEY_MARGIN
 
-    async def _write(
-        self, checkout: Checkout, become: Callable[[Checkout], Checkout], cause: Cause | None
-    ) -> None:
-        """No address: note why, and let the caller repeat at once."""
+    async def _write_down(
+        self,
+        checkout: Checkout,
+        failure: CheckoutDeclined | GatewayUnavailable,
+        cause: Cause | None,
+        terms: Terms | None,
+        failed: Collection[GatewayName],
+    ) -> Checkout | None:
+        """
+        No address: note why, and in the same unit which checkout follows, so that a death right
+        after it is continued there. None follows: the caller may repeat at once.
+        """
         async with self._store.write() as uow:
+            now = self._now()
             await uow.customers.lock(checkout.customer_id)
             present = await uow.checkouts.get(checkout.id)
             if present.is_unopened:
-                await uow.checkouts.save(become(present))
+                is_no = isinstance(failure, CheckoutDeclined)
+                ended = present.becomes_declined() if is_no else present.becomes_unknown(at=now)
+                await uow.checkouts.save(ended)
+            following = await self._following(uow, present, terms, failed)
             taken = None if cause is None else await uow.claims.find(cause)
             if taken is not None and taken.answer is None:
-                await uow.claims.save(taken.let_go(at=self._now()))
+                held = taken.let_go(at=now) if following is None else taken.held_on(at=now)
+                if following is not None and taken.subject == checkout.id:
+                    held = replace(held, subject=following.id)
+                await uow.claims.save(held)
             await uow.commit()
+        return following
+
+    async def _following(
+        self,
+        uow: UnitOfWork,
+        checkout: Checkout,
+        terms: Terms | None,
+        failed: Collection[GatewayName],
+    ) -> Checkout | None:
+        """
+        What to go on with after one failed. Nothing where the gateway was named, as it is for the
+        check of a payment method, whose gateway is the method's own.
+        """
+        if terms is None or terms.gateway is not None:
+            return None
+        if checkout.can_be_paid_at(self._now()):
+            return checkout  # Somebody else was answered meanwhile.
+        purchase = await uow.purchases.get(checkout.purchase_id)
+        if not purchase.is_pending or isinstance(purchase.item, Verification):
+            return None
+        standing = await standing_of(uow, purchase.customer_id)
+        try:
+            return await self.checkout_for(uow, purchase, standing, terms, failed=failed)
+        except (Refused, StillRunning):  # No other takes it, or somebody else is asking there.
+            return None
 
     async def watch(self, checkout: Checkout, purchase: Purchase) -> None:
         """
@@ -328,14 +394,14 @@ def offer(
 ) -> tuple[PaymentGateway, Money]:
     """
     Which gateway would take which price: the one asked for, else the first in the operator's
-    order that the item allows and that takes one of them.
+    order that the item allows and that takes one of them; those that are down come last.
 
     Raises:
         GatewayNotFound
         PlanNotForSale, NoGatewayTakes: of a plan, or of anything else.
     """
     allowed = allowed_gateways(item, catalog)
-    for one in gateways if gateway is None else [gateways.get(gateway)]:
+    for one in by_preference(gateways) if gateway is None else [gateways.get(gateway)]:
         if allowed and one.name not in allowed:
             continue
         for price in prices:
@@ -344,6 +410,11 @@ def offer(
     if isinstance(item, PlanItem):
         raise PlanNotForSale(item.plan.code)
     raise NoGatewayTakes(gateway)
+
+
+def by_preference(gateways: Gateways) -> list[PaymentGateway]:
+    """In the operator's order, but those that are down last."""
+    return sorted(gateways, key=lambda one: one.is_down)
 
 
 def allowed_gateways(item: Item, catalog: Catalog) -> Collection[GatewayName]:

@@ -24,8 +24,8 @@ from core.domain.money_terms import NotOffered
 from core.domain.subscription import Standing
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
-from core.use_cases.buying import Buying, Terms
-from core.use_cases.checkouts import Started
+from core.use_cases.buying import Buying
+from core.use_cases.checkouts import Started, Terms
 from core.use_cases.wallet import credited
 
 

@@ -10,20 +10,22 @@ from core.domain.money import Money
 from core.domain.plan import GatewayName, PlanVersion
 from core.ports.payment_gateway import FeeRule, Gateways
 from core.ports.unit_of_work import Store
-from core.use_cases.checkouts import allowed_gateways, offered_at
+from core.use_cases.checkouts import allowed_gateways, by_preference, offered_at
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
     """
     A gateway in one currency: the smallest and the largest payment, and what it is expected to
-    keep of one (None: not known before). The business bears the fee.
+    keep of one (None: not known before). The business bears the fee. `is_down`: nothing can be
+    opened there just now.
     """
 
     gateway: GatewayName
     least: Money
     most: Money
     fee: FeeRule | None
+    is_down: bool
 
     def takes(self, amount: Money) -> bool:
         return self.least.currency == amount.currency and self.least <= amount <= self.most
@@ -36,7 +38,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The catalog in force, and the ways to pay in the operator's order."""
+    """The catalog in force, and the ways to pay, see `by_preference`."""
 
     catalog: Catalog
     ways: tuple[Way, ...]
@@ -75,8 +77,8 @@ class ShowOffer:
         async with self._store.read() as view:
             catalog = await view.catalogs.current()
         ways = (
-            Way(one.name, least, most, one.abilities.fees.get(code))
-            for one in self._gateways
+            Way(one.name, least, most, one.abilities.fees.get(code), one.is_down)
+            for one in by_preference(self._gateways)
             for code, (least, most) in one.abilities.bounds.items()
         )
         return Offer(catalog, tuple(ways))
@@ -84,8 +86,8 @@ class ShowOffer:
     async def deposits(self, customer_id: CustomerId, *, in_telegram: bool = False) -> list[Way]:
         """
         By which ways this customer can put money into the wallet, by the catalog's currencies and
-        then in the operator's order, each within the catalog's bounds and its gateway's. `in_telegram`: inside Telegram, see
-        `offered_at`.
+        then by preference, each within the catalog's bounds and its gateway's. `in_telegram`:
+        inside Telegram, see `offered_at`.
 
         Raises:
             CustomerNotFound
@@ -94,9 +96,15 @@ class ShowOffer:
             standing = (await view.overview(customer_id)).standing
         terms = standing.catalog.money.deposit
         return [
-            Way(one.name, max(least, lowest), min(most, highest), one.abilities.fees.get(code))
+            Way(
+                one.name,
+                max(least, lowest),
+                min(most, highest),
+                one.abilities.fees.get(code),
+                one.is_down,
+            )
             for least, most in terms.bounds
-            for one in offered_at(standing, self._gateways, in_telegram=in_telegram)
+            for one in by_preference(offered_at(standing, self._gateways, in_telegram=in_telegram))
             if not terms.gateways or one.name in terms.gateways
             for code, (lowest, highest) in one.abilities.bounds.items()
             if code == least.currency.code and lowest <= most and least <= highest

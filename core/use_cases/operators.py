@@ -1,4 +1,4 @@
-"""What a person on duty does by hand: cases, notices, blocking; each with a reason, for ever."""
+"""What a person on duty does by hand: cases, notices, gateways; each with a reason, for ever."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from core.domain.case import Case
 from core.domain.errors import NotFound, Refused
 from core.domain.event import Event
 from core.domain.payment import InboxItem, InboxStatus
+from core.ports.payment_gateway import GatewayNotFound, Gateways
 from core.ports.unit_of_work import Now, Store
 from core.use_cases.webhooks import ASKED_ABOUT
 
@@ -31,6 +32,13 @@ class NoticeNotReplayable(Refused):
 
     inbox_id: str
     notice_status: str
+
+
+@dataclass(eq=False)
+class BreakersNotFound(NotFound):
+    """No gateway of this name is switched on, so nothing stands between it and us."""
+
+    gateway: str
 
 
 class ListCases:
@@ -105,6 +113,32 @@ class ReplayNotice:
             await uow.audit(line_of(deed, "notice.replay", item.id, at=at))
             await uow.commit()
         return item
+
+
+class ResetBreakers:
+    """
+    A gateway that was down is well again, says a person: what is sent to it is sent at once. That
+    is of this process; the others find it out by themselves.
+    """
+
+    def __init__(self, store: Store, gateways: Gateways, now: Now) -> None:
+        self._store = store
+        self._gateways = gateways
+        self._now = now
+
+    async def __call__(self, name: str, *, deed: Deed) -> None:
+        """
+        Raises:
+            BreakersNotFound
+        """
+        try:
+            gateway = self._gateways.get(name)
+        except GatewayNotFound:
+            raise BreakersNotFound(name[:64]) from None
+        async with self._store.write() as uow:
+            await uow.audit(line_of(deed, "breakers.reset", gateway.name, at=self._now()))
+            await uow.commit()
+        gateway.trust_again()
 
 
 class ShowAudit:

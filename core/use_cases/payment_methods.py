@@ -18,8 +18,8 @@ from core.domain.payout import PayoutAccount
 from core.domain.subscription import Standing
 from core.ports.payment_gateway import GatewayNotFound, Gateways
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
-from core.use_cases.buying import WALLET, Buying, Terms
-from core.use_cases.checkouts import Started, offer, offered_at
+from core.use_cases.buying import WALLET, Buying
+from core.use_cases.checkouts import Started, Terms, offer, offered_at
 
 
 class AddPaymentMethod:

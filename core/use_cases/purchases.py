@@ -16,9 +16,10 @@ from core.domain.purchase import PurchaseId, PurchaseStatus
 from core.domain.subscription import Standing
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
-from core.use_cases.buying import WALLET, Buying, Terms
+from core.use_cases.buying import WALLET, Buying
 from core.use_cases.checkouts import (
     Started,
+    Terms,
     ask,
     offer,
     offered_at,

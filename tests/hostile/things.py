@@ -18,7 +18,8 @@ from core.domain.money_terms import (
 )
 from core.domain.payment import InboxStatus
 from core.domain.payout import PayoutAccount
-from core.use_cases.buying import WALLET, Terms
+from core.use_cases.buying import WALLET
+from core.use_cases.checkouts import Terms
 from tests.builders import a_notice, an_inbox_item, rub
 from tests.contracts.units import written
 from tests.market import proves

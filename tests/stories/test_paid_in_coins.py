@@ -20,13 +20,13 @@ from core.domain.payout import PayoutAccount
 from core.domain.plan import GatewayName
 from core.domain.withdrawal import WithdrawalStatus
 from core.ports.payment_gateway import GatewayUnavailable
-from core.use_cases.checkouts import Started
+from core.use_cases.checkouts import Started, Terms
 from core.use_cases.consequences import consequences
 from tests.adapters.gateways.cryptopay_desk import CryptoPayDesk, a_cryptopay_desk
 from tests.adapters.gateways.served import a_stage
 from tests.builders import Clock, rub
 from tests.market import adds, status, withdraws
-from tests.world import World
+from tests.world import RETURN, World
 
 CRYPTOPAY = GatewayName("cryptopay")
 
@@ -123,13 +123,14 @@ async def test_an_opening_without_an_answer_is_found_by_its_payload_and_not_repe
     shop: CoinShop,
 ) -> None:
     anna, cause = await shop.customer(), shop.cause()
+    terms = Terms(RETURN, CRYPTOPAY)  # Who names a gateway is sent to no other.
     shop.desk.lose_answers(1)
     with pytest.raises(GatewayUnavailable):
-        await shop.starts_deposit(anna, rub(990), cause)
+        await shop.billing.start_deposit(anna, rub(990), terms, cause=cause)
 
     await shop.time_passes(minutes=5)
 
-    started = await shop.starts_deposit(anna, rub(990), cause)
+    started = await shop.billing.start_deposit(anna, rub(990), terms, cause=cause)
     assert started.checkout is not None
     assert started.checkout.opened is not None
     assert shop.desk.opened() == 1

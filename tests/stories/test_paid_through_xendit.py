@@ -12,8 +12,7 @@ from core.domain.customer import CustomerId
 from core.domain.money import Money
 from core.domain.withdrawal import WithdrawalStatus
 from core.ports.payment_gateway import Webhook
-from core.use_cases.buying import Terms
-from core.use_cases.checkouts import Started
+from core.use_cases.checkouts import Started, Terms
 from core.use_cases.consequences import consequences
 from tests.adapters.gateways.served import a_stage
 from tests.adapters.gateways.xendit_desk import XENDIT, XenditDesk, a_xendit_desk

@@ -20,7 +20,8 @@ from core.domain.payout import AccountNotUsable, PayoutAccount
 from core.domain.purchase import PurchaseStatus
 from core.ports.payment_gateway import GatewayNotFound
 from core.ports.unit_of_work import Store
-from core.use_cases.buying import WALLET, Terms
+from core.use_cases.buying import WALLET
+from core.use_cases.checkouts import Terms
 from tests.builders import Clock, rub
 from tests.contracts.units import again
 from tests.market import ACCOUNT, BILLING, adds, opens_market, proves, withdraws

@@ -13,8 +13,8 @@ from core.domain.money_terms import MoneyTerms, NotOffered
 from core.domain.payment import PaymentId
 from core.domain.purchase import PurchaseStatus
 from core.ports.payment_gateway import GatewayNotFound, GatewayUnavailable
-from core.use_cases.buying import WALLET, DepositNotTaken, Terms
-from core.use_cases.checkouts import NoGatewayTakes, Started
+from core.use_cases.buying import WALLET, DepositNotTaken
+from core.use_cases.checkouts import NoGatewayTakes, Started, Terms
 from core.use_cases.wallet import AdjustmentNotUsable, WalletTooLow
 from tests.builders import YOOKASSA, rub
 from tests.contracts.units import again

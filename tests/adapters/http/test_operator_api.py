@@ -148,3 +148,19 @@ async def test_cases_are_paged_and_a_closed_one_ends_no_page(api: Api) -> None:
 
     unknown = await api.call("GET", "operator/cases/?cursor=nothing", token=OLGA)
     assert (unknown.status_code, unknown.json()["code"]) == (404, "case_not_found")
+
+
+async def test_a_gateway_is_called_again_with_a_reason_and_a_line(api: Api) -> None:
+    for name, why in (("yookassa", "  they wrote that it is back "), ("nowhere", "why not")):
+        path = f"operator/breakers/{name}/reset/"
+        answer = await api.call("POST", path, {"reason": why}, token=OLGA)
+        assert answer.status_code == (200 if name == "yookassa" else 404), answer.text
+    assert answer.json()["code"] == "breakers_not_found"
+
+    [line] = (await api.call("GET", "operator/audit/", token=OLGA)).json()["items"]
+    assert (line["actor"], line["action"], line["subject"]) == (
+        "olga",
+        "breakers.reset",
+        "yookassa",
+    )
+    assert line["reason"] == "they wrote that it is back"
