@@ -184,7 +184,9 @@ def money_problems(tables: Tables, bank: Bank) -> list[str]:
     for refund in bank.refunds.values():
         ours_too = booked.get(refund.refund_id)
         same = ours_too is not None and ours_too.status == refund.status.value
-        is_case = f"refund {BANK} {refund.refund_id}" in open_cases
+        # Only what somebody did by hand may be one that we cannot book.
+        is_by_hand = refund.our_id is None
+        is_case = is_by_hand and f"refund {BANK} {refund.refund_id}" in open_cases
         demand(same or is_case, "M11 a refund that we do not know", refund, ours_too)
         if is_case and ours_too is None and refund.status is OutgoingStatus.DONE:
             for_a_person += refund.amount.amount_minor
