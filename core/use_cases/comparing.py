@@ -134,8 +134,7 @@ async def _refund(view: View, facts: RefundFacts) -> Verdict:
         ours = next((one for one in known if is_that(facts, one)), None)
         amount = None if ours is None else ours.amount
         here = _Here.NOWHERE if ours is None else _REFUNDS[ours.status]
-    fee_entry = None if ours is None else f"fee refund {ours.id}"
-    return await _gone(view, facts, here, amount, fee_entry, ours)
+    return await _gone(view, facts, here, amount, ours)
 
 
 def is_that(facts: RefundFacts, refund: Refund) -> bool:
@@ -146,8 +145,7 @@ async def _payout(view: View, facts: PayoutFacts) -> Verdict:
     ours = await withdrawal_of(view, facts)
     here = _Here.NOWHERE if ours is None else _WITHDRAWALS[ours.status]
     amount = None if ours is None else ours.amount
-    fee_entry = None if ours is None else f"fee withdrawal {ours.id}"
-    return await _gone(view, facts, here, amount, fee_entry, ours)
+    return await _gone(view, facts, here, amount, ours)
 
 
 async def withdrawal_of(view: View, facts: PayoutFacts) -> Withdrawal | None:
@@ -167,7 +165,6 @@ async def _gone(
     facts: RefundFacts | PayoutFacts,
     here: _Here,
     amount: Money | None,
-    fee_entry: str | None,
     ours: Refund | Withdrawal | None,
 ) -> Verdict:
     kind, id_ = id_of(facts)
@@ -175,13 +172,10 @@ async def _gone(
     if amount is not None and amount != facts.amount:
         found = Found.DIFFERS
     fee_there = fee_here = None
-    if fee_entry is not None and facts.fee is not None:
-        has_fee = found is Found.AGREES and here is _Here.DONE
-        fee_there = facts.fee if has_fee else None
-        fee_here = await _posted(view, fee_entry) if has_fee else None
-        nothing = Money(0, facts.fee.currency)
-        if has_fee and (fee_here or nothing) != facts.fee:
-            found = Found.DIFFERS
+    if ours is not None and found is Found.AGREES and here is _Here.DONE:
+        fee_there = facts.fee
+        fee_here = None if fee_there is None else await _fee_of(view, ours, fee_there)
+        found = Found.AGREES if fee_here == fee_there else Found.DIFFERS
     return Verdict(
         kind,
         id_,
@@ -192,6 +186,12 @@ async def _gone(
         None if ours is None else ours.id,
         None if ours is None else ours.customer_id,
     )
+
+
+async def _fee_of(view: View, ours: Refund | Withdrawal, said: Money) -> Money:
+    """No entry is a fee of nothing."""
+    what = "refund" if isinstance(ours, Refund) else "withdrawal"
+    return await _posted(view, f"fee {what} {ours.id}") or Money(0, said.currency)
 
 
 async def _posted(view: View, entry_id: str) -> Money | None:
