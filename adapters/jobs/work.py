@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+import structlog
+
 from core.domain.checkout import CheckoutId
 from core.domain.customer import CustomerId
 from core.domain.item import EscrowId, PaymentMethodId
@@ -38,6 +40,8 @@ ASIDE: Final = frozenset({TELL_CUSTOMER, RECONCILE})
 Nobody's money waits for a chat that is slow, for thousands who are told something, or for two days
 of a gateway that are looked through.
 """
+
+log: Final = structlog.get_logger(__name__)
 
 Payload = Mapping[str, str]
 Work = Mapping[str, Callable[[Payload], Awaitable[None]]]
@@ -112,7 +116,15 @@ def _of_money(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]
         await billing.clean_method(PaymentMethodId(payload["method_id"]))
 
     async def reconcile(payload: Payload) -> None:
-        await billing.reconcile(GatewayName(payload["gateway"]))
+        done = await billing.reconcile(GatewayName(payload["gateway"]))
+        if done.healed or not done.agrees:
+            log.warning(
+                "reconciled",
+                gateway=done.gateway,
+                agrees=done.agrees,
+                healed=len(done.healed),
+                cases=len(done.cases),
+            )
 
     return {
         RECONCILE: reconcile,
