@@ -62,10 +62,14 @@ class Reconcile:
     ids are kept meanwhile.
     """
 
-    def __init__(self, store: Store, gateways: Gateways, now: Now, new_id: NewId) -> None:
+    def __init__(
+        self, store: Store, gateways: Gateways, now: Now, new_id: NewId, *, page: int = PAGE
+    ) -> None:
+        """`page`: how many things of ours are read at a time."""
         self._store = store
         self._gateways = gateways
         self._now = now
+        self._page = page
         self._book_refunds = BookRefunds(store, gateways, now, new_id)
 
     async def __call__(self, gateway: GatewayName, since: datetime | None = None) -> Reconciliation:
@@ -159,10 +163,11 @@ class Reconcile:
 
     async def _booked(self, gateway: GatewayName, since: datetime) -> AsyncIterator["_Booked"]:
         """What the books have since then and the gateway has a name for, page by page."""
+        size = self._page
         pages: list[Callable[[View, str], Awaitable[Sequence[Charge | Refund | Withdrawal]]]] = [
-            lambda view, after: view.charges.since(gateway, since, limit=PAGE, after=after),
-            lambda view, after: view.refunds.since(gateway, since, limit=PAGE, after=after),
-            lambda view, after: view.withdrawals.since(gateway, since, limit=PAGE, after=after),
+            lambda view, after: view.charges.since(gateway, since, limit=size, after=after),
+            lambda view, after: view.refunds.since(gateway, since, limit=size, after=after),
+            lambda view, after: view.withdrawals.since(gateway, since, limit=size, after=after),
         ]
         for page in pages:
             after, has_more = "", True
@@ -174,7 +179,7 @@ class Reconcile:
                     booked = _booked(thing)
                     if booked is not None:
                         yield booked
-                has_more = len(things) == PAGE
+                has_more = len(things) == size
 
     async def _tell(self, gateway: GatewayName, verdict: Verdict) -> None:
         """A case, the same as whoever else noticed it would open."""

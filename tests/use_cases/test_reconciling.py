@@ -1,19 +1,20 @@
 """What a gateway lists and what the books say are compared, mended where that is safe, or told."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from core.domain import ledger
 from core.domain.money import Money
-from core.domain.payment import Foreign, OutgoingStatus, PaymentId
+from core.domain.payment import Foreign, OutgoingStatus, PaymentFacts, PaymentId
 from core.domain.purchase import PurchaseStatus
 from core.domain.reconciliation import Found, Kind, Reconciliation, Total
 from core.domain.withdrawal import WithdrawalStatus
 from core.ports.payment_gateway import GatewayNotFound, GatewayUnavailable
-from core.use_cases.reconciling import GatewayCannotList
+from core.use_cases.reconciling import GatewayCannotList, Reconcile
 from tests.builders import NOON, YOOKASSA, rub
 from tests.market import CLEARING, held, opens_market, proves, status, withdraws
 from tests.world import World
@@ -181,6 +182,37 @@ async def test_what_was_made_before_and_booked_since_is_asked_for_by_itself(worl
 
     assert counted(done) == {"agrees": 1}
     assert the_total(done, Kind.PAYMENT).count == 1
+
+
+async def test_a_list_that_is_behind_its_gateway_opens_no_case(world: World) -> None:
+    started = await world.buys(await world.customer())
+    assert started.checkout is not None
+    [as_it_was] = world.gateway.payments.values()
+    await world.pays_and_is_heard(started)
+
+    async def since(_: datetime) -> AsyncIterator[PaymentFacts]:
+        yield as_it_was
+
+    world.gateway.since = since
+    done = await reconciled(world)
+
+    assert (counted(done), done.agrees) == ({"agrees": 1}, True)
+    assert await world.cases() == []
+
+
+async def test_what_the_books_have_is_read_page_by_page(world: World) -> None:
+    anna = await world.customer()
+    for roubles in range(10, 15):
+        await world.deposits(anna, rub(roubles))
+    for payment_id in world.gateway.payments:
+        world.gateway.forget(payment_id)
+    world.clock.advance(hours=2)
+    reconcile = Reconcile(world.store, world.gateways, world.clock, world.ids, page=2)
+
+    done = await reconcile(YOOKASSA, NOON - HOUR)
+
+    assert counted(done) == {"missing_there": 5}
+    assert len(await world.cases()) == 5
 
 
 async def test_foreign_payments_and_open_ones_are_counted_and_left_alone(world: World) -> None:
