@@ -180,3 +180,22 @@ def books_check(data_dir: DataDir = None) -> None:
     from entrypoints import commands  # noqa: PLC0415
 
     run_to_end(commands.check_the_books(read(data_dir=data_dir)))
+
+
+@cli.command()
+def reconcile(
+    gateway: Annotated[str, typer.Option(help="Such as paymongo.")],
+    since: Annotated[str, typer.Option(help="A day, or a time such as 2026-11-01T08:00:00Z.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """
+    Compare the books with all that a gateway lists: heal what was missed, tell what differs.
+
+    Ends with 0 where both agree, else with 1.
+    """
+    from entrypoints import reconcile_command as command  # noqa: PLC0415
+
+    begin = command.moment(since)
+    run_to_end(command.reconcile(read(data_dir=data_dir), gateway, begin, as_json=as_json))

@@ -56,6 +56,7 @@ from core.use_cases.purchases import (
     StartPurchase,
 )
 from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
+from core.use_cases.reconciling import Reconcile, StartReconciling
 from core.use_cases.refunds import RefundPurchase, WatchRefund
 from core.use_cases.sessions import (
     CheckProof,
@@ -190,6 +191,10 @@ class Container(containers.DeclarativeContainer):
     expire_hold = providers.Factory(ExpireHold, store=store, now=now)
     release_due = providers.Factory(ReleaseDue, store=store, now=now)
     end_period = providers.Factory(EndPeriod, store=store, now=now)
+    reconcile = providers.Factory(Reconcile, store=store, gateways=gateways, now=now, new_id=new_id)
+    start_reconciling = providers.Singleton(  # It remembers the day.
+        StartReconciling, store=store, gateways=gateways, now=now, new_id=new_id
+    )
 
     list_cases = providers.Factory(ListCases, store=store)
     close_case = providers.Factory(CloseCase, store=store, now=now)
@@ -263,6 +268,8 @@ class Container(containers.DeclarativeContainer):
         expire_hold=expire_hold,
         release_due=release_due,
         end_period=end_period,
+        reconcile=reconcile,
+        start_reconciling=start_reconciling,
         list_cases=list_cases,
         close_case=close_case,
         replay_notice=replay_notice,

@@ -283,7 +283,11 @@ async def work(parts: Opened, stop: asyncio.Event, *, again_after: float = 2.0) 
     not answer, try again after so many seconds: a process without a worker settles nothing.
     """
     billing = parts.billing
-    pump = Pump(parts.store, work_of(billing), parts.now, aside=ASIDE, sweep=billing.sweep)
+
+    async def sweep() -> int:
+        return await billing.sweep() + await billing.start_reconciling()
+
+    pump = Pump(parts.store, work_of(billing), parts.now, aside=ASIDE, sweep=sweep)
     told = ""
     while not stop.is_set():
         try:

@@ -337,6 +337,14 @@ class MemoryGateway(TakesPayments):
         """From now on its status is a word that nobody knows."""
         self._change(payment_id, status=PaymentStatus.UNKNOWN, paid=None, opened=None)
 
+    def restate(self, payment_id: PaymentId, paid: Money, *, fee: Money | None = None) -> None:
+        """From now on it says that so much was paid, and kept of it."""
+        self._change(payment_id, status=PaymentStatus.PAID, paid=paid, fee=fee, opened=None)
+
+    def forget(self, payment_id: PaymentId) -> None:
+        """As if it had never been."""
+        del self._payments[payment_id]
+
     async def _reach(self) -> None:
         assert not unit_is_open.get(), "a gateway is never called inside a unit of work"
         await asyncio.sleep(0)  # Others run meanwhile, as during any call over a network.

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+import structlog
+
 from core.domain.checkout import CheckoutId
 from core.domain.customer import CustomerId
 from core.domain.item import EscrowId, PaymentMethodId
@@ -23,6 +25,7 @@ from core.use_cases.consequences import (
     EXPIRE_HOLD,
     EXPIRE_PURCHASE,
     PAY_WAITING,
+    RECONCILE,
     RELEASE_ESCROW,
     SEND_WITHDRAWAL,
     SETTLE_PAYMENT,
@@ -32,8 +35,13 @@ from core.use_cases.consequences import (
 )
 from core.use_cases.news import NewsRef
 
-ASIDE: Final = frozenset({TELL_CUSTOMER})
-"""Nobody's money waits for a chat that is slow, or for thousands who are told something."""
+ASIDE: Final = frozenset({TELL_CUSTOMER, RECONCILE})
+"""
+Nobody's money waits for a chat that is slow, for thousands who are told something, or for two days
+of a gateway that are looked through.
+"""
+
+log: Final = structlog.get_logger(__name__)
 
 Payload = Mapping[str, str]
 Work = Mapping[str, Callable[[Payload], Awaitable[None]]]
@@ -107,7 +115,19 @@ def _of_money(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]
     async def clean_method(payload: Payload) -> None:
         await billing.clean_method(PaymentMethodId(payload["method_id"]))
 
+    async def reconcile(payload: Payload) -> None:
+        done = await billing.reconcile(GatewayName(payload["gateway"]))
+        if done.healed or not done.agrees:
+            log.warning(
+                "reconciled",
+                gateway=done.gateway,
+                agrees=done.agrees,
+                healed=len(done.healed),
+                cases=len(done.cases),
+            )
+
     return {
+        RECONCILE: reconcile,
         PAY_WAITING: pay_waiting,
         BOOK_REFUNDS: book_refunds,
         WATCH_REFUND: watch_refund,

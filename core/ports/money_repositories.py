@@ -29,6 +29,12 @@ class ChargesRead(Protocol):
         """The oldest first."""
         ...
 
+    async def since(
+        self, gateway: GatewayName, since: datetime, *, limit: int, after: str = ""
+    ) -> list[Charge]:
+        """Those booked since then, by charge id; `after`: only what follows that one."""
+        ...
+
 
 class Charges(ChargesRead, Protocol):
     async def add(self, charge: Charge) -> None:
@@ -55,6 +61,12 @@ class RefundsRead(Protocol):
 
     async def of_payment(self, gateway: GatewayName, payment_id: PaymentId) -> list[Refund]:
         """As `of_purchase`."""
+        ...
+
+    async def since(
+        self, gateway: GatewayName, since: datetime, *, limit: int, after: str = ""
+    ) -> list[Refund]:
+        """Those asked for since then, by id; `after`: only what follows that one."""
         ...
 
 
@@ -152,6 +164,12 @@ class WithdrawalsRead(Protocol):
         self, customer_id: CustomerId, *, limit: int, after: WithdrawalId | None = None
     ) -> list[Withdrawal]:
         """The newest first (by `requested_at`, then id); `after`: older than that one."""
+        ...
+
+    async def since(
+        self, gateway: GatewayName, since: datetime, *, limit: int, after: str = ""
+    ) -> list[Withdrawal]:
+        """Those asked for since then, by id; `after`: only what follows that one."""
         ...
 
     async def asked_since(

@@ -49,6 +49,7 @@ from core.use_cases.purchases import (
     StartPurchase,
 )
 from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
+from core.use_cases.reconciling import Reconcile, StartReconciling
 from core.use_cases.refunds import RefundPurchase, WatchRefund
 from core.use_cases.sessions import (
     CheckProof,
@@ -146,6 +147,8 @@ class Billing:
     expire_hold: ExpireHold
     release_due: ReleaseDue
     end_period: EndPeriod
+    reconcile: Reconcile
+    start_reconciling: StartReconciling
     # The operator's own
     list_cases: ListCases
     close_case: CloseCase

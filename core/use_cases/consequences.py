@@ -19,6 +19,7 @@ WATCH_REFUND: Final = "watch_refund"
 SEND_WITHDRAWAL: Final = "send_withdrawal"
 ASK_PAYOUT: Final = "ask_payout"
 CLEAN_METHOD: Final = "clean_method"
+RECONCILE: Final = "reconcile"
 
 
 def _ask_by(job: str, name: str = "payment_id") -> Callable[[Event], Job]:

@@ -52,7 +52,7 @@ class BookRefunds:
     ) -> None:
         """A refund may be heard of before its payment."""
         async with self._store.read() as view:
-            if await _charge_of(view, first) is not None:
+            if await charge_of(view, first) is not None:
                 return
         payment = await gateway.find_payment(payment_id)
         if payment is not None:
@@ -60,7 +60,7 @@ class BookRefunds:
 
     async def _book(self, facts: RefundFacts) -> None:
         async with self._store.read() as view:
-            charge = await _charge_of(view, facts)
+            charge = await charge_of(view, facts)
         async with self._store.write() as uow:
             at = self._now()
             if charge is None:
@@ -123,7 +123,7 @@ class BookRefunds:
         await tell(uow, purchase, facts.amount, entry.id, at=at)
 
 
-async def _charge_of(view: View, facts: RefundFacts) -> Charge | None:
+async def charge_of(view: View, facts: RefundFacts) -> Charge | None:
     """By its own id, where the gateway says it: the payment may be named otherwise than by us."""
     if facts.charge_id is not None:
         return await view.charges.find(ChargeKey(facts.gateway, facts.charge_id))

@@ -4,17 +4,21 @@ from datetime import timedelta
 
 import pytest
 
+from core.domain.charge import ChargeKey
 from core.domain.item import PaymentMethodId
 from core.domain.money import CURRENCIES, Money
-from core.domain.payment import PayoutId
+from core.domain.payment import PayoutId, RefundId
 from core.domain.payment_method import PaymentMethodNotFound
 from core.domain.plan import GatewayName
+from core.domain.refund import OurRefundId
 from core.domain.withdrawal import WithdrawalId, WithdrawalNotFound, WithdrawalStatus
 from core.ports.unit_of_work import SavedMeanwhile, Store
-from tests.builders import ANNA, BORIS, NOON, YOOKASSA, rub
+from tests.builders import ANNA, BORIS, NOON, YOOKASSA, a_purchase, rub
 from tests.contracts.units import seen, written
 from tests.money_builders import (
+    a_charge,
     a_method,
+    a_refund,
     a_requested_withdrawal,
     a_withdrawal,
     an_unproven_method,
@@ -107,6 +111,51 @@ async def test_withdrawals_come_in_pages_the_newest_first(market: Store) -> None
     assert await page(None) == ["wd_00000004", "wd_00000003"]
     assert await page("wd_00000003") == ["wd_00000002", "wd_00000001"]
     assert await page("wd_00000001") == []
+
+
+async def test_the_withdrawals_of_a_gateway_since_come_in_pages(market: Store) -> None:
+    elsewhere = numbered(5, gateway=GatewayName("xendit"))
+    early = numbered(1, requested_at=NOON - MOMENT)
+    mine = [numbered(4), numbered(2, customer_id=BORIS), numbered(3, requested_at=NOON + HOUR)]
+    await given(market, elsewhere, early, *mine)
+
+    async def page(after: str) -> list[str]:
+        of = await seen(
+            market,
+            lambda view: view.withdrawals.since(YOOKASSA, NOON, limit=2, after=after),
+        )
+        return [one.id for one in of]
+
+    assert await page("") == ["wd_00000002", "wd_00000003"]
+    assert await page("wd_00000003") == ["wd_00000004"]
+    assert await page("wd_00000004") == []
+
+
+async def test_the_charges_and_refunds_of_a_gateway_since_come_in_pages(shop: Store) -> None:
+    await written(shop, lambda uow: uow.purchases.add(a_purchase()))
+    times = {"d": NOON, "b": NOON + HOUR, "c": NOON, "a": NOON - MOMENT}
+    for id_, at in times.items():
+        charge = a_charge(key=ChargeKey(YOOKASSA, id_), charged_at=at)
+        await written(shop, lambda uow, it=charge: uow.charges.add(it))
+        refund = a_refund(
+            id=OurRefundId(f"rfd_{id_}"), charge_id=id_, provider_id=RefundId(id_), asked_at=at
+        )
+        await written(shop, lambda uow, it=refund: uow.refunds.add(it))
+    foreign = a_charge(key=ChargeKey(GatewayName("xendit"), "e"), charged_at=NOON)
+    await written(shop, lambda uow: uow.charges.add(foreign))
+
+    async def pages(after: str) -> tuple[list[str], list[str]]:
+        charges = await seen(
+            shop, lambda view: view.charges.since(YOOKASSA, NOON, limit=2, after=after)
+        )
+        after_refund = after and f"rfd_{after}"
+        refunds = await seen(
+            shop, lambda view: view.refunds.since(YOOKASSA, NOON, limit=2, after=after_refund)
+        )
+        return [one.key.charge_id for one in charges], [one.charge_id for one in refunds]
+
+    assert await pages("") == (["b", "c"], ["b", "c"])
+    assert await pages("c") == (["d"], ["d"])
 
 
 async def test_what_was_asked_for_since_is_summed_by_currency_and_by_customer(

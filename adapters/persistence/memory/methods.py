@@ -69,6 +69,17 @@ class MemoryWithdrawals(Dated):
         start = 0 if after is None else ids.index(after) + 1
         return [it for _, _, it in newest[start : start + limit]]
 
+    async def since(
+        self, gateway: GatewayName, since: datetime, *, limit: int, after: str = ""
+    ) -> list[Withdrawal]:
+        await self._unit.called()
+        found = [
+            (id_, it)
+            for id_, it in self._unit.all(self._tables.withdrawals)
+            if it.gateway == gateway and it.requested_at >= since and id_ > after
+        ]
+        return [it for _, it in sorted(found, key=lambda one: one[0])[:limit]]
+
     async def asked_since(
         self, since: datetime, currency: Currency, customer_id: CustomerId | None = None
     ) -> Money:

@@ -25,6 +25,17 @@ class MemoryCharges(Repository):
         found = self._unit.find(self._tables.charges, "payment", (gateway, payment_id))
         return sorted((it for _, it in found), key=lambda it: (it.charged_at, it.key))
 
+    async def since(
+        self, gateway: GatewayName, since: datetime, *, limit: int, after: str = ""
+    ) -> list[Charge]:
+        await self._unit.called()
+        found = [
+            (key.charge_id, it)
+            for key, it in self._unit.all(self._tables.charges)
+            if key.gateway == gateway and it.charged_at >= since and key.charge_id > after
+        ]
+        return [it for _, it in sorted(found, key=lambda one: one[0])[:limit]]
+
     async def add(self, charge: Charge) -> None:
         await self._unit.called()
         await self._unit.add(self._tables.charges, charge.key, charge)
@@ -51,6 +62,17 @@ class MemoryRefunds(Dated):
         await self._unit.called()
         found = self._unit.find(self._tables.refunds, "payment", (gateway, payment_id))
         return sorted((it for _, it in found), key=lambda it: (it.asked_at, it.id))
+
+    async def since(
+        self, gateway: GatewayName, since: datetime, *, limit: int, after: str = ""
+    ) -> list[Refund]:
+        await self._unit.called()
+        found = [
+            (id_, it)
+            for id_, it in self._unit.all(self._tables.refunds)
+            if it.gateway == gateway and it.asked_at >= since and id_ > after
+        ]
+        return [it for _, it in sorted(found, key=lambda one: one[0])[:limit]]
 
     async def add(self, refund: Refund) -> None:
         await self._unit.called()

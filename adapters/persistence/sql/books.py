@@ -109,6 +109,20 @@ _RULES: Final = {
             SELECT 1 FROM charge h WHERE e.id = 'charge ' || h.gateway || ' ' || h.charge_id
         )
     """,
+    "the charge {charge_id} of {gateway} says a fee of {said} and its entry says {found}": """
+        SELECT h.gateway, h.charge_id, coalesce(h.fee_minor, 0) AS said,
+            coalesce(p.amount_minor, 0) AS found
+        FROM charge h LEFT JOIN posting p
+            ON p.entry_id = 'fee charge ' || h.gateway || ' ' || h.charge_id
+            AND p.account = 'clearing:' || h.gateway AND p.currency = h.currency
+        WHERE coalesce(h.fee_minor, 0) <> coalesce(p.amount_minor, 0)
+    """,
+    # So that what a reconciliation compares is all that there is in clearing.
+    "entry {id} moves {account} and is neither charge, refund, payout nor fee": """
+        SELECT DISTINCT e.id, p.account FROM posting p JOIN entry e ON e.id = p.entry_id
+        WHERE p.account LIKE 'clearing:%'
+            AND e.purpose NOT IN ('charge', 'refund', 'payout', 'payout_returned', 'fee')
+    """,
     "of charge {charge_id} of {gateway} {returning_minor} goes back, its refunds say {refunded}": """
         SELECT h.gateway, h.charge_id, coalesce(h.returning_minor, 0) AS returning_minor,
             coalesce(r.refunded, 0) AS refunded

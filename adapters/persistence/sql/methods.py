@@ -95,6 +95,14 @@ class SqlWithdrawals:
             wanted = wanted.join(last, last.c.id == after).where(older)
         return await self._all(wanted.order_by(c.requested_at.desc(), c.id.desc()).limit(limit))
 
+    async def since(
+        self, gateway: GatewayName, since: datetime, *, limit: int, after: str = ""
+    ) -> list[Withdrawal]:
+        """As `SqlCharges.since`."""
+        c = withdrawals.c
+        rules = (c.gateway == gateway, c.id > after, c.requested_at >= since)
+        return await self._all(select(withdrawals).where(*rules).order_by(c.id).limit(limit))
+
     async def asked_since(
         self, since: datetime, currency: Currency, customer_id: CustomerId | None = None
     ) -> Money:

@@ -35,6 +35,15 @@ class SqlCharges:
     async def of_payment(self, gateway: GatewayName, payment_id: PaymentId) -> list[Charge]:
         return await self._all(charges.c.gateway == gateway, charges.c.payment_id == payment_id)
 
+    async def since(
+        self, gateway: GatewayName, since: datetime, *, limit: int, after: str = ""
+    ) -> list[Charge]:
+        """Along the key, so that all pages together pass over a gateway's charges once."""
+        c = charges.c
+        rules = (c.gateway == gateway, c.charge_id > after, c.charged_at >= since)
+        page = select(charges).where(*rules).order_by(c.charge_id).limit(limit)
+        return [charge_from_row(row) for row in await self._statements.all(page)]
+
     async def add(self, charge: Charge) -> None:
         row = row_from_charge(charge)
         insert = self._statements.insert(charges)
@@ -66,6 +75,15 @@ class SqlRefunds:
 
     async def of_payment(self, gateway: GatewayName, payment_id: PaymentId) -> list[Refund]:
         return await self._all(refunds.c.gateway == gateway, refunds.c.payment_id == payment_id)
+
+    async def since(
+        self, gateway: GatewayName, since: datetime, *, limit: int, after: str = ""
+    ) -> list[Refund]:
+        """As that of charges."""
+        c = refunds.c
+        rules = (c.gateway == gateway, c.id > after, c.asked_at >= since)
+        page = select(refunds).where(*rules).order_by(c.id).limit(limit)
+        return [refund_from_row(row, self._data_key) for row in await self._statements.all(page)]
 
     async def add(self, refund: Refund) -> None:
         row = row_from_refund(refund, self._data_key)

@@ -16,10 +16,12 @@ from core.domain.ledger import (
     cash,
     clearing,
     escrow,
+    fees,
     receivable,
     revenue,
     transfer,
 )
+from core.domain.money import Money
 from core.domain.plan import PlanCode
 from core.domain.purchase import PurchaseId
 from core.domain.usage_quota import UsageQuota
@@ -106,6 +108,14 @@ async def busy_shop(shop):
             credit=clearing(YOOKASSA),
             at=NOON,
             purchase_id="pur_00000001",
+        ),
+        transfer(
+            "fee charge yookassa 2d8f",
+            "fee",
+            Money.of(1047, "RUB"),
+            debit=fees(YOOKASSA),
+            credit=clearing(YOOKASSA),
+            at=NOON,
         ),
         transfer("owed", "fee", rub(5), debit=receivable(ANNA), credit=clearing(YOOKASSA), at=NOON),
         *of_the_escrow(),
@@ -224,6 +234,21 @@ LINE = "account = 'cash:cus_anna0001' AND seq"
         (
             "UPDATE charge SET amount_minor = 39901",
             "the charge 2d8f of yookassa and its entry do not say the same",
+        ),
+        (
+            "UPDATE charge SET fee_minor = 1046",
+            "the charge 2d8f of yookassa says a fee of 1046 and its entry says 1047",
+        ),
+        (
+            "UPDATE charge SET fee_minor = NULL",
+            "the charge 2d8f of yookassa says a fee of 0 and its entry says 1047",
+        ),
+        (
+            "UPDATE entry SET purpose = 'gift' WHERE purpose = 'refund'",
+            (
+                "entry refund rfd_00000001 ended moves clearing:yookassa"
+                " and is neither charge, refund, payout nor fee"
+            ),
         ),
         (
             "UPDATE refund SET amount_minor = 9800",
