@@ -49,7 +49,8 @@ def wired(outside: Outside) -> Billing:
     given = {each.name: getattr(outside, each.name) for each in fields(outside)}
 
     def made(use_case: Any) -> Any:
-        return use_case(**{name: given[name] for name in signature(use_case).parameters})
+        asked = signature(use_case).parameters.values()
+        return use_case(**{one.name: given[one.name] for one in asked if one.default is one.empty})
 
     return Billing(**{each.name: made(each.type) for each in fields(Billing)})
 

@@ -64,12 +64,15 @@ class Purse:
 
     def spent(self, amount: Money, *, with_bonus: bool) -> list[tuple[Account, Money]]:
         """
-        The debits that make up the amount, bonus first.
+        The debits that make up the amount, bonus first. Whatever is owed: a charge pays its own
+        purchase first, and whoever else spends has repaid before.
 
         Raises:
             WalletTooLow
         """
-        self.require(amount, with_bonus=with_bonus)
+        there = self.cash + self.bonus if with_bonus else self.cash
+        if there < amount:
+            raise WalletTooLow(missing=amount - there)
         of_bonus = min(self.bonus, amount) if with_bonus else amount - amount
         return [
             (ledger.bonus(self.customer_id), -of_bonus),

@@ -205,6 +205,17 @@ async def test_a_payer_with_a_debt_repays_it_first(trade: Trade) -> None:
     assert (await trade.cash(trade.payer), await trade.set_aside()) == (20_000, 0)
 
 
+async def test_a_charge_pays_its_own_part_whatever_its_payer_owes(trade: Trade) -> None:
+    await trade.gives(trade.payer, rub(-800))
+    escrow = await trade.opens(rub(1000), rub(300))
+
+    await trade.world.pays_and_is_heard(await trade.funds(escrow, source="yookassa"))
+
+    assert await trade.states(escrow) == ["funded", "unfunded"]
+    assert (await trade.cash(trade.payer), await trade.set_aside()) == (0, 30_000)
+    assert await trade.world.books(ledger.receivable(trade.payer)) == 800_00
+
+
 async def test_a_payee_with_a_debt_repays_it_from_what_is_released(trade: Trade) -> None:
     await trade.gives(trade.payee, rub(-100))
     escrow = await trade.funded()
