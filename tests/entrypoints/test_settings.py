@@ -33,9 +33,22 @@ def test_a_complete_production_is_taken() -> None:
     assert production().secrets_of("yookassa") == ("100500", "live_secret")
 
 
+def test_yookassa_pays_out_only_where_it_has_both_id_and_key() -> None:
+    agent = {"yookassa_agent_id": "100600", "yookassa_agent_secret_key": "live_agent"}
+
+    assert production().yookassa_agent is None
+    assert production(**agent).yookassa_agent == ("100600", "live_agent")
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
+        ({"yookassa_agent_id": "100600"}, "YOOKASSA_AGENT_ID"),
+        ({"yookassa_agent_secret_key": "live_agent"}, "YOOKASSA_AGENT_ID"),
+        (
+            {"yookassa_agent_id": "100600", "yookassa_agent_secret_key": "test_agent"},
+            "YOOKASSA_AGENT_SECRET_KEY",
+        ),
         (
             {
                 "yookassa_mode": "test",
