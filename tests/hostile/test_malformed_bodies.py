@@ -133,6 +133,14 @@ def repeats(told: str, raw: bytes) -> bool:
     return any(piece in told for piece in pieces)
 
 
+TWINS = {
+    name_of(one)
+    for number, one in enumerate(WITH_BODY)
+    if any(one.body is earlier.body for earlier in WITH_BODY[:number])
+}
+"""The same body at another door: there a sample of the rows is tried in each field."""
+
+
 @pytest.mark.parametrize("operation", WITH_BODY, ids=name_of)
 async def test_as_the_whole_body(scene: Scene, operation: Operation) -> None:
     wrong = []
@@ -148,8 +156,9 @@ async def test_as_the_whole_body(scene: Scene, operation: Operation) -> None:
 @pytest.mark.parametrize("operation", WITH_BODY, ids=name_of)
 async def test_as_the_value_of_each_field(scene: Scene, operation: Operation) -> None:
     wrong = []
+    rows = list(ROWS.items())[:: 5 if name_of(operation) in TWINS else 1]
     for field in fields_of(operation):
-        for name, row in ROWS.items():
+        for name, row in rows:
             body = json.dumps({**(scene.body(operation) or {}), field: "@@"}).encode()
             raw = body.replace(b'"@@"', row)
             try:
