@@ -8,9 +8,10 @@ import pytest
 from adapters.gateways.memory import MemoryGateway
 from adapters.http.bodies import body_from_started
 from core.domain.cause import KeyUsedOtherwise, StillRunning, claim
-from core.domain.checkout import CheckoutStatus
+from core.domain.checkout import Checkout, CheckoutStatus
 from core.domain.item import PlanItem
 from core.domain.money import Money
+from core.domain.payment import OpenedCheckout
 from core.domain.plan import PlanNotForSale, PlanNotFound
 from core.domain.purchase import PurchaseNotFound, PurchaseNotPending, PurchaseStatus
 from core.ports.payment_gateway import (
@@ -150,16 +151,22 @@ async def test_a_declined_checkout_leaves_the_purchase_open_for_another_try(worl
 
 
 async def test_a_request_that_died_is_continued_after_its_lease_with_the_same_purchase(
-    world: World,
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anna = await world.customer()
-    cause = world.cause("dead")
-    task = asyncio.ensure_future(world.buys(anna, cause=cause))
-    while not await world.billing.show_purchases.page(anna, limit=1):
-        await asyncio.sleep(0)
-    task.cancel()  # The process dies between the intent and the gateway's answer.
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    cause, is_asked = world.cause("dead"), asyncio.Event()
+
+    async def never_answers(_: Checkout) -> OpenedCheckout:
+        is_asked.set()
+        return await asyncio.get_running_loop().create_future()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.gateway, "open_checkout", never_answers)
+        task = asyncio.ensure_future(world.buys(anna, cause=cause))
+        await is_asked.wait()
+        task.cancel()  # The process dies between the intent and the gateway's answer.
+        with pytest.raises(asyncio.CancelledError):
+            await task
     with pytest.raises(StillRunning):
         await world.buys(anna, cause=cause)
     world.clock.advance(timedelta(seconds=31))
