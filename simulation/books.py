@@ -178,24 +178,33 @@ def money_problems(tables: Tables, bank: Bank) -> list[str]:
         is_booked = _any(tables, f"charge {BANK} {payment.charge_id}")
         demand(is_booked == (payment.paid is not None), "M7 a charge booked once", payment)
     booked = {one.provider_id: one for one in tables.refunds.rows.values()}
-    for_a_person = 0
-    """Minor units that the bank gave back and nobody has booked: each has a case."""
     open_cases = {one.cause for one in tables.cases.rows.values() if one.closed_at is None}
+    _check_decisions(tables, bank, demand)
     for refund in bank.refunds.values():
         ours_too = booked.get(refund.refund_id)
         same = ours_too is not None and ours_too.status == refund.status.value
-        # Only what somebody did by hand may be one that we cannot book.
-        is_by_hand = refund.our_id is None
-        is_case = is_by_hand and f"refund {BANK} {refund.refund_id}" in open_cases
-        demand(same or is_case, "M11 a refund that we do not know", refund, ours_too)
-        if is_case and ours_too is None and refund.status is OutgoingStatus.DONE:
-            for_a_person += refund.amount.amount_minor
-    ours, theirs = -sums[ledger.clearing(BANK)], bank.held_for_us + for_a_person
+        demand(same, "M11 a refund that we do not know", refund, ours_too)
+    ours, theirs = -sums[ledger.clearing(BANK)], bank.held_for_us
     demand(ours == theirs, "M15 clearing is not what the bank holds for us", ours, theirs)
     for order, times in bank.sent_for.items():
         demand(times == 1, "M14 one withdrawal, several payouts", order, times)
     _check_ends(tables, open_cases, demand)
     return found
+
+
+def _check_decisions(tables: Tables, bank: Bank, demand: Callable[..., None]) -> None:
+    """However often we ask, what was decided once is given back once."""
+    causes = {one.subject for one in tables.claims.rows.values()}
+    decided = Counter(one.payment_id for one in tables.refunds.rows.values() if one.id in causes)
+    given = Counter(
+        one.payment_id
+        for one in bank.refunds.values()
+        if one.our_id is not None and one.status is not OutgoingStatus.FAILED
+    )
+    for payment_id, times in given.items():
+        demand(
+            times <= decided[payment_id], "M11 decided once, given back again", payment_id, times
+        )
 
 
 def _check_ends(tables: Tables, open_cases: set[str], demand: Callable[..., None]) -> None:

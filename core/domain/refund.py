@@ -10,7 +10,7 @@ from core.domain.checkout import Receipt
 from core.domain.customer import CustomerId
 from core.domain.errors import Conflict, NotFound, Refused
 from core.domain.money import Money
-from core.domain.payment import PaymentId, RefundId
+from core.domain.payment import PaymentId, RefundFacts, RefundId
 from core.domain.plan import GatewayName
 from core.domain.purchase import PurchaseId
 
@@ -111,6 +111,12 @@ class Refund:
     def is_whole(self) -> bool:
         """Whether it gives back all of the payment in one go."""
         return self.amount == self.paid
+
+    def is_told_by(self, facts: RefundFacts) -> bool:
+        """By the gateway's id once it is known, since of two with one of ours both are money."""
+        if self.provider_id is not None:
+            return facts.refund_id == self.provider_id
+        return facts.our_id == self.id
 
     def looked_at(self, *, at: datetime) -> "Refund":
         """Nothing new: ask again later, at first soon, then every six hours."""

@@ -131,14 +131,10 @@ async def _refund(view: View, facts: RefundFacts) -> Verdict:
             if charge is None
             else await view.refunds.of_payment(facts.gateway, charge.payment_id)
         )
-        ours = next((one for one in known if is_that(facts, one)), None)
+        ours = next((one for one in known if one.is_told_by(facts)), None)
         amount = None if ours is None else ours.amount
         here = _Here.NOWHERE if ours is None else _REFUNDS[ours.status]
     return await _gone(view, facts, here, amount, ours)
-
-
-def is_that(facts: RefundFacts, refund: Refund) -> bool:
-    return facts.refund_id == refund.provider_id or facts.our_id == refund.id
 
 
 async def _payout(view: View, facts: PayoutFacts) -> Verdict:

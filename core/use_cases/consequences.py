@@ -32,6 +32,11 @@ def _ask_by(job: str, name: str = "payment_id") -> Callable[[Event], Job]:
     return ask
 
 
+def _ask_for_all_refunds(event: Event) -> Job:
+    payload = {name: str(event.facts[name]) for name in ("gateway", "payment_id")}
+    return Job(BOOK_REFUNDS, payload, event.at, dedupe=f"{event.name} {event.subject}")
+
+
 def _send_it(event: Event) -> Job:
     payload = {"withdrawal_id": event.subject}
     return Job(SEND_WITHDRAWAL, payload, event.at, dedupe=event.subject)
@@ -76,6 +81,8 @@ def _tell(event: Event, kind: NewsKind, about: str, **ids: str) -> Job:
 _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job], ...]]] = {
     "notice.taken": (_ask_by(SETTLE_PAYMENT),),
     "refund_notice.taken": (_ask_by(BOOK_REFUNDS),),
+    "refund.failed": (_ask_for_all_refunds,),
+    "refund.another": (_ask_for_all_refunds,),
     "payout_notice.taken": (_ask_by(ASK_PAYOUT, "payout_id"),),
     "withdrawal.requested": (_send_it,),
     "purchase.paid": (_tell_of_the_purchase(NewsKind.PAID),),

@@ -136,7 +136,7 @@ def _is_of(facts: RefundFacts, refund: Refund) -> bool:
     Whether this is that refund of ours. A gateway that gives no id of ours back may tell of one
     that was asked for and not answered: of the same charge and amount, it is taken for it.
     """
-    if facts.refund_id == refund.provider_id or facts.our_id == refund.id:
+    if refund.is_told_by(facts):
         return True
     return (
         facts.our_id is None

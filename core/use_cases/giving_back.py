@@ -37,6 +37,10 @@ async def learn(
     refund = await uow.refunds.get(refund_id)
     purchase = await uow.purchases.get(refund.purchase_id)
     if facts is not None:
+        if refund.status is RefundStatus.DONE and not refund.is_told_by(facts):
+            # What was done was another's of the same sum, and this is money too.
+            await uow.record(_to_be_asked_about("refund.another", refund, at=at))
+            return Refunded(purchase, refund)
         refund = refund.named(facts.refund_id)
         if facts.amount != refund.amount:
             await for_a_person(uow, CaseKind.DIFFERENCE, refund, at=at)
@@ -95,7 +99,14 @@ async def _failed(
     await uow.refunds.save(refund)
     await for_a_person(uow, CaseKind.REFUND, refund, at=at, why=why)
     await uow.record(credited(refund.customer_id, refund.amount, entry.id, at=at))
+    # Another may have been heard of meanwhile, and found nothing left to be given back.
+    await uow.record(_to_be_asked_about("refund.failed", refund, at=at))
     return Refunded(purchase, refund)
+
+
+def _to_be_asked_about(name: str, refund: Refund, *, at: datetime) -> Event:
+    told: dict[str, str | int] = {"gateway": refund.gateway, "payment_id": refund.payment_id}
+    return Event(name, refund.id, at, refund.customer_id, told)
 
 
 async def book_fee(uow: UnitOfWork, refund: Refund, facts: RefundFacts, *, at: datetime) -> None:

@@ -27,7 +27,7 @@ from core.domain.refund import Refund, RefundStatus
 from core.domain.withdrawal import Withdrawal, WithdrawalStatus
 from core.ports.payment_gateway import Gateways, PaymentGateway
 from core.ports.unit_of_work import NewId, Now, Store, View
-from core.use_cases.comparing import Facts, compared, id_of, is_that, withdrawal_of
+from core.use_cases.comparing import Facts, compared, id_of, withdrawal_of
 from core.use_cases.consequences import RECONCILE
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.settling import book
@@ -217,7 +217,7 @@ async def _asked_for(gateway: PaymentGateway, ours: Charge | Refund | Withdrawal
             return None if found is None or found.charge_id != ours.key.charge_id else found
         case Refund():
             refunds = await gateway.find_refunds(ours.payment_id)
-            return next((one for one in refunds if is_that(one, ours)), None)
+            return next((one for one in refunds if ours.is_told_by(one)), None)
         case Withdrawal():
             return await gateway.find_payout(ours.order, ours.payout_id)
 

@@ -262,7 +262,8 @@ class Returning:
             GatewayUnavailable
         """
         gateway = self._gateways.get(refund.gateway)
-        facts = _ours(await gateway.find_refunds(refund.payment_id), refund)
+        known = await gateway.find_refunds(refund.payment_id)
+        facts = next((one for one in known if refund.is_told_by(one)), None)
         if facts is not None:
             return await self._write(refund.id, facts)
         if self._now() < refund.asked_at + KEY_LIFE:
@@ -278,14 +279,6 @@ class Returning:
             done = await learn(uow, refund_id, facts, failed=failed, at=self._now())
             await uow.commit()
         return done
-
-
-def _ours(known: list[RefundFacts], refund: Refund) -> RefundFacts | None:
-    """By our id or the gateway's; some gateways give only one of them back."""
-    for facts in known:
-        if facts.our_id == refund.id or facts.refund_id == refund.provider_id:
-            return facts
-    return None
 
 
 class WatchRefund:

@@ -23,7 +23,7 @@ POINTS_MIN = {
 
 BREAKS = {
     "credit_keyed_by_our_payload": "M15",
-    "refund_not_deduplicated": "M15",
+    "refund_not_deduplicated": "M11",
     "payout_retried_on_unknown": "M15",
     "posting_in_a_second_unit": "M7",
     "deposit_credited_without_proof": "M10",

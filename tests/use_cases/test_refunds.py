@@ -9,10 +9,16 @@ from core.domain import ledger
 from core.domain.audit import Deed, ReasonMissing
 from core.domain.cause import KeyUsedOtherwise
 from core.domain.money import CurrencyMismatch, Money
-from core.domain.payment import NoticeKind, OutgoingStatus
+from core.domain.payment import NoticeKind, OutgoingStatus, RefundFacts
 from core.domain.plan import PlanCode
 from core.domain.purchase import PurchaseStatus
-from core.domain.refund import NothingToRefund, RefundNotPossible, RefundStatus, RefundTooLarge
+from core.domain.refund import (
+    NothingToRefund,
+    Refund,
+    RefundNotPossible,
+    RefundStatus,
+    RefundTooLarge,
+)
 from core.ports.payment_gateway import Refunding
 from core.use_cases.buying import WALLET
 from tests.builders import YOOKASSA, rub
@@ -289,6 +295,61 @@ async def test_a_refund_of_nobodys_money_leaves_suspense(world: World) -> None:
         await world.billing.book_refunds(YOOKASSA, stranger)
 
     assert await world.books(ledger.suspense(YOOKASSA)) == 0
+
+
+async def test_a_dashboards_refund_and_ours_of_one_sum_are_two(world: World) -> None:
+    anna = await world.customer()
+    started = await world.buys(anna)
+    payment = await world.pays_and_is_heard(started)
+    world.gateway.refund_at_dashboard(payment, rub(100))
+    world.gateway.act_then_fail(1)
+    await world.refunds(started, rub(100))
+
+    for _ in range(3):
+        await world.billing.book_refunds(YOOKASSA, payment)
+
+    assert await statuses(world, started.purchase.id) == [RefundStatus.DONE] * 2
+    assert await world.books(CLEARING) == -99_00, "the gateway has given back twice"
+
+
+async def test_a_dashboards_refund_that_is_heard_of_while_ours_is_asked_for_is_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = await world.customer()
+    started = await world.buys(anna)
+    payment = await world.pays_and_is_heard(started)
+    refund = world.gateway.refund
+
+    async def after_the_dashboard(ours: Refund) -> RefundFacts:
+        world.gateway.refund_at_dashboard(payment, rub(100))
+        await world.billing.book_refunds(YOOKASSA, payment)
+        return await refund(ours)
+
+    monkeypatch.setattr(world.gateway, "refund", after_the_dashboard)
+    await world.refunds(started, rub(100))
+    await world.pump.drain()
+
+    assert await statuses(world, started.purchase.id) == [RefundStatus.DONE] * 2
+    assert await world.books(CLEARING) == -99_00
+
+
+async def test_what_the_dashboard_gave_is_booked_once_our_own_refund_has_failed(
+    world: World,
+) -> None:
+    anna = await world.customer()
+    started = await world.buys(anna)
+    payment = await world.pays_and_is_heard(started)
+    world.gateway.unavailable(1)
+    await world.refunds(started, rub(200))
+    world.gateway.refund_at_dashboard(payment, rub(150))
+    await world.hears(payment, "refund.succeeded")
+    assert await world.books(CLEARING) == -299_00, "of what is left so much cannot have gone"
+
+    world.gateway.refuse_refunds(1)
+    await world.time_passes(minutes=5)
+
+    assert sorted(await statuses(world, started.purchase.id)) == ["done", "failed"]
+    assert await world.books(CLEARING) == -149_00
 
 
 async def test_a_refund_of_a_payment_that_nobody_knows_is_for_a_person(world: World) -> None:
