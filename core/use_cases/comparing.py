@@ -15,14 +15,10 @@ from core.domain.payment import (
 )
 from core.domain.reconciliation import NOTHING, Found, Kind, Moved, Verdict
 from core.domain.refund import Refund, RefundStatus
-from core.domain.withdrawal import (
-    Withdrawal,
-    WithdrawalId,
-    WithdrawalNotFound,
-    WithdrawalStatus,
-)
+from core.domain.withdrawal import Withdrawal, WithdrawalStatus
 from core.ports.unit_of_work import View
 from core.use_cases.found_refunds import charge_of
+from core.use_cases.withdrawals import find_withdrawal
 
 Facts = PaymentFacts | RefundFacts | PayoutFacts
 
@@ -145,15 +141,7 @@ async def _payout(view: View, facts: PayoutFacts) -> Verdict:
 
 
 async def withdrawal_of(view: View, facts: PayoutFacts) -> Withdrawal | None:
-    """By the provider's id; by ours, as it gives it back, only where that payout is unknown."""
-    known = await view.withdrawals.find_by_payout(facts.gateway, facts.payout_id)
-    if known is not None or facts.our_id is None:
-        return known
-    try:
-        named = await view.withdrawals.get(WithdrawalId(facts.our_id))
-    except WithdrawalNotFound:
-        return None
-    return named if named.gateway == facts.gateway else None
+    return await find_withdrawal(view, facts.gateway, facts.payout_id, our_id=facts.our_id)
 
 
 async def _gone(

@@ -332,7 +332,8 @@ class AskPayout:
             GatewayUnavailable
         """
         async with self._store.read() as view:
-            withdrawal = await _named_by(view, gateway, payout_id)
+            # A notice may tell our own id alone.
+            withdrawal = await find_withdrawal(view, gateway, payout_id, our_id=payout_id)
         if withdrawal is not None:
             known = self._gateways.get(gateway)
             facts = await known.find_payout(withdrawal.order, withdrawal.payout_id)
@@ -344,13 +345,15 @@ class AskPayout:
             await uow.commit()
 
 
-async def _named_by(view: View, gateway: GatewayName, payout_id: PayoutId) -> Withdrawal | None:
-    """By the provider's id first; by ours where a notice told that."""
+async def find_withdrawal(
+    view: View, gateway: GatewayName, payout_id: PayoutId, *, our_id: str | None
+) -> Withdrawal | None:
+    """By the provider's id; by ours only where that payout is unknown."""
     known = await view.withdrawals.find_by_payout(gateway, payout_id)
-    if known is not None or not payout_id.startswith("wd_"):
+    if known is not None or our_id is None:
         return known
     try:
-        named = await view.withdrawals.get(WithdrawalId(payout_id))
+        named = await view.withdrawals.get(WithdrawalId(our_id))
     except WithdrawalNotFound:
         return None
     return named if named.gateway == gateway else None
