@@ -21,7 +21,7 @@ from core.ports.payment_gateway import (
     GatewayUnavailable,
 )
 from core.use_cases.checkouts import offer
-from core.use_cases.purchases import PreviewOutdated
+from core.use_cases.purchases import PreviewOutdated, StartPurchase
 from tests.builders import Clock, a_catalog, a_plan_version, rub
 from tests.world import RETURN, World
 
@@ -150,23 +150,30 @@ async def test_a_declined_checkout_leaves_the_purchase_open_for_another_try(worl
     assert len(await world.billing.show_purchases.page(anna, limit=10)) == 1
 
 
-async def test_a_request_that_died_is_continued_after_its_lease_with_the_same_purchase(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    anna = await world.customer()
-    cause, is_asked = world.cause("dead"), asyncio.Event()
+class NeverAnswers(MemoryGateway):
+    """Whoever asks it for a checkout waits for ever."""
 
-    async def never_answers(_: Checkout) -> OpenedCheckout:
-        is_asked.set()
+    def __init__(self, now: Clock) -> None:
+        super().__init__("yookassa", now=now)
+        self.is_asked = asyncio.Event()
+
+    async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
+        self.is_asked.set()
         return await asyncio.get_running_loop().create_future()
 
-    with monkeypatch.context() as patched:
-        patched.setattr(world.gateway, "open_checkout", never_answers)
-        task = asyncio.ensure_future(world.buys(anna, cause=cause))
-        await is_asked.wait()
-        task.cancel()  # The process dies between the intent and the gateway's answer.
-        with pytest.raises(asyncio.CancelledError):
-            await task
+
+async def test_a_request_that_died_is_continued_after_its_lease_with_the_same_purchase(
+    world: World,
+) -> None:
+    anna = await world.customer()
+    cause, gateway = world.cause("dead"), NeverAnswers(world.clock)
+    start = StartPurchase(world.store, Gateways(gateway), world.clock, world.ids)
+    asked = start(anna, "PRO_MONTHLY", return_url=RETURN, cause=cause)
+    task = asyncio.ensure_future(asked)
+    await gateway.is_asked.wait()
+    task.cancel()  # The process dies between the intent and the gateway's answer.
+    with pytest.raises(asyncio.CancelledError):
+        await task
     with pytest.raises(StillRunning):
         await world.buys(anna, cause=cause)
     world.clock.advance(timedelta(seconds=31))

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.gateways.memory import MemoryGateway
 from core.domain import ledger
 from core.domain.audit import Deed, ReasonMissing
 from core.domain.cause import KeyUsedOtherwise
@@ -19,8 +20,9 @@ from core.domain.refund import (
     RefundStatus,
     RefundTooLarge,
 )
-from core.ports.payment_gateway import Refunding
+from core.ports.payment_gateway import Gateways, Refunding
 from core.use_cases.buying import WALLET
+from core.use_cases.refunds import RefundPurchase
 from tests.builders import YOOKASSA, rub
 from tests.contracts.units import again
 from tests.world import RETURN, World
@@ -312,21 +314,30 @@ async def test_a_dashboards_refund_and_ours_of_one_sum_are_two(world: World) -> 
     assert await world.books(CLEARING) == -99_00, "the gateway has given back twice"
 
 
+class SlowerThanTheDashboard(MemoryGateway):
+    """While it is asked for a refund, somebody gives back as much at its dashboard."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__("yookassa", now=world.clock)
+        self._world = world
+
+    async def refund(self, refund: Refund) -> RefundFacts:
+        self._world.gateway.refund_at_dashboard(refund.payment_id, refund.amount)
+        await self._world.billing.book_refunds(YOOKASSA, refund.payment_id)
+        return await self._world.gateway.refund(refund)
+
+
 async def test_a_dashboards_refund_that_is_heard_of_while_ours_is_asked_for_is_another(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
     anna = await world.customer()
     started = await world.buys(anna)
-    payment = await world.pays_and_is_heard(started)
-    refund = world.gateway.refund
+    await world.pays_and_is_heard(started)
+    gateways = Gateways(SlowerThanTheDashboard(world))
+    refunds = RefundPurchase(world.store, gateways, world.clock, world.ids)
 
-    async def after_the_dashboard(ours: Refund) -> RefundFacts:
-        world.gateway.refund_at_dashboard(payment, rub(100))
-        await world.billing.book_refunds(YOOKASSA, payment)
-        return await refund(ours)
-
-    monkeypatch.setattr(world.gateway, "refund", after_the_dashboard)
-    await world.refunds(started, rub(100))
+    deed = Deed("ann", "asked for it")
+    await refunds(started.purchase.id, deed=deed, cause=world.cause(), amount=rub(100))
     await world.pump.drain()
 
     assert await statuses(world, started.purchase.id) == [RefundStatus.DONE] * 2
