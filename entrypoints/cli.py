@@ -69,7 +69,6 @@ def run(
 
     settings = read(host=host, port=port, data_dir=data_dir, catalog=catalog)
     commands.prepare(settings)
-    typer.echo(commands.welcome(settings))
     commands.serve(settings, whole=True)
 
 

@@ -5,6 +5,7 @@ import contextlib
 import secrets
 import signal
 from datetime import timedelta
+from socket import socket
 from typing import Final
 
 import typer
@@ -91,11 +92,24 @@ def welcome(settings: Settings) -> str:
 
 
 def serve(settings: Settings, *, whole: bool) -> None:
-    """One web process until it is told to stop."""
+    """One web process until it is told to stop. The whole is welcomed once it answers."""
     app = application(settings, whole=whole)
     config = server_config(app, settings, connection_limits(settings))
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run()
+        _Server(config, welcome(settings) if whole else None).run()
+
+
+class _Server(uvicorn.Server):
+    """Says something once it listens: who goes on from there is not turned away."""
+
+    def __init__(self, config: uvicorn.Config, says: str | None) -> None:
+        super().__init__(config)
+        self._says = says
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started and self._says is not None:
+            typer.echo(self._says)
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:

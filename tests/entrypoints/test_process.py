@@ -1,8 +1,11 @@
 """A process keeps working off the jobs, whatever happens to its database meanwhile."""
 
 import asyncio
+import os
 import re
 import socket
+import subprocess
+import sys
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -100,3 +103,22 @@ def test_the_mini_app_of_the_sandbox_works_on_the_very_process(tmp_path: Path) -
             headers={"Authorization": f"tma {told['init_data']}"},
         )
         assert (photo.status_code, photo.json()["remaining"]) == (200, 2)
+
+
+def test_nobody_is_welcomed_where_it_cannot_listen(tmp_path: Path) -> None:
+    environment = {n: v for n, v in os.environ.items() if not n.startswith("BILLHOOK_")}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [Path(sys.prefix) / "bin" / "billhook", "run", "--port", port]
+        done = subprocess.run(
+            [*command, "--data-dir", tmp_path],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+            timeout=60,
+        )
+
+    assert done.returncode != 0
+    assert "address already in use" in done.stderr + done.stdout
+    assert "is running" not in done.stdout
