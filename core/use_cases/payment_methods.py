@@ -124,9 +124,8 @@ class CleanMethod:
             method = await uow.methods.get(method_id)
             if method.due_at is None or at < method.due_at:
                 return
-            check = Verification(
-                method_id
-            )  # At the price of its day, which the catalog may not have.
+            # At the price of its day, which the catalog may not have any more.
+            check = Verification(method_id)
             if await uow.purchases.find_pending(customer_id, check, None) is not None:
                 return
             await _remove(uow, method, at=at)
