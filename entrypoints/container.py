@@ -69,7 +69,7 @@ from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
 from core.use_cases.updates import HandleUpdate
-from core.use_cases.wallet import AdjustWallet, ShowStatement
+from core.use_cases.wallet import AdjustWallet, ReverseAdjustment, ShowStatement
 from core.use_cases.webhooks import TakeInWebhook
 from core.use_cases.withdrawals import (
     ApproveWithdrawal,
@@ -139,6 +139,7 @@ class Container(containers.DeclarativeContainer):
     pay_waiting = providers.Factory(PayWaiting, store=store, now=now)
     show_statement = providers.Factory(ShowStatement, store=store, now=now)
     adjust_wallet = providers.Factory(AdjustWallet, store=store, now=now, new_id=new_id)
+    reverse_adjustment = providers.Factory(ReverseAdjustment, store=store, now=now)
 
     open_escrow = providers.Factory(OpenEscrow, store=store, now=now, new_id=new_id)
     fund_escrow = providers.Factory(
@@ -237,6 +238,7 @@ class Container(containers.DeclarativeContainer):
         pay_waiting=pay_waiting,
         show_statement=show_statement,
         adjust_wallet=adjust_wallet,
+        reverse_adjustment=reverse_adjustment,
         open_escrow=open_escrow,
         fund_escrow=fund_escrow,
         release_part=release_part,

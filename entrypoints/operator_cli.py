@@ -55,6 +55,14 @@ def wallet_adjust(
     run_to_end(commands.adjust_wallet(read(data_dir=data_dir), ref, money, account, deed))
 
 
+@wallet_cli.command("reverse")
+def wallet_reverse(entry: str, reason: Reason, who: As, data_dir: DataDir = None) -> None:
+    """Take an adjustment back, once: ENTRY is what `wallet adjust` printed, such as 'adjustment adj_…'."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    run_to_end(commands.reverse_adjustment(read(data_dir=data_dir), entry, Deed(who, reason)))
+
+
 @purchases_cli.command("refund")
 def purchases_refund(
     purchase_id: str,

@@ -49,6 +49,14 @@ async def adjust_wallet(
     return 0
 
 
+async def reverse_adjustment(settings: Settings, entry_id: str, deed: Deed) -> int:
+    async with opened(settings) as parts:
+        entry = await parts.billing.reverse_adjustment(entry_id, deed=deed)
+    moved = ", ".join(f"{one.account} {one.amount}" for one in entry.postings)
+    typer.echo(f"entry {entry.id!r}: {moved}")
+    return 0
+
+
 async def refund_purchase(
     settings: Settings, purchase_id: str, amount: Money | None, deed: Deed
 ) -> int:

@@ -34,6 +34,7 @@ from core.domain.customer import CustomerNotFound, IdentityNotReadable
 from core.domain.errors import BillingError
 from core.domain.escrow import EscrowNotFound, EscrowSide, NothingDisputed
 from core.domain.item import EscrowId
+from core.domain.ledger import Entry, is_of_a_customer
 from core.domain.money import AmountNotUsable, CurrencyMismatch, UnknownCurrency
 from core.domain.purchase import PurchaseId, PurchaseNotFound
 from core.domain.refund import NothingToRefund, RefundNotPossible, RefundTooLarge
@@ -51,7 +52,7 @@ from core.use_cases.operators import (
     NoticeNotFound,
     NoticeNotReplayable,
 )
-from core.use_cases.wallet import AdjustmentNotUsable
+from core.use_cases.wallet import AdjustmentNotFound, AdjustmentNotUsable
 
 _Cause = Annotated[str, Field(min_length=1, max_length=300)]
 _Reason = Annotated[str, Field(min_length=REASON_MIN, max_length=REASON_MAX)]
@@ -73,6 +74,12 @@ class AdjustRequest(ReasonRequest):
 
     amount: MoneyRequest
     account: Literal["cash", "bonus"] = "cash"
+
+
+class ReverseRequest(ReasonRequest):
+    """`entry` is what the adjustment was answered with."""
+
+    entry: Annotated[str, Field(pattern=r"^[!-~ ]{1,100}$")]
 
 
 class CloseCaseRequest(ReasonRequest):
@@ -196,15 +203,26 @@ async def adjust_wallet(
 ) -> EntryBody:
     _, deed = await operator_of(request, body.reason)
     call = await key_call(request, params.ref, Scope.OPERATOR)
-    amount = body.amount.money()
     entry = await call.billing.adjust_wallet(
         call.customer_id,
-        amount,
+        body.amount.money(),
         account=body.account,
         deed=deed,
         cause=call.cause("adjust_wallet", headers.key, body.model_dump(exclude_none=True)),
     )
-    return EntryBody(entry=entry.id, amount=body_from_money(amount, "en"))
+    return _body_from_entry(entry)
+
+
+def _body_from_entry(entry: Entry) -> EntryBody:
+    """What the customer has more, or less, by it all in all: the other side of the system's line."""
+    ours = next(one.amount for one in entry.postings if not is_of_a_customer(one.account))
+    return EntryBody(entry=entry.id, amount=body_from_money(-ours, "en"))
+
+
+async def reverse_adjustment(request: Request, body: ReverseRequest) -> EntryBody:
+    call, deed = await operator_of(request, body.reason)
+    entry = await call.billing.reverse_adjustment(body.entry, deed=deed)
+    return _body_from_entry(entry)
 
 
 async def block_customer(request: Request, params: CustomerPath, body: ReasonRequest) -> DoneBody:
@@ -344,6 +362,9 @@ def operator_operations() -> list[Operation]:
                    "Give money by hand, or take it", EntryBody, AdjustmentNotUsable,
                    *OF_THE_CLAIM, *_OF_AMOUNTS, *_OF_THE_CUSTOMER, params=CustomerPath,
                    body=AdjustRequest, **moves),
+        _operation("POST", "/entries/reverse/", reverse_adjustment,
+                   "Take an adjustment back, once, by an entry of its own", EntryBody,
+                   AdjustmentNotFound, AmountNotUsable, body=ReverseRequest),
         _operation("POST", "/customers/{ref}/block/", block_customer,
                    "Serve a customer no longer", DoneBody, *_OF_THE_CUSTOMER,
                    params=CustomerPath, body=ReasonRequest),

@@ -34,6 +34,7 @@ WHAT: Final = {
     "purchase": "history.purchase",
     "repayment": "history.repayment",
     "adjustment": "history.adjustment",
+    "reversal": "history.adjustment",
     "rest_of_former_plan": "history.rest",
     "refund": "history.refund",
     "refund_asked": "history.refund",

@@ -62,7 +62,7 @@ from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import EndPeriod
 from core.use_cases.sweeps import Sweep
 from core.use_cases.updates import HandleUpdate
-from core.use_cases.wallet import AdjustWallet, ShowStatement
+from core.use_cases.wallet import AdjustWallet, ReverseAdjustment, ShowStatement
 from core.use_cases.webhooks import TakeInWebhook
 from core.use_cases.withdrawals import (
     ApproveWithdrawal,
@@ -111,6 +111,7 @@ class Billing:
     pay_waiting: PayWaiting
     show_statement: ShowStatement
     adjust_wallet: AdjustWallet
+    reverse_adjustment: ReverseAdjustment
     # Escrows
     open_escrow: OpenEscrow
     fund_escrow: FundEscrow

@@ -1,5 +1,6 @@
 """The wallet: what is spent from it, what is repaid first, what waits for money, the statement."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,7 @@ from core.domain import ledger
 from core.domain.audit import Deed, line_of
 from core.domain.cause import Cause, claim
 from core.domain.customer import CustomerId
-from core.domain.errors import Invalid, PaymentWouldHelp
+from core.domain.errors import Invalid, NotFound, PaymentWouldHelp
 from core.domain.event import Event
 from core.domain.ledger import Account, Entry, EntryId, Line
 from core.domain.money import Currency, Money
@@ -31,6 +32,13 @@ class AdjustmentNotUsable(Invalid):
 
     account: str
     amount: Money
+
+
+@dataclass(eq=False)
+class AdjustmentNotFound(NotFound):
+    """No such adjustment is in the books; what purchases move is undone by a refund."""
+
+    entry_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +253,71 @@ class AdjustWallet:
             await uow.claims.save(taken.answered(entry.id))
             await uow.commit()
         return entry
+
+
+class ReverseAdjustment:
+    """
+    An operator takes an adjustment back, whole, by an entry of its own: entries never change.
+    What was given and has been spent is owed; what was taken comes back, and pays first what is
+    owed of it. Its cause is the adjustment: reversing again changes nothing.
+    """
+
+    def __init__(self, store: Store, now: Now) -> None:
+        self._store = store
+        self._now = now
+
+    async def __call__(self, adjustment: str, *, deed: Deed) -> Entry:
+        """
+        Raises:
+            AdjustmentNotFound: also for an entry that is no adjustment, a reversal for one.
+            AmountNotUsable: there would be more in the account than can be counted.
+        """
+        async with self._store.read() as view:
+            reversed_ = await view.ledger.find(EntryId(adjustment))
+        if reversed_ is None or reversed_.purpose != "adjustment":
+            raise AdjustmentNotFound(adjustment[:100])
+        customer_id = _whose(reversed_)
+        async with self._store.write() as uow:
+            at = self._now()
+            await uow.customers.lock(customer_id)
+            id_ = EntryId(f"reversal of {reversed_.id}")
+            known = await uow.ledger.find(id_)
+            if known is not None:
+                return known
+            currency = reversed_.postings[0].amount.currency
+            undone = _undone(reversed_, await purse_of(uow, customer_id, currency))
+            entry = ledger.entry_of(id_, "reversal", undone.items(), at=at)
+            await uow.ledger.post(entry)
+            for account in (ledger.cash(customer_id), ledger.bonus(customer_id)):
+                if account in undone and undone[account].is_positive:
+                    await uow.record(credited(customer_id, undone[account], entry.id, at=at))
+            told = {"entry": entry.id, "reversed": reversed_.id}
+            await uow.audit(line_of(deed, "wallet.reverse", customer_id, at=at, **told))
+            await uow.commit()
+        return entry
+
+
+def _whose(entry: Entry) -> CustomerId:
+    accounts = (posting.account for posting in entry.postings)
+    own = next(one for one in accounts if ledger.is_of_a_customer(one))
+    return CustomerId(own.partition(":")[2])
+
+
+def _undone(entry: Entry, purse: Purse) -> dict[Account, Money]:
+    """The postings the other way round, as far as what is there now allows."""
+    moves: defaultdict[Account, Money] = defaultdict(lambda: purse.cash - purse.cash)
+    for posting in entry.postings:
+        account, back = posting.account, -posting.amount
+        undone = [(account, back)]
+        if account == ledger.receivable(purse.customer_id):
+            still_owed = min(back, purse.owed)
+            undone = [(account, still_owed), (ledger.cash(purse.customer_id), back - still_owed)]
+        elif ledger.is_of_a_customer(account) and not back.is_positive:
+            is_bonus = account == ledger.bonus(purse.customer_id)
+            undone = purse.given_up(-back, from_bonus=is_bonus)
+        for whose, amount in undone:
+            moves[whose] += amount
+    return moves
 
 
 async def _is_kept(uow: UnitOfWork, customer_id: CustomerId, currency: Currency) -> bool:

@@ -57,19 +57,25 @@ def types(shop: Settings) -> Types:
     return run
 
 
+def _quoted(told: str) -> str:
+    return told.split("'")[1]
+
+
 async def test_money_is_given_and_taken_by_hand(types: Types, shop: Settings) -> None:
     named = ("wallet", "adjust", "telegram:1001", "--currency", "RUB", *BY_OLGA)
     given = types(*named, "--amount", "100.00")
     taken = types(*named, "--amount", "-130.00")
+    undone = types("wallet", "reverse", _quoted(given.stdout), *BY_OLGA)
 
-    assert (given.returncode, taken.returncode) == (0, 0), given.stderr + taken.stderr
+    assert {given.returncode, taken.returncode, undone.returncode} == {0}, undone.stderr
     assert "100.00 RUB of cash" in given.stdout
+    assert "receivable:" in undone.stdout
     async with opened(shop) as parts:
         customer = await parts.billing.find_customer(identity("telegram:1001"))
         account = await parts.billing.show_account(customer)
         lines = await parts.billing.show_audit(limit=9)
-    assert (account.cash, account.owed) == ((rub(0),), (rub(30),))
-    assert [(line.actor, line.reason) for _, line, _ in lines] == [("olga", "asked by mail")] * 2
+    assert (account.cash, account.owed) == ((rub(0),), (rub(130),))
+    assert [(line.actor, line.reason) for _, line, _ in lines] == [("olga", "asked by mail")] * 3
 
 
 @pytest.mark.parametrize(

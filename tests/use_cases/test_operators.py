@@ -13,10 +13,10 @@ from core.domain.money import AMOUNT_MINOR_MAX, AmountNotUsable, Money
 from core.domain.money_terms import MoneyTerms
 from core.domain.payment import InboxStatus
 from core.use_cases.operators import CaseNotFound, NoticeNotReplayable
-from core.use_cases.wallet import AdjustmentNotUsable
+from core.use_cases.wallet import AdjustmentNotFound, AdjustmentNotUsable, WalletTooLow
 from tests.builders import rub
 from tests.contracts.units import seen, written
-from tests.world import World
+from tests.world import RETURN, World
 
 ANN = Deed("ann", "  looked at it ")
 
@@ -98,6 +98,86 @@ async def test_bonus_that_is_taken_and_not_there_is_owed_and_repaid_from_a_depos
     await world.deposits(anna, rub(50))
     assert await world.books(ledger.receivable(anna)) == 0
     assert await world.cash(anna) == {"RUB": 3000}
+
+
+async def test_an_adjustment_is_reversed_once_by_an_entry_of_its_own(world: World) -> None:
+    anna = await world.customer()
+    given = await adjusts(world, anna, rub(100))
+    await adjusts(world, anna, rub(-30))
+
+    first, again = [await world.billing.reverse_adjustment(given.id, deed=ANN) for _ in range(2)]
+
+    assert first == again
+    assert await world.books(ledger.cash(anna)) == 0
+    assert await world.books(ledger.receivable(anna)) == 3000
+    assert await world.books(ledger.ADJUSTMENTS) == 3000
+    last = (await world.billing.show_audit(limit=9))[-1][1]
+    assert (last.action, last.subject) == ("wallet.reverse", anna)
+    assert last.facts == {"entry": first.id, "reversed": given.id}
+    assert len(await world.billing.show_audit(limit=9)) == 3
+
+
+@pytest.mark.parametrize("account", ["cash", "bonus"])
+@pytest.mark.parametrize(
+    ("repaid", "cash_after", "bonus_after", "owed_after"),
+    # Of thirty taken ten were there; twenty are owed, and of those so many repaid since.
+    [(0, 0, 10, 0), (15, 15, 10, 0), (50, 50, 10, 0)],
+)
+async def test_what_was_taken_and_owed_comes_back_as_it_has_been_paid(
+    world: World, account: str, repaid: int, cash_after: int, bonus_after: int, owed_after: int
+) -> None:
+    anna = await world.customer()
+    await adjusts(world, anna, rub(10), account)
+    taken = await adjusts(world, anna, rub(-30), account)
+    if repaid:
+        await world.deposits(anna, rub(repaid))
+
+    await world.billing.reverse_adjustment(taken.id, deed=ANN)
+
+    cash = cash_after + (bonus_after if account == "cash" else 0)
+    assert await world.books(ledger.cash(anna)) == cash * 100
+    assert await world.books(ledger.bonus(anna)) == (10_00 if account == "bonus" else 0)
+    assert await world.books(ledger.receivable(anna)) == owed_after
+
+
+async def test_given_bonus_is_taken_back_from_bonus(world: World) -> None:
+    anna = await world.customer()
+    given = await adjusts(world, anna, rub(10), "bonus")
+    await adjusts(world, anna, rub(5))
+
+    await world.billing.reverse_adjustment(given.id, deed=ANN)
+
+    assert await world.books(ledger.bonus(anna)) == 0
+    assert await world.cash(anna) == {"RUB": 500}
+    assert await world.books(ledger.BONUSES) == 0
+
+
+async def test_what_a_reversal_gives_back_pays_an_order_that_waits_for_it(world: World) -> None:
+    anna = await world.customer()
+    await adjusts(world, anna, rub(400))
+    taken = await adjusts(world, anna, rub(-400))
+    with pytest.raises(WalletTooLow):
+        await world.billing.start_purchase(
+            anna, "PRO_MONTHLY", gateway="wallet", return_url=RETURN, cause=world.cause()
+        )
+
+    await world.billing.reverse_adjustment(taken.id, deed=ANN)
+    await world.pump.drain()
+
+    assert (await world.billing.show_account(anna)).standing.subscription.period is not None
+
+
+async def test_only_adjustments_are_reversed(world: World) -> None:
+    anna = await world.customer()
+    charge = (await world.deposits(anna, rub(50))).purchase
+    given = await adjusts(world, anna, rub(5))
+    reversal = await world.billing.reverse_adjustment(given.id, deed=ANN)
+
+    for wrong in (f"purchase {charge.id}", reversal.id, "adjustment adj_404", ""):
+        with pytest.raises(AdjustmentNotFound):
+            await world.billing.reverse_adjustment(wrong, deed=ANN)
+
+    assert len(await world.billing.show_audit(limit=9)) == 2
 
 
 async def test_a_currency_that_the_business_does_not_deal_in_is_not_given(world: World) -> None:

@@ -97,6 +97,24 @@ async def test_a_repeat_of_a_key_moves_money_once_and_another_request_with_it_is
     assert [line["actor"] for line in lines] == ["olga", "host"]
 
 
+async def test_an_adjustment_is_taken_back_by_what_it_was_answered_with(api: Api) -> None:
+    given = (await api.call("POST", ADJUST, adjustment(500), token=OLGA, key="k")).json()
+    body = {"entry": given["entry"], "reason": "the wrong customer"}
+
+    first, again = [
+        await api.call("POST", "operator/entries/reverse/", body, token=OLGA) for _ in range(2)
+    ]
+    unknown = await api.call(
+        "POST", "operator/entries/reverse/", {**body, "entry": "purchase pur_1"}, token=OLGA
+    )
+
+    assert first.json() == again.json()
+    assert first.json()["amount"]["amount_minor"] == -500
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "adjustment_not_found")
+    wallet = (await api.host("GET", "customers/external:anna/wallet/")).json()
+    assert wallet["balances"][0]["amount_minor"] == 0
+
+
 async def test_nobody_is_adjusted_who_is_not_there(api: Api) -> None:
     path = "operator/customers/external:nobody/adjust/"
     answer = await api.call("POST", path, adjustment(1), token=OLGA, key="k")
