@@ -7,7 +7,7 @@ import structlog
 
 from core.domain.checkout import CheckoutId
 from core.domain.customer import CustomerId
-from core.domain.item import EscrowId, PaymentMethodId
+from core.domain.item import EscrowId, EscrowPart, PaymentMethodId
 from core.domain.ledger import EntryId
 from core.domain.payment import PaymentId, PayoutId
 from core.domain.plan import GatewayName, PlanCode
@@ -138,7 +138,10 @@ def _of_money(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]
 
 
 def news_ref_from_payload(payload: Payload) -> NewsRef:
-    purchase_id, entry_id, plan = (payload.get(n) for n in ("purchase_id", "entry_id", "plan"))
+    purchase_id, entry_id, plan, escrow_id, part, withdrawal_id = (
+        payload.get(name)
+        for name in ("purchase_id", "entry_id", "plan", "escrow_id", "part", "withdrawal_id")
+    )
     return NewsRef(
         payload["news_id"],
         NewsKind(payload["kind"]),
@@ -146,4 +149,7 @@ def news_ref_from_payload(payload: Payload) -> NewsRef:
         None if purchase_id is None else PurchaseId(purchase_id),
         None if entry_id is None else EntryId(entry_id),
         None if plan is None else PlanCode(plan),
+        None if escrow_id is None else EscrowId(escrow_id),
+        None if part is None else EscrowPart(part),
+        None if withdrawal_id is None else WithdrawalId(withdrawal_id),
     )

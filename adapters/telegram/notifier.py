@@ -63,6 +63,9 @@ def screen_from_news(news: News, app_url: str | None = None) -> Screen:
     texts = Texts.of(news.standing.customer)
     if news.kind is NewsKind.ENDED:
         return _of_the_end(news, texts)
+    if news.kind.startswith(("escrow_", "withdrawal_")):
+        told = texts(f"news.{news.kind}", amount=news.received, title=news.title)
+        return Screen(told, [[_button(texts, "wallet", "wallet")]])
     purchase = news.purchase
     assert purchase is not None, "all other news are of a purchase"
     facts: dict[str, object] = {

@@ -35,15 +35,23 @@ class NewsKind(StrEnum):
     MISMATCH = "mismatch"  # Another sum: the money is in the wallet, and a person looks.
     REFUNDED = "refunded"  # Money went back to whoever paid.
     ENDED = "ended"  # A paid period is over.
+    ESCROW_FUNDED = "escrow_funded"  # To the payee: the money is set aside.
+    ESCROW_DISPUTED = "escrow_disputed"  # To the payee: a person decides.
+    ESCROW_RELEASED = "escrow_released"  # To the payee: the money is in the wallet.
+    ESCROW_REFUNDED = "escrow_refunded"  # To the payer: the money is in the wallet again.
+    WITHDRAWAL_DONE = "withdrawal_done"  # The money has left.
+    WITHDRAWAL_FAILED = "withdrawal_failed"  # It never left, and is in the wallet again.
+    WITHDRAWAL_RETURNED = "withdrawal_returned"  # It left, came back, and is in the wallet again.
 
 
 @dataclass(frozen=True, slots=True)
 class News:
     """
     One thing to tell one customer, as things stand `at` this moment. `id` is the same whenever
-    it is told again. `received` is money that did not pay the purchase, or went back of it, `ended` the plan whose
-    paid period is over. `in_wallet` is what can be spent now, where the purchase was of a deposit, or
-    paid from there.
+    it is told again. `received` is money that did not pay the purchase, or went back of it; or what
+    a part of an escrow or a withdrawal is about. `title` is the escrow's, as its payer wrote it.
+    `ended` is the plan whose paid period is over. `in_wallet` is what can be spent now, where the
+    purchase was of a deposit, or paid from there.
     """
 
     id: str
@@ -54,6 +62,7 @@ class News:
     received: Money | None = None
     ended: PlanVersion | None = None
     in_wallet: Money | None = None
+    title: str | None = None
 
 
 class Notifier(Protocol):

@@ -1,8 +1,10 @@
 """What follows from which event: one table."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
+from core.domain.customer import CustomerId
 from core.domain.event import Event, Job
 from core.ports.notifier import NewsKind
 
@@ -71,6 +73,20 @@ def _tell_of_the_end(event: Event) -> Job:
     return _tell(event, NewsKind.ENDED, f"{event.subject} {event.facts['period_end']}", plan=plan)
 
 
+def _tell_of_the_part(kind: NewsKind) -> Callable[[Event], Job]:
+    def tell(event: Event) -> Job:
+        part, to = str(event.facts["part"]), event
+        if kind is not NewsKind.ESCROW_REFUNDED:  # Which the payee did, or a person.
+            to = replace(event, customer_id=CustomerId(str(event.facts["payee_id"])))
+        return _tell(to, kind, f"{event.subject} {part}", escrow_id=event.subject, part=part)
+
+    return tell
+
+
+def _tell_of_the_withdrawal(kind: NewsKind) -> Callable[[Event], Job]:
+    return lambda event: _tell(event, kind, event.subject, withdrawal_id=event.subject)
+
+
 def _tell(event: Event, kind: NewsKind, about: str, **ids: str) -> Job:
     """`about` makes it this news and no other, whenever it is told."""
     news_id = f"{kind} {about}"
@@ -92,6 +108,13 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job], ...]]] = {
     "payment.left_in_wallet": (_tell_of_the_money,),
     "purchase.refunded": (_tell_of_the_refund,),
     "subscription.ended": (_tell_of_the_end,),
+    "escrow.funded": (_tell_of_the_part(NewsKind.ESCROW_FUNDED),),
+    "escrow.disputed": (_tell_of_the_part(NewsKind.ESCROW_DISPUTED),),
+    "escrow.released": (_tell_of_the_part(NewsKind.ESCROW_RELEASED),),
+    "escrow.refunded": (_tell_of_the_part(NewsKind.ESCROW_REFUNDED),),
+    "withdrawal.done": (_tell_of_the_withdrawal(NewsKind.WITHDRAWAL_DONE),),
+    "withdrawal.failed": (_tell_of_the_withdrawal(NewsKind.WITHDRAWAL_FAILED),),
+    "withdrawal.returned": (_tell_of_the_withdrawal(NewsKind.WITHDRAWAL_RETURNED),),
 }
 
 

@@ -137,6 +137,10 @@ async def _fund_part(
     await spend(uow, purchase, ledger.escrow(payer), with_bonus=may_take_bonus(share), at=at)
     escrow = await uow.escrows.lock(share.escrow_id)
     await uow.escrows.save(escrow.becomes_funded(share.part, at=at))
-    told: dict[str, str | int] = {"part": share.part.value, "purchase_id": purchase.id}
+    told: dict[str, str | int] = {
+        "part": share.part.value,
+        "payee_id": escrow.payee_id,
+        "purchase_id": purchase.id,
+    }
     await uow.record(Event("escrow.funded", escrow.id, at, payer, told))
     return {"escrow_id": escrow.id, "part": share.part.value}

@@ -7,11 +7,12 @@ from typing import Final
 from core.domain.cause import Cause, Claim, claim
 from core.domain.customer import CustomerId
 from core.domain.event import Event
-from core.domain.item import Deposit
+from core.domain.item import Deposit, EscrowId, EscrowPart
 from core.domain.ledger import EntryId
 from core.domain.money import Money
 from core.domain.plan import PlanCode
 from core.domain.purchase import Purchase, PurchaseId, PurchaseStatus
+from core.domain.withdrawal import WithdrawalId
 from core.ports.notifier import (
     CustomerUnreachable,
     News,
@@ -36,6 +37,9 @@ class NewsRef:
     purchase_id: PurchaseId | None = None
     entry_id: EntryId | None = None
     plan: PlanCode | None = None
+    escrow_id: EscrowId | None = None
+    part: EscrowPart | None = None
+    withdrawal_id: WithdrawalId | None = None
 
 
 class TellCustomer:
@@ -104,6 +108,7 @@ class TellCustomer:
             await _received(view, ref),
             ended,
             await _in_wallet(view, purchase),
+            None if ref.escrow_id is None else (await view.escrows.get(ref.escrow_id)).title,
         )
 
 
@@ -134,7 +139,16 @@ async def mark_reach(
 
 
 async def _received(view: View, ref: NewsRef) -> Money | None:
-    """What the charge brought into the wallet: the one posting of it that is a credit."""
+    """
+    What the charge brought into the wallet: the one posting of it that is a credit. Of a part that
+    has ended what came to whom this is told, else all of it.
+    """
+    if ref.withdrawal_id is not None:
+        return (await view.withdrawals.get(ref.withdrawal_id)).amount
+    if ref.escrow_id is not None and ref.part is not None:
+        escrow = await view.escrows.get(ref.escrow_id)
+        part = escrow.part(ref.part)
+        return escrow.due_to(ref.part)[1] if part.has_ended else part.amount
     entry = None if ref.entry_id is None else await view.ledger.find(ref.entry_id)
     if entry is None:
         return None

@@ -24,6 +24,7 @@ from core.domain.withdrawal import (
     WithdrawalSentByGateway,
     WithdrawalStatus,
 )
+from core.ports.notifier import NewsKind
 from core.use_cases.wallet import WalletTooLow
 from tests.builders import YOOKASSA, rub
 from tests.contracts.units import again
@@ -233,6 +234,11 @@ async def test_a_payout_that_comes_back_later_comes_back_once(market: World) -> 
     assert await status(market, anna, asked) is WithdrawalStatus.RETURNED
     assert await market.cash(anna) == {"RUB": 50000}
     assert await market.books(CLEARING) == -(100 + 50000)
+    heard = [(one.kind, one.received) for one in market.notifier.told if one.received == rub(500)]
+    assert heard == [
+        (NewsKind.WITHDRAWAL_DONE, rub(500)),
+        (NewsKind.WITHDRAWAL_RETURNED, rub(500)),
+    ]
 
 
 async def test_the_webhook_and_the_sweep_end_it_once_between_them(market: World) -> None:

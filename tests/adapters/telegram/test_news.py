@@ -7,12 +7,13 @@ from datetime import timedelta
 import pytest
 from telegram.error import InvalidToken, NetworkError, RetryAfter, TelegramError
 
-from adapters.telegram.notifier import TelegramNotifier
+from adapters.telegram.notifier import TelegramNotifier, screen_from_news
 from core.domain.money import Money
 from core.domain.plan import PlanCode
 from core.ports.notifier import News, NewsKind, NotifierUnavailable
 from core.use_cases.news import NewsRef
 from tests.adapters.telegram.chat_room import ANNA, BEN, ChatRoom, labels
+from tests.builders import rub
 
 
 async def ordered(room: ChatRoom, who: int, plan: str = "PRO_MONTHLY"):
@@ -293,3 +294,26 @@ async def test_bad_news_that_payment_has_overtaken_is_not_told(
     )
     await room.world.billing.tell_customer(late)
     assert len(news(room, BEN)) == 1
+
+
+ABOUT_THE_WALLET = [one for one in NewsKind if one.startswith(("escrow_", "withdrawal_"))]
+
+
+@pytest.mark.parametrize("kind", ABOUT_THE_WALLET)
+async def test_what_concerns_the_wallet_is_told_with_its_sum_and_the_way_there(
+    room: ChatRoom, kind: NewsKind
+) -> None:
+    said = {}
+    for who in (ANNA, BEN):
+        await room.says("/start", who)
+        standing = (await room.world.me(await room.customer(who))).standing
+        title = "Paint <b>& more" if kind.startswith("escrow_") else None
+        one = News("n", kind, standing, room.world.clock(), received=rub(120), title=title)
+        screen = screen_from_news(one)
+        said[who] = screen.text
+        assert "120" in screen.text
+        assert title is None or "Paint &lt;b&gt;&amp; more" in screen.text
+        assert "wallet" in str(screen.rows)
+
+    assert said[ANNA] != said[BEN]
+    assert "news." not in said[ANNA] + said[BEN]
