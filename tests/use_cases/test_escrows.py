@@ -480,33 +480,3 @@ async def test_what_both_sides_and_the_business_have_is_what_was_paid(
     assert (await trade.cash(trade.payee, code), await trade.kept(code)) == (payee, kept)
     assert payee + kept == total.amount_minor
     assert (await trade.cash(trade.payer, code), await trade.set_aside()) == (0, 0)
-
-
-async def test_each_side_hears_of_what_the_other_or_a_person_did(trade: Trade) -> None:
-    told = trade.world.notifier.told
-    payer, payee = trade.payer, trade.payee
-    escrow = await trade.funded(rub(1000), rub(300))
-    await trade.world.pump.drain()
-    await trade.approves(escrow)
-    await trade.world.time_passes(hours=49)
-    await trade.disputes(escrow, REST)
-    await trade.world.billing.resolve_escrow(
-        escrow.id, EscrowSide.PAYER, deed=DEED, cause=trade.world.cause()
-    )
-    await trade.world.pump.drain()
-
-    heard = [
-        (one.kind, one.standing.customer.id, one.received, one.title)
-        for one in told
-        if one.kind.startswith("escrow_")
-    ]
-    title = "A kitchen, painted"
-    assert sorted(heard[:2], key=str) == [
-        (NewsKind.ESCROW_FUNDED, payee, rub(300), title),
-        (NewsKind.ESCROW_FUNDED, payee, rub(700), title),
-    ]
-    assert heard[2:] == [
-        (NewsKind.ESCROW_RELEASED, payee, Money.of(28350, "RUB"), title),
-        (NewsKind.ESCROW_DISPUTED, payee, rub(700), title),
-        (NewsKind.ESCROW_REFUNDED, payer, rub(700), title),
-    ]
