@@ -322,7 +322,7 @@ class PayMongoRules(GatewayRules):
         payments = self.find("checkout_session", session_id)["attributes"]["payments"]
         if not payments or payments[0]["attributes"]["disputed"]:
             raise MoveNotAllowed("nothing was paid, or it is disputed already")
-        payment, id_ = self.find("payment", payments[0]["id"]), self._id("dis")
+        payment, id_ = self.find("payment", payments[0]["id"]), self._id("dsp")
         payment["attributes"] |= {"disputed": True, "updated_at": _seconds(at)}
         # Which attributes a dispute has is not documented; these are the least that it needs.
         attributes: Json = {

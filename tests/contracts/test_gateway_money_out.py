@@ -41,7 +41,7 @@ FINDING_PAYOUTS = ["memory", "yookassa", "xendit", "cryptopay"]
 DISPUTED = ["memory", "paymongo"]
 PAYING_OUT = [*FINDING_PAYOUTS, "paymongo"]
 CHARGING = ["memory", "yookassa"]
-LISTING = ["memory", "yookassa", "paymongo", "cryptopay", "telegram_stars"]
+LISTING = ["memory", "yookassa", "paymongo", "xendit", "cryptopay", "telegram_stars"]
 
 DisputedDesk = MemoryDesk | PayMongoDesk
 RefundingDesk = Desk | PayMongoDesk | XenditDesk | TelegramDesk
@@ -453,12 +453,12 @@ async def test_everything_that_was_made_since_is_listed_across_pages(
     desk: AnyDesk, now: Clock
 ) -> None:
     """More than a page of most providers; Crypto Pay's of a thousand are turned in its own tests."""
-    older = await bought(desk, 999)
+    older = await bought(desk, 999, asked_at=now())
     now.advance(hours=1)
     since = now()
     made = []
     for number in range(103):
-        made.append(await bought(desk, number))
+        made.append(await bought(desk, number, asked_at=now()))
         now.advance(seconds=1)
     if desk.gateway.abilities.refunding is not Refunding.NONE:
         await desk.gateway.refund(a_refund(made[5]))

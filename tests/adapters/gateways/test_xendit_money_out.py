@@ -2,12 +2,23 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 
 from core.domain.money import Money
-from core.domain.payment import NoticeKind, OutgoingStatus, PaymentId, PayoutId
+from core.domain.payment import (
+    Foreign,
+    NoticeKind,
+    OutgoingStatus,
+    PaymentFacts,
+    PaymentId,
+    PaymentStatus,
+    PayoutFacts,
+    PayoutId,
+    RefundFacts,
+)
 from core.ports.payment_gateway import GatewayUnavailable, PayoutDeclined, RefundDeclined
 from tests.adapters.gateways.served import Stage, a_stage
 from tests.adapters.gateways.xendit_desk import (
@@ -239,3 +250,56 @@ async def test_a_payout_key_that_was_used_otherwise_concludes_nothing(desk: Xend
 
     with pytest.raises(GatewayUnavailable):
         await desk.gateway.pay_out(an_order(150_01))
+
+
+# Transactions.
+
+
+async def listed(desk: XenditDesk) -> list[PaymentFacts | RefundFacts | PayoutFacts]:
+    return [one async for one in desk.gateway.since(desk.now() - timedelta(hours=1))]
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("SUCCEEDED", OutgoingStatus.DONE),
+        ("FAILED", OutgoingStatus.FAILED),
+        ("REVERSED", OutgoingStatus.RETURNED),
+        ("REQUESTED", OutgoingStatus.PENDING),
+    ],
+)
+async def test_a_payout_is_listed_as_it_stands(
+    desk: XenditDesk, status: str, told: OutgoingStatus
+) -> None:
+    sent = await desk.gateway.pay_out(an_order())
+    desk.rules.find("payout", sent.payout_id)["status"] = status
+
+    [payout] = await listed(desk)
+
+    assert isinstance(payout, PayoutFacts)
+    assert (payout.payout_id, payout.status) == (sent.payout_id, told)
+    assert (payout.amount, payout.our_id) == (sent.amount, "wd_1")
+
+
+async def test_a_listed_payment_is_that_of_its_session(desk: XenditDesk) -> None:
+    facts = await paid(desk)
+    desk.rules.decline((await desk.gateway.open_checkout(asked(desk, 2))).payment_id, at=desk.now())
+
+    payments = {one.charge_id: one for one in await listed(desk) if isinstance(one, PaymentFacts)}
+
+    one = payments.pop(facts.charge_id)
+    assert (one.status, one.paid, one.checkout_id) == (PaymentStatus.PAID, PESOS, "chk_1")
+    [failed] = payments.values()
+    assert (failed.status, failed.paid) == (PaymentStatus.CANCELED, None)
+
+
+async def test_another_business_and_other_products_are_not_ours(desk: XenditDesk) -> None:
+    await paid(desk)
+    desk.rules.business_id = "661f87c614802d6c402cd82e"
+    [stranger] = await listed(desk)
+    assert isinstance(stranger, PaymentFacts)
+    assert stranger.foreign is Foreign.OTHER_SHOP
+
+    for payment in desk.rules.all("payment"):
+        payment["payment_id"] = "62f4b5b8ccec448135c51fd4"  # As an invoice's is.
+    assert await listed(desk) == []
