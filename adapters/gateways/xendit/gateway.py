@@ -9,6 +9,7 @@ import structlog
 
 from adapters.gateways.calls import TIMEOUT, Calls, Told, at, text_at
 from adapters.gateways.xendit.account import XenditAccount
+from adapters.gateways.xendit.disputes import chargeback_from_notice
 from adapters.gateways.xendit.transactions import (
     payment_from_transaction,
     payout_from_transaction,
@@ -115,6 +116,13 @@ class XenditGateway(TakesPayments):
         headers = {name.lower(): value for name, value in webhook.headers.items()}
         check_token(headers.get("x-callback-token", ""), self._account)
         return notice_from_body(webhook.body)
+
+    def dispute_in(self, notice: Notice) -> RefundFacts | None:
+        """
+        Its payment does not say that it is disputed (Xendit docs), and a notice is not signed: how
+        a dispute ends is for a person to book.
+        """
+        return chargeback_from_notice(notice)
 
     async def find_payment(self, payment_id: PaymentId) -> PaymentFacts | None:
         """By a session's id, by a payment's, or by a payment request's, as refunds name it."""

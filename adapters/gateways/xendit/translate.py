@@ -97,6 +97,7 @@ SUBJECTS: Final = {
     "payout": "id",
     "v3_payout": "payout_id",
     "invoice": "id",
+    "dispute": "id",
 }
 """What names the thing that an event is about. A saved token is not kept: it charges money."""
 
@@ -162,6 +163,9 @@ def notice_from_body(raw: bytes) -> Notice:
         # An invoice of another system at this account: flat, and named by nothing.
         event = f"invoice.{text_at(told, 'status').lower()}"
         data = {"id": at(told, "id"), "status": at(told, "status")}
+    if event.startswith("dispute."):  # Flat too; what it comes to is known at its end.
+        amount = at(told, "amount", "terminal") or at(told, "amount", "initial")
+        data = {**told, "amount": amount}
     if event.startswith("refund.") and not text_at(data, "id"):
         data = at(data, "data")  # As the documents nest it in their example.
     if not EVENT.fullmatch(event) or not isinstance(data, Mapping):
@@ -191,6 +195,8 @@ def _about(event: str, data: Mapping[str, Any]) -> tuple[NoticeKind, str]:
             kind, names = NoticeKind.PAYMENT, ("payment_id",)
         case ["refund", _]:
             kind, names = NoticeKind.REFUND, ("payment_id", "payment_request_id")
+        case ["dispute", _]:
+            kind, names = NoticeKind.REFUND, ("payment_id",)
         case ["payout", _]:
             kind, names = NoticeKind.PAYOUT, ("id",)
         case _:

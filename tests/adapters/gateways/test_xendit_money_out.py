@@ -1,5 +1,6 @@
 """Xendit gives money back and pays it out: each by its key, and never by a guess."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -19,9 +20,15 @@ from core.domain.payment import (
     PayoutId,
     RefundFacts,
 )
-from core.ports.payment_gateway import GatewayUnavailable, PayoutDeclined, RefundDeclined
+from core.ports.payment_gateway import (
+    GatewayUnavailable,
+    PayoutDeclined,
+    RefundDeclined,
+    Webhook,
+)
 from tests.adapters.gateways.served import Stage, a_stage
 from tests.adapters.gateways.xendit_desk import (
+    CALLBACK_TOKEN,
     NOWHERE,
     PESOS,
     XenditDesk,
@@ -303,3 +310,57 @@ async def test_another_business_and_other_products_are_not_ours(desk: XenditDesk
     for payment in desk.rules.all("payment"):
         payment["payment_id"] = "62f4b5b8ccec448135c51fd4"  # As an invoice's is.
     assert await listed(desk) == []
+
+
+# Disputes.
+
+
+def disputed(charge_id: str, **changed: object) -> Webhook:
+    """As documented: flat, its amounts texts."""
+    told = {
+        "event": "dispute.lost",
+        "id": "mi-dspt-f44d259f-fd9d-4de9-80de-1eef3f1506b7",
+        "status": "LOST",
+        "currency": "PHP",
+        "amount": {"initial": "990.50", "terminal": "500.00"},
+        "note": "Juan says that nothing came.",
+        "payment_id": charge_id,
+        "reference_id": "chk_1",
+    }
+    body = json.dumps(told | changed).encode()
+    return Webhook(sender=None, headers={"x-callback-token": CALLBACK_TOKEN}, body=body)
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "minor"),
+    [
+        ({}, OutgoingStatus.DONE, 500_00),
+        ({"status": "WON", "event": "dispute.won"}, OutgoingStatus.FAILED, 500_00),
+        (
+            {"status": "ACTION_REQUIRED", "amount": {"initial": "990.50", "terminal": None}},
+            OutgoingStatus.PENDING,
+            990_50,
+        ),
+        ({"status": "WITHDRAWN"}, OutgoingStatus.UNKNOWN, 500_00),
+    ],
+)
+async def test_a_dispute_is_told_and_not_borne_out(
+    desk: XenditDesk, changed: dict, status: OutgoingStatus, minor: int
+) -> None:
+    facts = await paid(desk)
+
+    notice = desk.gateway.read_webhook(disputed(facts.charge_id, **changed))
+    told = desk.gateway.dispute_in(notice)
+
+    assert (notice.kind, notice.payment_id) == (NoticeKind.REFUND, facts.charge_id)
+    assert "Juan" not in notice.body
+    assert told is not None
+    assert (told.status, told.amount) == (status, Money.of(minor, "PHP"))
+    assert (told.charge_id, told.is_chargeback) == (facts.charge_id, True)
+    assert await desk.gateway.find_refunds(facts.payment_id) == []
+
+
+async def test_a_dispute_without_an_amount_tells_nothing(desk: XenditDesk) -> None:
+    notice = desk.gateway.read_webhook(disputed("py-1", amount={"initial": "all"}))
+
+    assert desk.gateway.dispute_in(notice) is None
