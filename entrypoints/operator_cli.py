@@ -71,6 +71,9 @@ def purchases_refund(
     who: As,
     amount: Annotated[str | None, typer.Option(help="Nothing: all that is left.")] = None,
     currency: Annotated[str, typer.Option(help="Such as PHP.")] = "RUB",
+    chargeback: Annotated[
+        bool, typer.Option("--chargeback", help="The payer's bank took it: only book it.")
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Give money back to where it came from: at the gateway, or into the wallet."""
@@ -78,7 +81,11 @@ def purchases_refund(
 
     money = None if amount is None else Money.from_decimal_text(amount, currency)
     deed = Deed(who, reason)
-    run_to_end(commands.refund_purchase(read(data_dir=data_dir), purchase_id, money, deed))
+    run_to_end(
+        commands.refund_purchase(
+            read(data_dir=data_dir), purchase_id, money, deed, is_chargeback=chargeback
+        )
+    )
 
 
 @cases_cli.command("list")

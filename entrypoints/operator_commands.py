@@ -58,11 +58,20 @@ async def reverse_adjustment(settings: Settings, entry_id: str, deed: Deed) -> i
 
 
 async def refund_purchase(
-    settings: Settings, purchase_id: str, amount: Money | None, deed: Deed
+    settings: Settings,
+    purchase_id: str,
+    amount: Money | None,
+    deed: Deed,
+    *,
+    is_chargeback: bool = False,
 ) -> int:
     async with opened(settings) as parts:
         done = await parts.billing.refund_purchase(
-            PurchaseId(purchase_id), deed=deed, cause=_once("refund"), amount=amount
+            PurchaseId(purchase_id),
+            deed=deed,
+            cause=_once("refund"),
+            amount=amount,
+            is_chargeback=is_chargeback,
         )
     if done.refund is None:
         typer.echo(f"{purchase_id}: back in the wallet")

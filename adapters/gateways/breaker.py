@@ -210,6 +210,9 @@ class GuardedGateway:
     def proven(self, notice: Notice) -> PaymentFacts | None:
         return self._gateway.proven(notice)
 
+    def dispute_in(self, notice: Notice) -> RefundFacts | None:
+        return self._gateway.dispute_in(notice)
+
     async def find_payment(self, payment_id: PaymentId) -> PaymentFacts | None:
         with self.breakers[Group.ENQUIRY].call():
             return await self._gateway.find_payment(payment_id)

@@ -128,7 +128,8 @@ class MemoryGateway(TakesPayments):
         dedupe_key = f"{event} {payment_id}"
         if not is_text or not re.fullmatch(r"[a-z_.]{1,64} [0-9A-Za-z_-]{1,64}", dedupe_key):
             raise WebhookNotReadable
-        kinds = {"payment": NoticeKind.PAYMENT, "refund": NoticeKind.REFUND}
+        refund = NoticeKind.REFUND
+        kinds = {"payment": NoticeKind.PAYMENT, "refund": refund, "dispute": refund}
         if event.startswith("payout."):
             body = json.dumps({"event": event, "payment_id": payment_id})
             kind, about = NoticeKind.PAYOUT, PayoutId(payment_id)
@@ -142,6 +143,13 @@ class MemoryGateway(TakesPayments):
             claims_paid=event == "payment.succeeded",
             body=json.dumps({"event": event, "payment_id": payment_id}),
         )
+
+    def dispute_in(self, notice: Notice) -> RefundFacts | None:
+        what, _, status = notice.event.partition(".")
+        if what != "dispute" or notice.payment_id is None:
+            return None
+        told = {"lost": OutgoingStatus.DONE, "won": OutgoingStatus.FAILED}
+        return self._disputed(notice.payment_id, told.get(status, OutgoingStatus.PENDING))
 
     async def find_payment(self, payment_id: PaymentId) -> PaymentFacts | None:
         await self._reach()
@@ -262,6 +270,12 @@ class MemoryGateway(TakesPayments):
     ) -> RefundFacts:
         """Somebody of the shop gives back by hand, or the payer's bank takes back."""
         return self._give_back(payment_id, amount, is_chargeback=is_chargeback)
+
+    def dispute(self, payment_id: PaymentId) -> None:
+        """The payer's bank is asked to take all of it back; how that ends only a notice tells."""
+        facts = self._disputed(payment_id, OutgoingStatus.PENDING)
+        self._made_at[facts.refund_id] = self._now()
+        self._refunds[facts.refund_id] = facts
 
     def revoke(self, token: str) -> None:
         """The payer no longer allows that it is charged."""
@@ -387,6 +401,12 @@ class MemoryGateway(TakesPayments):
             is_chargeback=is_chargeback,
         )
         return self._refunds[refund_id]
+
+    def _disputed(self, payment_id: PaymentId, status: OutgoingStatus) -> RefundFacts:
+        paid = self._payments[payment_id].paid
+        assert paid is not None, "nothing was paid"
+        id_ = RefundId(f"{payment_id}-dispute")
+        return RefundFacts(self.name, id_, payment_id, status, paid, is_chargeback=True)
 
     def _open(self, checkout: Checkout) -> OpenedCheckout | None:
         if self._declines > 0:

@@ -63,10 +63,14 @@ class ReasonRequest(Closed):
 
 
 class RefundRequest(ReasonRequest):
-    """No `amount`: all that is left. `charge` names one of several charges of the purchase."""
+    """
+    No `amount`: all that is left. `charge` names one of several charges of the purchase.
+    `chargeback`: the payer's bank took it; it is booked, and the gateway is asked for nothing.
+    """
 
     amount: MoneyRequest | None = None
     charge: Annotated[str, Field(pattern=r"^[!-~]{1,128}$")] | None = None
+    chargeback: bool = False
 
 
 class AdjustRequest(ReasonRequest):
@@ -179,10 +183,11 @@ async def refund_purchase(
         purchase_id,
         deed=deed,
         cause=call.cause(
-            "refund_purchase", headers.key, purchase_id, body.model_dump(exclude_none=True)
+            "refund_purchase", headers.key, purchase_id, body.model_dump(exclude_defaults=True)
         ),
         amount=None if body.amount is None else body.amount.money(),
         charge_id=body.charge,
+        is_chargeback=body.chargeback,
     )
     return _body_from_refunded(done)
 
@@ -355,7 +360,7 @@ def operator_operations() -> list[Operation]:
     moves: Mapping[str, Any] = {"headers": IdempotencyHeader}
     return [
         _operation("POST", "/purchases/{purchase_id}/refund/", refund_purchase,
-                   "Give money back, all of it or a part", RefundBody,
+                   "Give money back, all of it or a part, or book what a bank took", RefundBody,
                    PurchaseNotFound, NothingToRefund, RefundTooLarge, RefundNotPossible,
                    *OF_THE_CLAIM, *_OF_AMOUNTS, params=PurchasePath, body=RefundRequest, **moves),
         _operation("POST", "/customers/{ref}/adjust/", adjust_wallet,

@@ -17,7 +17,7 @@ class CaseKind(StrEnum):
     UNCONFIRMED = (
         "unconfirmed"  # Paid, says a notice; not so, or nothing we know, says the provider.
     )
-    CHARGEBACK = "chargeback"  # A payer's bank took money back.
+    CHARGEBACK = "chargeback"  # A payer's bank took money back, or is asked to.
     DISPUTE = "dispute"  # A payer says that an escrow must not be released.
     WITHDRAWAL = "withdrawal"  # A withdrawal that waits for a person.
     DIFFERENCE = "difference"  # Our books and the provider's do not say the same.

@@ -96,7 +96,9 @@ class RefundFacts:
     What the provider said about one refund when we asked it, whoever made it there.
 
     `amount` is exact. `our_id` is our own id of it as the provider gives it back; None where it
-    knows none. `charge_id`: of which charge of the payment; None: it does not say. `is_chargeback`: the payer's bank took the money back, nobody of the shop gave it.
+    knows none. `charge_id`: of which charge of the payment; None: it does not say.
+    `is_chargeback`: the payer's bank took the money back, nobody of the shop gave it; PENDING it is
+    a dispute that goes on, FAILED one that the shop won.
     `fee` is what the provider charges for it; None: nothing, or not known.
     """
 

@@ -204,6 +204,14 @@ class PaymentGateway(Protocol):
         """
         ...
 
+    def dispute_in(self, notice: Notice) -> RefundFacts | None:
+        """
+        The chargeback that a stored notice tells of, where the provider signs its notices and
+        cannot be asked for disputes. Pure. It counts only beside `find_refunds`: by the same
+        `refund_id` the provider, asked, calls the payment disputed. None: it is of no dispute.
+        """
+        ...
+
     async def find_payment(self, payment_id: PaymentId) -> PaymentFacts | None:
         """What the provider says now; None: it knows no such payment. An unknown status is never paid."""
         ...
@@ -244,7 +252,7 @@ class PaymentGateway(Protocol):
         ...
 
     async def find_refunds(self, payment_id: PaymentId) -> list[RefundFacts]:
-        """All refunds of a payment that the provider knows, whoever made them."""
+        """All refunds of a payment that the provider knows, whoever made them; disputes too."""
         ...
 
     async def pay_out(self, order: PayoutOrder) -> PayoutFacts:
@@ -282,6 +290,9 @@ class TakesPayments:
         """Nothing is held against it."""
 
     def proven(self, notice: Notice) -> PaymentFacts | None:  # noqa: ARG002
+        return None
+
+    def dispute_in(self, notice: Notice) -> RefundFacts | None:  # noqa: ARG002
         return None
 
     async def close_checkout(self, payment_id: PaymentId) -> None:

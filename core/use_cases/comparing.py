@@ -130,6 +130,9 @@ async def _refund(view: View, facts: RefundFacts) -> Verdict:
         ours = next((one for one in known if one.is_told_by(facts)), None)
         amount = None if ours is None else ours.amount
         here = _Here.NOWHERE if ours is None else _REFUNDS[ours.status]
+    if facts.is_chargeback and facts.status is OutgoingStatus.PENDING and here is _Here.DONE:
+        # How a dispute ended a notice told, or a person: asked, the gateway says that it was one.
+        return Verdict(Kind.REFUND, facts.refund_id, Found.AGREES, facts.status.value)
     return await _gone(view, facts, here, amount, ours)
 
 

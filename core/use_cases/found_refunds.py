@@ -1,5 +1,6 @@
 """Refunds that a gateway tells of: made at its own dashboard, by the payer's bank, or by us."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from core.domain import ledger
@@ -10,14 +11,16 @@ from core.domain.plan import GatewayName
 from core.domain.refund import OurRefundId, Refund, RefundStatus
 from core.ports.payment_gateway import Gateways, PaymentGateway
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
-from core.use_cases.giving_back import book_fee, for_a_person, gave_back, learn, taken_from, tell
+from core.use_cases.giving_back import book_done, book_fee, for_a_person, learn
 from core.use_cases.settling import book, close_notice, find_notice
 
 
 class BookRefunds:
     """
     Ask the gateway for all refunds of a payment, and book each that is done, whoever made it: at
-    the gateway's own dashboard, by the payer's bank (a chargeback), or we.
+    the gateway's own dashboard, by the payer's bank (a chargeback), or we. A dispute that goes on
+    moves nothing and is a case. How it ended a notice may tell, and is believed where the payment,
+    asked for, is disputed; what is not clear then is a case, and a person books it.
     """
 
     def __init__(self, store: Store, gateways: Gateways, now: Now, new_id: NewId) -> None:
@@ -36,12 +39,15 @@ class BookRefunds:
             GatewayUnavailable
         """
         known = self._gateways.get(gateway)
+        item = await find_notice(self._store, inbox_id)
         found = await known.find_refunds(payment_id)
+        told = None if item is None else known.dispute_in(item.notice)
+        if told is not None:
+            found = _beside(found, told)
         if found:
             await self._settle_first(known, payment_id, found[0])
         for facts in found:
             await self._book(facts)
-        item = await find_notice(self._store, inbox_id)
         async with self._store.write() as uow:
             await close_notice(uow, item, f"refunds: {len(found)}", at=self._now())
             await uow.commit()
@@ -66,7 +72,7 @@ class BookRefunds:
             if charge is None:
                 await _unknown(uow, facts, at=at)
             elif charge.customer_id is None:
-                await _from_suspense(uow, facts, charge.key, at=at)
+                await _from_suspense(uow, facts, charge, at=at)
             else:
                 await uow.customers.lock(charge.customer_id)
                 await self._book_owned(uow, facts, charge, at=at)
@@ -77,9 +83,12 @@ class BookRefunds:
     ) -> None:
         for refund in await uow.refunds.of_payment(facts.gateway, found.payment_id):
             if _is_of(facts, refund):
+                if refund.is_chargeback and refund.provider_id is None:
+                    await uow.refunds.save(refund.named(facts.refund_id))
                 await learn(uow, refund.id, facts, at=at)
                 return
         if facts.status is not OutgoingStatus.DONE:
+            await _tell_of_dispute(uow, facts, found, at=at)
             return
         charge = await uow.charges.find(found.key)
         assert charge is not None, "charges stay"
@@ -104,23 +113,10 @@ class BookRefunds:
             is_chargeback=facts.is_chargeback,
             ended_at=at,
         )
-        await uow.refunds.add(refund)
-        await uow.charges.save(charge.giving_back(facts.amount))
-        moves = await taken_from(uow, purchase, charge, facts.amount)
-        entry = ledger.entry_of(
-            f"refund {refund.id} ended",
-            "refund",
-            [*moves, (ledger.clearing(facts.gateway), facts.amount)],
-            at=at,
-            purchase_id=purchase.id,
-        )
-        await uow.ledger.post(entry)
+        await book_done(uow, refund, purchase, charge, at=at)
         await book_fee(uow, refund, facts, at=at)
-        if charge.settled:
-            purchase = await gave_back(uow, purchase, facts.amount, at=at)
         if facts.is_chargeback:
             await for_a_person(uow, CaseKind.CHARGEBACK, refund, at=at)
-        await tell(uow, purchase, facts.amount, entry.id, at=at)
 
 
 async def charge_of(view: View, facts: RefundFacts) -> Charge | None:
@@ -134,10 +130,14 @@ async def charge_of(view: View, facts: RefundFacts) -> Charge | None:
 def _is_of(facts: RefundFacts, refund: Refund) -> bool:
     """
     Whether this is that refund of ours. A gateway that gives no id of ours back may tell of one
-    that was asked for and not answered: of the same charge and amount, it is taken for it.
+    that was asked for and not answered: of the same charge and amount, it is taken for it. So is
+    a chargeback for one that a person booked.
     """
     if refund.is_told_by(facts):
         return True
+    if refund.is_chargeback:
+        is_unnamed = facts.is_chargeback and refund.provider_id is None
+        return is_unnamed and refund.amount == facts.amount
     return (
         facts.our_id is None
         and refund.provider_id is None
@@ -147,11 +147,47 @@ def _is_of(facts: RefundFacts, refund: Refund) -> bool:
     )
 
 
+def _beside(found: list[RefundFacts], told: RefundFacts) -> list[RefundFacts]:
+    """
+    What was found, with the dispute as a notice tells of it. That it is lost counts only where
+    the payment is disputed, so that a notice alone moves nothing.
+    """
+    others = [one for one in found if one.refund_id != told.refund_id]
+    if told.status is OutgoingStatus.DONE and len(others) == len(found):
+        told = replace(told, status=OutgoingStatus.UNKNOWN)
+    return [*others, told]
+
+
+async def _tell_of_dispute(
+    uow: UnitOfWork, facts: RefundFacts, charge: Charge, *, at: datetime
+) -> None:
+    """One that was won needs nobody: it moved nothing."""
+    if not facts.is_chargeback or facts.status is OutgoingStatus.FAILED:
+        return
+    goes_on = facts.status is OutgoingStatus.PENDING
+    cause = f"dispute {facts.gateway} {facts.refund_id}{'' if goes_on else ' unclear'}"
+    told = {
+        "gateway": facts.gateway,
+        "payment_id": facts.payment_id,
+        "charge": charge.key.charge_id,
+        "amount_minor": str(facts.amount.amount_minor),
+        "currency": facts.amount.currency.code,
+        "reason": "disputed: what it comes to is told later"
+        if goes_on
+        else "disputed, and it is not clear what it came to",
+    }
+    if charge.purchase_id is not None:
+        told["purchase_id"] = charge.purchase_id
+    case = Case(f"case {cause}", CaseKind.CHARGEBACK, cause, at, told, charge.customer_id)
+    await uow.open_case(case)
+
+
 async def _from_suspense(
-    uow: UnitOfWork, facts: RefundFacts, key: ChargeKey, *, at: datetime
+    uow: UnitOfWork, facts: RefundFacts, found: Charge, *, at: datetime
 ) -> None:
     """Money that was nobody's went back to whoever paid it."""
     if facts.status is not OutgoingStatus.DONE:
+        await _tell_of_dispute(uow, facts, found, at=at)
         return
     entry = ledger.transfer(
         f"refund {facts.gateway} {facts.refund_id}",
@@ -164,7 +200,7 @@ async def _from_suspense(
     if await uow.ledger.find(entry.id) is not None:
         return
     await uow.ledger.post(entry)
-    charge = await uow.charges.find(key)
+    charge = await uow.charges.find(found.key)
     assert charge is not None
     await uow.charges.save(charge.giving_back(facts.amount))
 

@@ -46,6 +46,8 @@ async def learn(
             await for_a_person(uow, CaseKind.DIFFERENCE, refund, at=at)
         elif facts.status is OutgoingStatus.FAILED:
             failed = facts.reason or "failed"
+            if refund.is_chargeback:
+                await for_a_person(uow, CaseKind.DIFFERENCE, refund, at=at, why="won after all")
         elif facts.status is OutgoingStatus.DONE and refund.status is not RefundStatus.DONE:
             return await _done(uow, refund, purchase, facts, at=at)
     if refund.status is RefundStatus.ASKED and failed is not None:
@@ -54,6 +56,27 @@ async def learn(
         refund = refund.looked_at(at=at)
         await uow.refunds.save(refund)
     return Refunded(purchase, refund)
+
+
+async def book_done(
+    uow: UnitOfWork, refund: Refund, purchase: Purchase, charge: Charge, *, at: datetime
+) -> Purchase:
+    """One that we hear of when it is done; the customer's row is locked."""
+    await uow.refunds.add(refund)
+    await uow.charges.save(charge.giving_back(refund.amount))
+    moves = await taken_from(uow, purchase, charge, refund.amount)
+    entry = ledger.entry_of(
+        f"refund {refund.id} ended",
+        "refund",
+        [*moves, (ledger.clearing(refund.gateway), refund.amount)],
+        at=at,
+        purchase_id=purchase.id,
+    )
+    await uow.ledger.post(entry)
+    if charge.settled:
+        purchase = await gave_back(uow, purchase, refund.amount, at=at)
+    await tell(uow, purchase, refund.amount, entry.id, at=at)
+    return purchase
 
 
 async def _done(

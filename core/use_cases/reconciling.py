@@ -44,7 +44,7 @@ PAGE: Final = 200
 
 @dataclass(eq=False)
 class GatewayCannotList(Refused):
-    """This gateway cannot be asked for all that happened; compare with its dashboard by hand."""
+    """This gateway lists nothing; compare the books with its provider's own cabinet by hand."""
 
     gateway: str
 

@@ -1,5 +1,6 @@
 """Refunds that an operator decides: set aside, asked of the gateway, ended once."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -29,7 +30,7 @@ from core.ports.payment_gateway import (
     Refunding,
 )
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
-from core.use_cases.giving_back import Refunded, gave_back, learn, taken_from, tell
+from core.use_cases.giving_back import Refunded, book_done, gave_back, learn, taken_from, tell
 from core.use_cases.wallet import credited
 
 WALLET: Final = GatewayName("wallet")
@@ -49,6 +50,9 @@ class RefundPurchase:
 
     A plan that is given back wholly takes the time that it added with it; after a refund of a
     part what was bought stays. Of a deposit that has been spent, what is missing is owed.
+
+    What the payer's bank has taken back, and no notice told so that it could be booked, is booked
+    by the operator's word: at once, and the gateway is asked for nothing.
     """
 
     def __init__(self, store: Store, gateways: Gateways, now: Now, new_id: NewId) -> None:
@@ -65,10 +69,12 @@ class RefundPurchase:
         cause: Cause,
         amount: Money | None = None,
         charge_id: str | None = None,
+        is_chargeback: bool = False,
     ) -> Refunded:
         """
         `amount`: None is all that is left. `charge_id` names one of several charges, such as a
         second one that stayed in the wallet; None is the one that paid the purchase.
+        `is_chargeback`: the payer's bank took it.
 
         Raises:
             PurchaseNotFound, NothingToRefund, RefundTooLarge, RefundNotPossible, CurrencyMismatch
@@ -84,67 +90,88 @@ class RefundPurchase:
                 return await _as_it_is(uow, taken.taken_again(cause, at=at), purchase_id)
             purchase = await uow.purchases.get(purchase_id)
             charge = await _charge_of(uow, purchase, charge_id)
+            if charge is None and is_chargeback:
+                raise NothingToRefund(purchase.id)
             if charge is None:
                 done = await _into_the_wallet(uow, purchase, taken, amount, at=at)
             else:
-                done = await self._set_aside(
+                refund = await _refund_of(
                     uow, purchase, charge, taken, amount, reason=deed.reason, at=at
                 )
+                if is_chargeback:
+                    done = await _taken_back(uow, purchase, charge, refund, at=at)
+                else:
+                    done = await self._set_aside(uow, purchase, charge, refund, at=at)
             back = done.purchase.amount if amount is None else amount
             told: dict[str, str | int] = {
                 "refund": fresh.subject,
                 "amount_minor": back.amount_minor,
                 "currency": back.currency.code,
             }
-            await uow.audit(line_of(deed, "purchase.refund", purchase_id, at=at, **told))
+            deed_name = "purchase.chargeback" if is_chargeback else "purchase.refund"
+            await uow.audit(line_of(deed, deed_name, purchase_id, at=at, **told))
             await uow.claims.save(taken.answered(WALLET if done.refund is None else "asked"))
             await uow.commit()
-        if done.refund is None:
+        if done.refund is None or is_chargeback:
             return done
         return await Returning(self._store, self._gateways, self._now).send(done.refund)
 
     async def _set_aside(
-        self,
-        uow: UnitOfWork,
-        purchase: Purchase,
-        charge: Charge,
-        taken: Claim,
-        amount: Money | None,
-        *,
-        reason: str,
-        at: datetime,
+        self, uow: UnitOfWork, purchase: Purchase, charge: Charge, refund: Refund, *, at: datetime
     ) -> Refunded:
-        back = charge.left if amount is None else amount
-        if not back.is_positive or not back <= charge.left:
-            raise RefundTooLarge(purchase.id, charge.left)
-        gateway = self._gateways.get(charge.key.gateway)
-        _require_ability(gateway, charge, back)
+        _require_ability(self._gateways.get(refund.gateway), charge, refund.amount)
         await _require_not_set_aside(uow, purchase, charge)
-        checkout = await uow.checkouts.find_by_payment(charge.key.gateway, charge.payment_id)
-        refund = Refund(
-            OurRefundId(taken.subject),
-            purchase.id,
-            purchase.customer_id,
-            charge.key.gateway,
-            charge.payment_id,
-            charge.key.charge_id,
-            back,
-            charge.amount,
-            reason.strip(),
-            at,
-            receipt=None if checkout is None else checkout.receipt,
-            due_at=at + SENDING_LEASE,
-        )
-        await uow.charges.save(charge.giving_back(back))
+        await uow.charges.save(charge.giving_back(refund.amount))
         await uow.refunds.add(refund)
-        moves = await taken_from(uow, purchase, charge, back)
-        moves.append((ledger.hold(purchase.customer_id), back))
+        moves = await taken_from(uow, purchase, charge, refund.amount)
+        moves.append((ledger.hold(purchase.customer_id), refund.amount))
         await uow.ledger.post(
             ledger.entry_of(
                 f"refund {refund.id}", "refund_asked", moves, at=at, purchase_id=purchase.id
             )
         )
         return Refunded(purchase, refund)
+
+
+async def _refund_of(
+    uow: UnitOfWork,
+    purchase: Purchase,
+    charge: Charge,
+    taken: Claim,
+    amount: Money | None,
+    *,
+    reason: str,
+    at: datetime,
+) -> Refund:
+    """
+    Raises:
+        RefundTooLarge
+    """
+    back = charge.left if amount is None else amount
+    if not back.is_positive or not back <= charge.left:
+        raise RefundTooLarge(purchase.id, charge.left)
+    checkout = await uow.checkouts.find_by_payment(charge.key.gateway, charge.payment_id)
+    return Refund(
+        OurRefundId(taken.subject),
+        purchase.id,
+        purchase.customer_id,
+        charge.key.gateway,
+        charge.payment_id,
+        charge.key.charge_id,
+        back,
+        charge.amount,
+        reason.strip(),
+        at,
+        receipt=None if checkout is None else checkout.receipt,
+        due_at=at + SENDING_LEASE,
+    )
+
+
+async def _taken_back(
+    uow: UnitOfWork, purchase: Purchase, charge: Charge, refund: Refund, *, at: datetime
+) -> Refunded:
+    done = replace(refund, is_chargeback=True, receipt=None).ended(RefundStatus.DONE, at=at)
+    return Refunded(await book_done(uow, done, purchase, charge, at=at), done)
 
 
 async def _as_it_is(uow: UnitOfWork, taken: Claim, purchase_id: PurchaseId) -> Refunded:

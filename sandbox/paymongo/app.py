@@ -56,6 +56,9 @@ class PayMongoDouble(GatewayDouble):
             *self.control(f"{payment}/decline", self._decline),
             *self.control(f"{payment}/expire", self._expire),
             *self.control(f"{payment}/refund", self._refund_at_dashboard),
+            *self.control(f"{payment}/dispute", self._dispute),
+            *self.control("disputes/{id}/win", self._win_dispute),
+            *self.control("disputes/{id}/lose", self._lose_dispute),
             *self.control(f"{refund}/finish", self._finish_refund),
             *self.control(f"{refund}/reject", self._reject_refund),
             *self.control(f"{payout}/finish", self._finish_transfer),
@@ -138,10 +141,16 @@ class PayMongoDouble(GatewayDouble):
         return self.rules.expire(id, at=self._now())
 
     def _refund_at_dashboard(self, fields: Json, id: str) -> Json:  # noqa: A002
-        amount = fields.get("amount")
-        if amount is not None and type(amount) is not int:
-            raise ValueError("amount is in centavos, a whole number")
-        return self.rules.refund_at_dashboard(id, at=self._now(), amount=amount)
+        return self.rules.refund_at_dashboard(id, at=self._now(), amount=_centavos(fields))
+
+    def _dispute(self, fields: Json, id: str) -> Json:  # noqa: A002
+        return self.rules.dispute(id, at=self._now(), amount=_centavos(fields))
+
+    def _win_dispute(self, _fields: Json, id: str) -> Json:  # noqa: A002
+        return self.rules.resolve_dispute(id, "won", at=self._now())
+
+    def _lose_dispute(self, _fields: Json, id: str) -> Json:  # noqa: A002
+        return self.rules.resolve_dispute(id, "lost", at=self._now())
 
     def _finish_refund(self, _fields: Json, id: str) -> Json:  # noqa: A002
         return self.rules.finish_refund(id, at=self._now())
@@ -154,3 +163,11 @@ class PayMongoDouble(GatewayDouble):
 
     def _fail_transfer(self, _fields: Json, id: str) -> Json:  # noqa: A002
         return self.rules.finish_transfer(id, at=self._now(), status="failed")
+
+
+def _centavos(fields: Json) -> int | None:
+    """None: all of it."""
+    amount = fields.get("amount")
+    if amount is not None and type(amount) is not int:
+        raise ValueError("amount is in centavos, a whole number")
+    return amount

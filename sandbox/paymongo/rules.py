@@ -317,6 +317,36 @@ class PayMongoRules(GatewayRules):
         self._event("payment.refund.updated", refund, at)
         return deepcopy(refund)
 
+    def dispute(self, session_id: str, *, at: datetime, amount: int | None = None) -> Json:
+        """The payer's bank is asked to take it back, all of it by default."""
+        payments = self.find("checkout_session", session_id)["attributes"]["payments"]
+        if not payments or payments[0]["attributes"]["disputed"]:
+            raise MoveNotAllowed("nothing was paid, or it is disputed already")
+        payment, id_ = self.find("payment", payments[0]["id"]), self._id("dsp")
+        payment["attributes"] |= {"disputed": True, "updated_at": _seconds(at)}
+        # Which attributes a dispute has is not documented; these are the least that it needs.
+        attributes: Json = {
+            "amount": amount or payment["attributes"]["amount"],
+            "currency": "PHP",
+            "livemode": self.livemode,
+            "payment_id": payment["id"],
+            "status": "needs_response",
+            "created_at": _seconds(at),
+            "updated_at": _seconds(at),
+        }
+        dispute = self.put("dispute", id_, {"id": id_, "type": "dispute", "attributes": attributes})
+        self._event("dispute.created", dispute, at)
+        return deepcopy(dispute)
+
+    def resolve_dispute(self, dispute_id: str, status: str, *, at: datetime) -> Json:
+        """It is `won`, and nothing was taken, or `lost`. The payment stays `disputed`."""
+        dispute = self.find("dispute", dispute_id)
+        if dispute["attributes"]["status"] in {"won", "lost"}:
+            raise MoveNotAllowed(f"the dispute is {dispute['attributes']['status']}")
+        dispute["attributes"] |= {"status": status, "updated_at": _seconds(at)}
+        self._event("dispute.resolved", dispute, at)
+        return deepcopy(dispute)
+
     def finish_transfer(self, transfer_id: str, *, at: datetime, status: str = "succeeded") -> Json:
         """The bank of the payee took it, or it has `failed`; only the callback tells."""
         transfer = self.named("transfer", transfer_id, reference="reference_number")

@@ -1,5 +1,6 @@
 """
-Xendit as pure rules (Xendit docs: Payment Sessions, Payments API v3, Refunds, Payouts v2, Webhooks).
+Xendit as pure rules (Xendit docs: Payment Sessions, Payments API v3, Refunds, Payouts v2,
+Transactions, Webhooks).
 
 Sessions honour no idempotency key, and one `reference_id` may name several. Rehearsed are PAY
 sessions with a payment link and automatic capture.
@@ -12,6 +13,7 @@ from typing import Final
 from sandbox.gateway_rules import Answer, Call, Json
 from sandbox.xendit.checks import check_payout, check_session, error, expiry_of
 from sandbox.xendit.machine import XenditMachine, stamp
+from sandbox.xendit.transactions import page_of_transactions
 
 CALLS_A_MINUTE: Final = {"test": 60, "live": 600}
 PAGE_MAX: Final = 100
@@ -31,6 +33,9 @@ class XenditRules(XenditMachine):
                 answer = self._about_refunds(asked, call, at)
             case [_, "v2", "payouts", *_] as asked:
                 answer = self._about_payouts(asked, call, at)
+            case ["GET", "transactions"]:
+                moved = {kind: self.all(kind) for kind in ("payment", "refund", "payout")}
+                answer = page_of_transactions(moved, call.query, business_id=self.business_id)
             case _:
                 answer = None
         if answer is None:

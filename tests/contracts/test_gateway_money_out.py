@@ -24,7 +24,7 @@ from core.ports.payment_gateway import (
     Refunding,
 )
 from tests.adapters.gateways.cryptopay_desk import CryptoPayDesk
-from tests.adapters.gateways.desks import Desk
+from tests.adapters.gateways.desks import Desk, MemoryDesk
 from tests.adapters.gateways.paymongo_desk import PayMongoDesk
 from tests.adapters.gateways.served import Stage, a_stage
 from tests.adapters.gateways.telegram_desk import TelegramDesk
@@ -38,10 +38,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 IN_PARTS = ["memory", "yookassa", "paymongo", "xendit"]
 REFUNDING = [*IN_PARTS, "telegram_stars"]
 FINDING_PAYOUTS = ["memory", "yookassa", "xendit", "cryptopay"]
+DISPUTED = ["memory", "paymongo"]
 PAYING_OUT = [*FINDING_PAYOUTS, "paymongo"]
 CHARGING = ["memory", "yookassa"]
-LISTING = ["memory", "yookassa", "paymongo", "cryptopay", "telegram_stars"]
+LISTING = ["memory", "yookassa", "paymongo", "xendit", "cryptopay", "telegram_stars"]
 
+DisputedDesk = MemoryDesk | PayMongoDesk
 RefundingDesk = Desk | PayMongoDesk | XenditDesk | TelegramDesk
 PayingDesk = Desk | PayMongoDesk | XenditDesk | CryptoPayDesk
 
@@ -244,6 +246,54 @@ async def test_what_was_not_given_back_has_no_refunds(desk: RefundingDesk) -> No
     assert await desk.gateway.find_refunds(facts.payment_id) == []
 
 
+# Disputes.
+
+
+@of(DISPUTED)
+async def test_a_disputed_payment_is_told_when_it_is_asked_for(desk: DisputedDesk) -> None:
+    facts = await bought(desk)
+    told = desk.gateway.dispute_in(desk.gateway.read_webhook(desk.dispute_there(facts.payment_id)))
+
+    [found] = await desk.gateway.find_refunds(facts.payment_id)
+
+    assert (found.is_chargeback, found.status) == (True, OutgoingStatus.PENDING)
+    assert found.amount == facts.paid
+    assert told is not None
+    assert (told.refund_id, told.status, told.amount) == (
+        found.refund_id,
+        OutgoingStatus.PENDING,
+        facts.paid,
+    )
+
+
+@of(DISPUTED)
+@pytest.mark.parametrize("lost", [True, False])
+async def test_how_a_dispute_ended_its_notice_tells(desk: DisputedDesk, lost: bool) -> None:
+    facts = await bought(desk)
+    desk.dispute_there(facts.payment_id)
+
+    ended = desk.gateway.read_webhook(desk.end_dispute(facts.payment_id, lost=lost))
+    told = desk.gateway.dispute_in(ended)
+
+    [found] = await desk.gateway.find_refunds(ended.payment_id)
+    assert told is not None
+    assert told.status is (OutgoingStatus.DONE if lost else OutgoingStatus.FAILED)
+    assert (told.refund_id, told.amount, told.is_chargeback) == (
+        found.refund_id,
+        facts.paid,
+        True,
+    )
+
+
+@pytest.mark.parametrize("desk", ALL, indirect=True)
+async def test_what_is_of_no_dispute_tells_of_none(desk: AnyDesk) -> None:
+    facts = await bought(desk)
+
+    notice = desk.gateway.read_webhook(desk.webhook(facts.payment_id))
+
+    assert desk.gateway.dispute_in(notice) is None
+
+
 # Payouts.
 
 
@@ -403,12 +453,12 @@ async def test_everything_that_was_made_since_is_listed_across_pages(
     desk: AnyDesk, now: Clock
 ) -> None:
     """More than a page of most providers; Crypto Pay's of a thousand are turned in its own tests."""
-    older = await bought(desk, 999)
+    older = await bought(desk, 999, asked_at=now())
     now.advance(hours=1)
     since = now()
     made = []
     for number in range(103):
-        made.append(await bought(desk, number))
+        made.append(await bought(desk, number, asked_at=now()))
         now.advance(seconds=1)
     if desk.gateway.abilities.refunding is not Refunding.NONE:
         await desk.gateway.refund(a_refund(made[5]))

@@ -21,6 +21,7 @@ from entrypoints.container import utc_now
 from entrypoints.process import opened
 from entrypoints.reconcile_command import moment, reconcile
 from entrypoints.settings import Settings
+from tests.adapters.gateways import xendit_desk
 from tests.adapters.gateways.paymongo_desk import (
     SECRET_KEY,
     WEBHOOK_SECRET,
@@ -50,14 +51,17 @@ async def desk(stage: Stage) -> AsyncIterator[PayMongoDesk]:
 
 @pytest.fixture
 async def shop(tmp_path: Path, stage: Stage) -> Settings:
-    """Sells through PayMongo, which lists, and Xendit, which does not."""
+    """Sells through PayMongo and Xendit, which list, and Telegram Payments, which does not."""
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]
         data_dir=tmp_path,
-        gateways="paymongo,xendit",
+        gateways="paymongo,xendit,telegram_payments",
         paymongo_secret_key_test=SECRET_KEY,
         paymongo_webhook_secret_test=WEBHOOK_SECRET,
         paymongo_api_url=f"{stage.url}/sandbox/paymongo",
+        xendit_secret_key_test=xendit_desk.SECRET_KEY,
+        xendit_callback_token_test=xendit_desk.CALLBACK_TOKEN,
+        xendit_api_url=f"{stage.url}/sandbox/xendit",
     )
     migrate_database(settings)
     async with opened(settings) as parts:
@@ -65,22 +69,24 @@ async def shop(tmp_path: Path, stage: Stage) -> Settings:
     return settings
 
 
-async def a_deposit(shop: Settings, key: str = "1") -> PaymentId:
-    """Opened at PayMongo by a customer."""
+async def a_deposit(shop: Settings, gateway: str = "paymongo") -> PaymentId:
+    """Opened there by a customer."""
     async with opened(shop) as parts:
         anna = await parts.billing.register_customer(identity("external:anna"), language="en")
         started = await parts.billing.start_deposit(
-            anna.id, PESOS, Terms(RETURN, gateway="paymongo"), cause=Cause("test", key, "")
+            anna.id, PESOS, Terms(RETURN, gateway=gateway), cause=Cause("test", "1", "")
         )
     assert started.checkout is not None
     assert started.checkout.payment_id is not None
     return started.checkout.payment_id
 
 
-async def run(shop: Settings, screen: Screen, *, as_json: bool = False) -> tuple[int, str]:
+async def run(
+    shop: Settings, screen: Screen, gateway: str = "paymongo", *, as_json: bool = False
+) -> tuple[int, str]:
     screen.readouterr()
     since = utc_now() - timedelta(hours=2)
-    return await reconcile(shop, "paymongo", since, as_json=as_json), screen.readouterr().out
+    return await reconcile(shop, gateway, since, as_json=as_json), screen.readouterr().out
 
 
 async def test_a_lost_webhook_is_healed_and_then_both_agree(
@@ -124,6 +130,33 @@ async def test_a_refund_at_the_dashboard_is_healed(
     assert await check_the_books(shop) == 0
 
 
+async def test_xendit_is_reconciled_by_its_transactions(
+    shop: Settings, stage: Stage, capsys: Screen
+) -> None:
+    """Our payment is the session, and a transaction names the payment in it."""
+    async with xendit_desk.a_xendit_desk(stage, Clock(utc_now())) as desk:
+        session = await a_deposit(shop, "xendit")
+        desk.pay(session)
+        desk.rules.refund_at_dashboard(session, at=desk.now(), amount=1000)
+        desk.rules.faults.plan("drop", 9)
+
+        healed, told = await run(shop, capsys, "xendit")
+        agrees, told_then = await run(shop, capsys, "xendit")
+
+    [payment] = desk.rules.all("payment")
+    assert (healed, agrees) == (0, 0)
+    assert f"healed: payment {payment['payment_id']}, paid there" in told
+    assert "healed: refund rfd-" in told
+    assert "1 payment 5,000.00 PHP, 1 refund 1,000.00 PHP" in told_then
+    assert "healed" not in told_then
+    async with opened(shop) as parts:
+        anna = await parts.billing.find_customer(identity("external:anna"))
+        account = await parts.billing.show_account(anna)
+        assert await parts.billing.list_cases(limit=9) == []
+    assert Money.of(4000_00, "PHP") in account.cash
+    assert await check_the_books(shop) == 0
+
+
 async def test_what_differs_is_a_case_and_ends_with_one(
     shop: Settings, desk: PayMongoDesk, capsys: Screen
 ) -> None:
@@ -151,7 +184,7 @@ async def test_what_differs_is_a_case_and_ends_with_one(
 
 async def test_who_cannot_list_or_is_not_there_is_said_so(shop: Settings) -> None:
     with pytest.raises(GatewayCannotList):
-        await reconcile(shop, "xendit", utc_now())
+        await reconcile(shop, "telegram_payments", utc_now())
     with pytest.raises(GatewayNotFound):
         await reconcile(shop, "paypal", utc_now())
     with pytest.raises(typer.BadParameter):

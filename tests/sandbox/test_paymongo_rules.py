@@ -122,6 +122,27 @@ def test_three_events_that_nobody_took_turn_the_webhook_off(rules):
     assert rules.due_notifications(at + timedelta(days=1)) == []
 
 
+def test_a_payment_is_disputed_once_and_ends_once(rules):
+    session = opened(rules)
+    with pytest.raises(MoveNotAllowed):
+        rules.dispute(session, at=NOON)
+    rules.pay(session, at=NOON)
+
+    dispute = rules.dispute(session, at=NOON, amount=100)
+    with pytest.raises(MoveNotAllowed):
+        rules.dispute(session, at=NOON)
+    rules.resolve_dispute(dispute["id"], "lost", at=NOON)
+    with pytest.raises(MoveNotAllowed):
+        rules.resolve_dispute(dispute["id"], "won", at=NOON)
+
+    told = [one.body["data"]["attributes"] for one in rules.due_notifications(NOON)][-2:]
+    assert [one["type"] for one in told] == ["dispute.created", "dispute.resolved"]
+    assert [one["data"]["attributes"]["amount"] for one in told] == [100, 100]
+    payment = dispute["attributes"]["payment_id"]
+    asked = ask(rules, "GET", f"/v1/payments/{payment}").body["data"]["attributes"]
+    assert (asked["disputed"], asked["status"]) == (True, "paid")
+
+
 def test_a_webhook_is_signed_at_each_try(rules):
     rules.pay(opened(rules), at=NOON)
     one = rules.due_notifications(NOON)[0]

@@ -6,7 +6,18 @@ import pytest
 
 from sandbox.gateway_rules import Answer, MoveNotAllowed
 from sandbox.xendit.rules import XenditRules
-from tests.sandbox.xendit_shop import PAYOUT, TEN, ask, opened, paid, recorded, refund, sent, xendit
+from tests.sandbox.xendit_shop import (
+    PAYOUT,
+    SESSION,
+    TEN,
+    ask,
+    opened,
+    paid,
+    recorded,
+    refund,
+    sent,
+    xendit,
+)
 
 
 @pytest.fixture
@@ -151,3 +162,62 @@ def test_payouts_are_found_by_our_reference_only(rules):
     found = ask(rules, "GET", "/v2/payouts", reference_id=PAYOUT["reference_id"]).body
     assert found == {"data": [made], "has_more": False, "links": []}
     assert ask(rules, "GET", "/v2/payouts", reference_id="x").body["data"] == []
+
+
+# Transactions.
+
+
+def test_what_moved_is_listed_newest_first_page_by_page(rules):
+    paid_at = [TEN + timedelta(minutes=number) for number in range(3)]
+    for at in paid_at:
+        session = ask(rules, "POST", "/sessions", SESSION | {"expires_at": None}, at=at).body
+        rules.pay(session["payment_session_id"], at=at)
+    rules.refund_at_dashboard(session["payment_session_id"], at=TEN + timedelta(hours=1))
+    ask(rules, "POST", "/v2/payouts", PAYOUT, key="p", at=TEN + timedelta(hours=2))
+
+    everything = ask(rules, "GET", "/transactions").body["data"]
+    kinds = [(one["type"], one["status"], one["cashflow"]) for one in everything]
+    assert kinds == [
+        ("DISBURSEMENT", "PENDING", "MONEY_OUT"),
+        ("REFUND", "SUCCESS", "MONEY_OUT"),
+        *[("PAYMENT", "SUCCESS", "MONEY_IN")] * 3,
+    ]
+    payments = [one["product_id"] for one in everything[2:]]
+    assert payments == [one["payment_id"] for one in reversed(rules.all("payment"))]
+
+    first = ask(rules, "GET", "/transactions", limit="4").body
+    last = ask(rules, "GET", "/transactions", limit="4", after_id=first["data"][-1]["id"]).body
+    assert (first["has_more"], last["has_more"]) == (True, False)
+    assert first["data"] + last["data"] == everything
+    assert ask(rules, "GET", "/transactions", before_id=everything[1]["id"]).body["data"] == [
+        everything[0]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ({"types": "PAYMENT"}, 1),
+        ({"types": "REFUND"}, 0),
+        ({"statuses": "SUCCESS"}, 1),
+        ({"created[gte]": "2026-11-20T10:00:00.123Z"}, 1),
+        ({"created[gte]": "2026-11-20T10:00:00.124Z"}, 0),
+        ({"created[lte]": "2026-11-20T10:00:00.122Z"}, 0),
+        ({"currency": "IDR"}, 0),
+        ({"product_id": "py-0"}, 0),
+    ],
+)
+def test_transactions_are_filtered(rules, query, count):
+    paid(rules)
+
+    assert len(ask(rules, "GET", "/transactions", **query).body["data"]) == count
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [({"limit": "51"}, 400), ({"created[gte]": "lately"}, 400), ({"after_id": "txn_0"}, 404)],
+)
+def test_what_cannot_be_listed_is_refused(rules, query, status):
+    paid(rules)
+
+    assert ask(rules, "GET", "/transactions", **query).status == status

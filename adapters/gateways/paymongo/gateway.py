@@ -11,8 +11,10 @@ from adapters.gateways.calls import TIMEOUT, Calls, Told, at, text_at
 from adapters.gateways.paymongo.account import PayMongoAccount
 from adapters.gateways.paymongo.translate import (
     BANKS,
+    DISPUTE,
     ID,
     NAME,
+    chargeback_from_notice,
     check_signature,
     created_at,
     facts_from_payment,
@@ -114,7 +116,14 @@ class PayMongoGateway(TakesPayments):
             "",
         )
         check_signature(header, webhook.body, self._account, self._now())
-        return notice_from_body(webhook.body)
+        notice = notice_from_body(webhook.body)
+        if notice.event.startswith(DISPUTE) and notice.payment_id is None:
+            log.error("dispute of an unknown payment", gateway=NAME, notice=notice.body)
+        return notice
+
+    def dispute_in(self, notice: Notice) -> RefundFacts | None:
+        """Disputes cannot be asked for (PayMongo docs): their notices are signed."""
+        return chargeback_from_notice(notice)
 
     async def find_payment(self, payment_id: PaymentId) -> PaymentFacts | None:
         """By a session's id, by `session/payment`, or by a payment's, as refunds name it."""

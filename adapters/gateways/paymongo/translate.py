@@ -51,6 +51,7 @@ EVENT: Final = re.compile(r"[a-z_]{1,32}(\.[a-z_]{1,32}){1,3}")
 OURS: Final = re.compile(r"(?:chk|pur|cus|rfd|wd)_[0-9a-z]{1,60}")
 SIGNATURE: Final = re.compile(r"t=([0-9]{1,12}),te=([0-9a-f]*),li=([0-9a-f]*)")
 
+DISPUTE: Final = "dispute."
 TRANSFER_UPDATED: Final = "transfer.updated"
 """Our name for the callback of a transfer, which has none of its own."""
 
@@ -65,6 +66,14 @@ TRANSFER_STATUSES: Final = {
     "succeeded": OutgoingStatus.DONE,
     "failed": OutgoingStatus.FAILED,
 }
+
+DISPUTE_STATUSES: Final = {
+    "needs_response": OutgoingStatus.PENDING,
+    "under_review": OutgoingStatus.PENDING,
+    "won": OutgoingStatus.FAILED,
+    "lost": OutgoingStatus.DONE,
+}
+"""Of a dispute, as the chargeback that may come of it (PayMongo docs, Disputes)."""
 
 BANKS: Final = {"gcash": "GXCHPHM2XXX", "paymongo": "PAEYPHM2XXX"}
 """Kinds of account that can be paid out to, by their BIC (PayMongo docs, Money Movement)."""
@@ -114,20 +123,8 @@ def notice_from_body(raw: bytes) -> Notice:
     object_id = text_at(resource, "id")
     if not (ID.fullmatch(event_id) and EVENT.fullmatch(event) and ID.fullmatch(object_id)):
         raise WebhookNotReadable
-    kind, payment_id, payout = NoticeKind.OTHER, None, None
-    if event == TRANSFER_UPDATED:
-        # It names the wallet's line, not the transfer; the reference number is ours.
-        reference = text_at(resource, "attributes", "reference_number")
-        if OURS.fullmatch(reference):
-            kind, payout = NoticeKind.PAYOUT, PayoutId(reference)
-    elif event == "checkout_session.payment.paid":
-        kind, payment_id = NoticeKind.PAYMENT, _last_payment(resource, object_id)
-    elif event == "payment.refunded":
-        kind, payment_id = NoticeKind.REFUND, object_id
-    elif event == "payment.refund.updated":
-        kind, payment_id = NoticeKind.REFUND, text_at(resource, "attributes", "payment_id")
-        if not ID.fullmatch(payment_id):
-            raise WebhookNotReadable
+    kind, about = _about(event, resource)
+    is_payout = kind is NoticeKind.PAYOUT
     safe = {
         "event": event,
         "object": object_id,
@@ -135,20 +132,60 @@ def notice_from_body(raw: bytes) -> Notice:
         "livemode": at(resource, "attributes", "livemode") is True,
         "metadata": _ours(resource),
     }
+    disputed = _money(resource, "amount") if event.startswith(DISPUTE) else None
+    if disputed is not None:
+        safe |= {"amount": disputed.amount_minor, "currency": disputed.currency.code}
     return Notice(
         gateway=NAME,
         kind=kind,
         event=event,
         dedupe_key=event_id,
-        payment_id=None if payment_id is None else PaymentId(payment_id),
+        payment_id=PaymentId(about) if about and not is_payout else None,
         claims_paid=kind is NoticeKind.PAYMENT,
         body=json.dumps(safe),
-        payout_id=payout,
+        payout_id=PayoutId(about) if is_payout else None,
     )
 
 
-def _last_payment(session: object, session_id: str) -> str:
-    payments = at(session, "attributes", "payments")
+def _about(event: str, resource: object) -> tuple[NoticeKind, str]:
+    """What to ask about; empty where there is nothing to ask."""
+    named = text_at(resource, "attributes", "payment_id")
+    if event == TRANSFER_UPDATED:
+        # It names the wallet's line, not the transfer; the reference number is ours.
+        reference = text_at(resource, "attributes", "reference_number")
+        if OURS.fullmatch(reference):
+            return NoticeKind.PAYOUT, reference
+    elif event == "checkout_session.payment.paid":
+        return NoticeKind.PAYMENT, _last_payment(resource)
+    elif event == "payment.refunded":
+        return NoticeKind.REFUND, text_at(resource, "id")
+    elif event == "payment.refund.updated":
+        if not ID.fullmatch(named):
+            raise WebhookNotReadable
+        return NoticeKind.REFUND, named
+    elif event.startswith(DISPUTE) and ID.fullmatch(named):
+        # Where a dispute names its payment is not documented: elsewhere it is stored, and no more.
+        return NoticeKind.REFUND, named
+    return NoticeKind.OTHER, ""
+
+
+def chargeback_from_notice(notice: Notice) -> RefundFacts | None:
+    """
+    What a notice of a dispute says, under the name that `refunds_of_payment` gives it; None: it is
+    of none, or does not say of how much.
+    """
+    if not notice.event.startswith(DISPUTE) or notice.payment_id is None:
+        return None
+    told = json.loads(notice.body)
+    amount = _amount(at(told, "amount"), text_at(told, "currency"))
+    if amount is None:
+        return None
+    status = DISPUTE_STATUSES.get(text_at(told, "status"), OutgoingStatus.UNKNOWN)
+    return _chargeback(notice.payment_id, notice.payment_id, amount, status)
+
+
+def _last_payment(session: object) -> str:
+    session_id, payments = text_at(session, "id"), at(session, "attributes", "payments")
     last = text_at(payments, -1, "id")
     return f"{session_id}/{last}" if ID.fullmatch(last) else session_id
 
@@ -298,6 +335,25 @@ def refunds_of_payment(payment: object, payment_id: PaymentId) -> Iterator[Refun
     refunds = at(payment, "attributes", "refunds")
     for one in refunds if isinstance(refunds, list) else ():
         yield facts_from_refund(one, payment_id)
+    id_, amount = text_at(payment, "id"), _money(payment, "amount")
+    if at(payment, "attributes", "disputed") is True and ID.fullmatch(id_) and amount is not None:
+        yield _chargeback(id_, payment_id, amount, OutgoingStatus.PENDING)
+
+
+def _chargeback(
+    charge_id: str, payment_id: PaymentId, amount: Money, status: OutgoingStatus
+) -> RefundFacts:
+    """A payment says no more than that it is disputed, so that its chargeback has its name."""
+    return RefundFacts(
+        gateway=NAME,
+        refund_id=RefundId(charge_id),
+        payment_id=payment_id,
+        status=status,
+        amount=amount,
+        charge_id=charge_id,
+        is_chargeback=True,
+        reason="taken back by the payer's bank",
+    )
 
 
 def facts_from_refund(refund: object, payment_id: PaymentId) -> RefundFacts:

@@ -1,7 +1,7 @@
 """Xendit as a payment gateway: payment sessions of one account, refunds, payouts (Xendit docs)."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
 import httpx
@@ -9,6 +9,11 @@ import structlog
 
 from adapters.gateways.calls import TIMEOUT, Calls, Told, at, text_at
 from adapters.gateways.xendit.account import XenditAccount
+from adapters.gateways.xendit.disputes import chargeback_from_notice
+from adapters.gateways.xendit.transactions import (
+    payment_from_transaction,
+    payout_from_transaction,
+)
 from adapters.gateways.xendit.translate import (
     CHANNELS,
     ID,
@@ -25,6 +30,7 @@ from adapters.gateways.xendit.translate import (
     request_from_checkout,
     request_from_order,
     request_from_refund,
+    stamp,
 )
 from core.domain.checkout import Checkout
 from core.domain.money import Money
@@ -54,6 +60,8 @@ from core.ports.unit_of_work import unit_is_open
 API_URL: Final = "https://api.xendit.co"
 PAGE_SIZE: Final = "100"
 PAGES_MAX: Final = 50
+TRANSACTIONS_A_PAGE: Final = "50"
+TRANSACTION_PAGES_MAX: Final = 400
 NOT_NOW: Final = frozenset(
     {"REFUND_IN_PROGRESS", "DUPLICATE_ERROR", "IDEMPOTENCY_ERROR", "CHANNEL_UNAVAILABLE"}
 )
@@ -66,7 +74,7 @@ class XenditGateway(TakesPayments):
     """
     Our `payment_id` is the session's; a payment that no session of ours knows is named by itself.
     Sessions honour no key and cannot be listed: whoever opens twice opens two, so nothing is
-    opened again. Refunds and payouts honour theirs.
+    opened again. Refunds and payouts honour theirs. What moved can be listed.
     """
 
     name = NAME
@@ -91,6 +99,7 @@ class XenditGateway(TakesPayments):
             refunding=Refunding.PARTS,
             payouts={"PHP": (one_peso, Money.of(50_000_00, "PHP"))},  # As InstaPay takes it.
             accounts=frozenset(CHANNELS),
+            lists=True,
         )
 
     async def close(self) -> None:
@@ -107,6 +116,13 @@ class XenditGateway(TakesPayments):
         headers = {name.lower(): value for name, value in webhook.headers.items()}
         check_token(headers.get("x-callback-token", ""), self._account)
         return notice_from_body(webhook.body)
+
+    def dispute_in(self, notice: Notice) -> RefundFacts | None:
+        """
+        Its payment does not say that it is disputed (Xendit docs), and a notice is not signed: how
+        a dispute ends is for a person to book.
+        """
+        return chargeback_from_notice(notice)
 
     async def find_payment(self, payment_id: PaymentId) -> PaymentFacts | None:
         """By a session's id, by a payment's, or by a payment request's, as refunds name it."""
@@ -198,6 +214,51 @@ class XenditGateway(TakesPayments):
         # Somebody may have made another of the same name at the dashboard.
         ours = [one for one in page if text_at(one, "metadata", "withdrawal_id") == order.id]
         return facts_from_payout((ours or page)[-1]) if page else None
+
+    async def since(
+        self, since: datetime
+    ) -> AsyncIterator[PaymentFacts | RefundFacts | PayoutFacts]:
+        """
+        Payments, refunds, then payouts, the newest of each first (Xendit docs, List Transactions;
+        the key needs the permission to read transactions). A transaction does not say what a
+        refund is of: each is read by itself.
+
+        Raises:
+            GatewayUnavailable: also when there are more than can be looked through.
+        """
+        async for one in self._transactions("PAYMENT", since):
+            payment = payment_from_transaction(one, self._account)
+            if payment is not None:
+                yield payment
+        async for one in self._transactions("REFUND", since):
+            refund = await self._refund(text_at(one, "product_id"))
+            if refund is not None:
+                yield refund
+        async for one in self._transactions("DISBURSEMENT", since):
+            payout = payout_from_transaction(one)
+            if payout is not None:
+                yield payout
+
+    async def _transactions(self, kind: str, since: datetime) -> AsyncIterator[object]:
+        query = {"types": kind, "created[gte]": stamp(since), "limit": TRANSACTIONS_A_PAGE}
+        for _ in range(TRANSACTION_PAGES_MAX):
+            page, has_more = await self._page("/transactions", query)
+            for one in page:
+                yield one
+            if not has_more or not page:
+                return
+            query["after_id"] = text_at(page, -1, "id")
+        log.error("too many transactions to look through", gateway=NAME)
+        raise GatewayUnavailable(NAME)
+
+    async def _refund(self, refund_id: str) -> RefundFacts | None:
+        """None: it is of another product, and of no payment here."""
+        refund = await self._read(f"/refunds/{refund_id}") if ID.fullmatch(refund_id) else None
+        for name in ("payment_id", "payment_request_id"):
+            payment_id = text_at(refund, name)
+            if PAYMENT_ID.fullmatch(payment_id):
+                return facts_from_refund(refund, PaymentId(payment_id))
+        return None
 
     async def _payment(self, payment_id: str) -> Mapping[str, object] | None:
         if not PAYMENT_ID.fullmatch(payment_id):

@@ -97,6 +97,7 @@ SUBJECTS: Final = {
     "payout": "id",
     "v3_payout": "payout_id",
     "invoice": "id",
+    "dispute": "id",
 }
 """What names the thing that an event is about. A saved token is not kept: it charges money."""
 
@@ -162,6 +163,9 @@ def notice_from_body(raw: bytes) -> Notice:
         # An invoice of another system at this account: flat, and named by nothing.
         event = f"invoice.{text_at(told, 'status').lower()}"
         data = {"id": at(told, "id"), "status": at(told, "status")}
+    if event.startswith("dispute."):  # Flat too; what it comes to is known at its end.
+        amount = at(told, "amount", "terminal") or at(told, "amount", "initial")
+        data = {**told, "amount": amount}
     if event.startswith("refund.") and not text_at(data, "id"):
         data = at(data, "data")  # As the documents nest it in their example.
     if not EVENT.fullmatch(event) or not isinstance(data, Mapping):
@@ -191,6 +195,8 @@ def _about(event: str, data: Mapping[str, Any]) -> tuple[NoticeKind, str]:
             kind, names = NoticeKind.PAYMENT, ("payment_id",)
         case ["refund", _]:
             kind, names = NoticeKind.REFUND, ("payment_id", "payment_request_id")
+        case ["dispute", _]:
+            kind, names = NoticeKind.REFUND, ("payment_id",)
         case ["payout", _]:
             kind, names = NoticeKind.PAYOUT, ("id",)
         case _:
@@ -226,7 +232,7 @@ def request_from_checkout(checkout: Checkout) -> str:
         "allow_save_payment_method": "DISABLED",
         "locale": "en",
         "description": checkout.description or "Payment",
-        "expires_at": _stamp(checkout.asked_at + SESSION_TERM),
+        "expires_at": stamp(checkout.asked_at + SESSION_TERM),
         "success_return_url": checkout.return_url,
         "cancel_return_url": checkout.return_url,
         "metadata": {
@@ -301,7 +307,7 @@ def facts_from_session(
         said = text_at(session, "status")
         status = SESSION_STATUSES.get(said, PaymentStatus.UNKNOWN)
         charge_id = opened.payment_id
-    ours = _ours(session)
+    ours = ours_in(session)
     return PaymentFacts(
         gateway=NAME,
         payment_id=opened.payment_id,
@@ -309,7 +315,7 @@ def facts_from_session(
         status=status,
         checkout_id=ours.get("checkout_id"),
         purchase_id=ours.get("purchase_id"),
-        foreign=_foreign(session, account),
+        foreign=foreign_of(session, account),
         opened=opened if status is PaymentStatus.PENDING else None,
     )
 
@@ -330,7 +336,7 @@ def facts_from_payment(
     paid = _captured(payment) if status is PaymentStatus.PAID else None
     if status is PaymentStatus.PAID and paid is None:
         status = PaymentStatus.UNKNOWN
-    ours = _ours(payment) | _ours(session)
+    ours = ours_in(payment) | ours_in(session)
     payment_id = text_at(session, "payment_session_id") or charge_id
     rail = text_at(payment, "channel_code")
     return PaymentFacts(
@@ -341,7 +347,7 @@ def facts_from_payment(
         paid=paid,
         checkout_id=ours.get("checkout_id"),
         purchase_id=ours.get("purchase_id"),
-        foreign=_foreign(session, account) or _foreign(payment, account),
+        foreign=foreign_of(session, account) or foreign_of(payment, account),
         was_refused=status is PaymentStatus.CANCELED and text_at(payment, "status") == "FAILED",
         details={"rail": rail.lower()} if RAIL.fullmatch(rail) else {},
     )
@@ -353,11 +359,11 @@ def facts_from_refund(refund: object, payment_id: PaymentId) -> RefundFacts:
         GatewayUnavailable: it is not a refund.
     """
     id_, code = text_at(refund, "id"), text_at(refund, "currency")
-    amount = _money(at(refund, "amount"), code)
+    amount = money_from(at(refund, "amount"), code)
     if not ID.fullmatch(id_) or amount is None:
         raise GatewayUnavailable(NAME)
-    fee = _money(at(refund, "refund_fee_amount"), code)
-    ours = _ours(refund)
+    fee = money_from(at(refund, "refund_fee_amount"), code)
+    ours = ours_in(refund)
     charge_id, failed = text_at(refund, "payment_id"), text_at(refund, "failure_code")
     return RefundFacts(
         gateway=NAME,
@@ -378,7 +384,7 @@ def facts_from_payout(payout: object) -> PayoutFacts:
         GatewayUnavailable: it is not a payout.
     """
     id_ = text_at(payout, "id")
-    amount = _money(at(payout, "amount"), text_at(payout, "currency"))
+    amount = money_from(at(payout, "amount"), text_at(payout, "currency"))
     if not ID.fullmatch(id_) or amount is None:
         raise GatewayUnavailable(NAME)
     failed = text_at(payout, "failure_code")
@@ -387,7 +393,7 @@ def facts_from_payout(payout: object) -> PayoutFacts:
         payout_id=PayoutId(id_),
         status=PAYOUT_STATUSES.get(text_at(payout, "status"), OutgoingStatus.UNKNOWN),
         amount=amount,
-        our_id=_ours(payout).get("reference_id"),
+        our_id=ours_in(payout).get("reference_id"),
         reason=failed.lower() if SAFE_TEXT.fullmatch(failed) else None,
     )
 
@@ -407,14 +413,14 @@ def _captured(payment: object) -> Money | None:
         captures = [{"capture_amount": at(payment, "request_amount")}]
     if not isinstance(captures, list):
         return None
-    amounts = [_money(at(one, "capture_amount"), code) for one in captures]
+    amounts = [money_from(at(one, "capture_amount"), code) for one in captures]
     minor = sum(one.amount_minor for one in amounts if one is not None)
     if None in amounts or not 0 < minor <= AMOUNT_MINOR_MAX:
         return None
     return Money.of(minor, code)
 
 
-def _money(amount: Any, code: str) -> Money | None:
+def money_from(amount: Any, code: str) -> Money | None:
     """A JSON number, or its text; None: no amount, or of a currency without books."""
     if isinstance(amount, bool) or not isinstance(amount, int | Decimal | str):
         return None
@@ -425,7 +431,7 @@ def _money(amount: Any, code: str) -> Money | None:
     return money if money.amount_minor >= 0 else None
 
 
-def _ours(resource: object) -> dict[str, str]:
+def ours_in(resource: object) -> dict[str, str]:
     """Our own ids; another system at the same account may keep anything there."""
     kept = {"reference_id": text_at(resource, "reference_id")}
     for name in ("checkout_id", "purchase_id", "refund_id"):
@@ -433,7 +439,7 @@ def _ours(resource: object) -> dict[str, str]:
     return {name: value for name, value in kept.items() if OURS.fullmatch(value)}
 
 
-def _foreign(resource: object | None, account: XenditAccount) -> Foreign | None:
+def foreign_of(resource: object | None, account: XenditAccount) -> Foreign | None:
     """
     What does not say whose it is, where it was told whose it must be, is not ours. The mode is the
     key's, so that only the address of its page could tell another.
@@ -447,7 +453,7 @@ def _foreign(resource: object | None, account: XenditAccount) -> Foreign | None:
     return None
 
 
-def _stamp(moment: datetime) -> str:
+def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -70,6 +70,13 @@ class MemoryDesk:
     def webhook(self, payment_id: PaymentId) -> Webhook:
         return self.gateway.webhook(payment_id)
 
+    def dispute_there(self, payment_id: PaymentId) -> Webhook:
+        self.gateway.dispute(payment_id)
+        return self.gateway.webhook(payment_id, "dispute.created")
+
+    def end_dispute(self, payment_id: PaymentId, *, lost: bool) -> Webhook:
+        return self.gateway.webhook(payment_id, "dispute.lost" if lost else "dispute.won")
+
     def forged(self, body: bytes) -> Webhook:
         return Webhook(sender=LISTED, headers={"memory-webhook-secret": "guessed"}, body=body)
 

@@ -82,6 +82,19 @@ class PayMongoDesk:
                 return Webhook(sender=None, headers=headers, body=body)
         raise LookupError(payment_id)
 
+    def dispute_there(self, payment_id: PaymentId) -> Webhook:
+        return self.webhook(PaymentId(self.rules.dispute(payment_id, at=self.now())["id"]))
+
+    def end_dispute(self, payment_id: PaymentId, *, lost: bool) -> Webhook:
+        charges = [one["id"] for one in self._session(payment_id)["payments"]]
+        [dispute] = [
+            one for one in self.rules.all("dispute") if one["attributes"]["payment_id"] in charges
+        ]
+        self.rules.resolve_dispute(dispute["id"], "lost" if lost else "won", at=self.now())
+        *_, last = self.rules.due_notifications(self.now())
+        body, headers = self.rules.signed(last, self.now())
+        return Webhook(sender=None, headers=headers, body=body)
+
     def vouched(self, body: bytes) -> Webhook:
         """Signed by PayMongo, whatever it is."""
         stamp = str(int(self.now().timestamp()))

@@ -375,6 +375,33 @@ async def test_a_refund_of_the_dashboard_is_found_by_the_payment_that_its_notice
     assert (refund.our_id, refund.charge_id, refund.amount) == (None, facts.charge_id, PESOS)
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"status": "lost"}, OutgoingStatus.DONE),
+        ({"status": "accepted"}, OutgoingStatus.UNKNOWN),
+        ({"amount": "29900"}, None),
+        ({"currency": "JPY"}, None),
+        ({"payment_id": None}, None),
+        ({"payment_id": "pay 1", "amount": -1}, None),
+    ],
+)
+async def test_a_dispute_is_never_guessed(
+    desk: PayMongoDesk, changed: dict, told: OutgoingStatus | None
+) -> None:
+    """What its attributes are is not documented: whatever they are, the notice is stored."""
+    facts = await paid(desk)
+    dispute = json.loads(desk.dispute_there(facts.payment_id).body)
+    dispute["data"]["attributes"]["data"]["attributes"] |= changed
+
+    notice = desk.gateway.read_webhook(desk.vouched(json.dumps(dispute).encode()))
+
+    found = desk.gateway.dispute_in(notice)
+    assert (None if found is None else found.status) == told
+    is_named = changed.get("payment_id", "") == ""
+    assert notice.kind is (NoticeKind.REFUND if is_named else NoticeKind.OTHER)
+
+
 async def test_a_payout_asked_twice_is_one_and_ends_by_enquiry(desk: PayMongoDesk) -> None:
     desk.lose_answers(1)
     with pytest.raises(GatewayUnavailable):

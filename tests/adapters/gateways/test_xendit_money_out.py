@@ -1,16 +1,34 @@
 """Xendit gives money back and pays it out: each by its key, and never by a guess."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 
 from core.domain.money import Money
-from core.domain.payment import NoticeKind, OutgoingStatus, PaymentId, PayoutId
-from core.ports.payment_gateway import GatewayUnavailable, PayoutDeclined, RefundDeclined
+from core.domain.payment import (
+    Foreign,
+    NoticeKind,
+    OutgoingStatus,
+    PaymentFacts,
+    PaymentId,
+    PaymentStatus,
+    PayoutFacts,
+    PayoutId,
+    RefundFacts,
+)
+from core.ports.payment_gateway import (
+    GatewayUnavailable,
+    PayoutDeclined,
+    RefundDeclined,
+    Webhook,
+)
 from tests.adapters.gateways.served import Stage, a_stage
 from tests.adapters.gateways.xendit_desk import (
+    CALLBACK_TOKEN,
     NOWHERE,
     PESOS,
     XenditDesk,
@@ -239,3 +257,110 @@ async def test_a_payout_key_that_was_used_otherwise_concludes_nothing(desk: Xend
 
     with pytest.raises(GatewayUnavailable):
         await desk.gateway.pay_out(an_order(150_01))
+
+
+# Transactions.
+
+
+async def listed(desk: XenditDesk) -> list[PaymentFacts | RefundFacts | PayoutFacts]:
+    return [one async for one in desk.gateway.since(desk.now() - timedelta(hours=1))]
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("SUCCEEDED", OutgoingStatus.DONE),
+        ("FAILED", OutgoingStatus.FAILED),
+        ("REVERSED", OutgoingStatus.RETURNED),
+        ("REQUESTED", OutgoingStatus.PENDING),
+    ],
+)
+async def test_a_payout_is_listed_as_it_stands(
+    desk: XenditDesk, status: str, told: OutgoingStatus
+) -> None:
+    sent = await desk.gateway.pay_out(an_order())
+    desk.rules.find("payout", sent.payout_id)["status"] = status
+
+    [payout] = await listed(desk)
+
+    assert isinstance(payout, PayoutFacts)
+    assert (payout.payout_id, payout.status) == (sent.payout_id, told)
+    assert (payout.amount, payout.our_id) == (sent.amount, "wd_1")
+
+
+async def test_a_listed_payment_is_that_of_its_session(desk: XenditDesk) -> None:
+    facts = await paid(desk)
+    desk.rules.decline((await desk.gateway.open_checkout(asked(desk, 2))).payment_id, at=desk.now())
+
+    payments = {one.charge_id: one for one in await listed(desk) if isinstance(one, PaymentFacts)}
+
+    one = payments.pop(facts.charge_id)
+    assert (one.status, one.paid, one.checkout_id) == (PaymentStatus.PAID, PESOS, "chk_1")
+    [failed] = payments.values()
+    assert (failed.status, failed.paid) == (PaymentStatus.CANCELED, None)
+
+
+async def test_another_business_and_other_products_are_not_ours(desk: XenditDesk) -> None:
+    await paid(desk)
+    desk.rules.business_id = "661f87c614802d6c402cd82e"
+    [stranger] = await listed(desk)
+    assert isinstance(stranger, PaymentFacts)
+    assert stranger.foreign is Foreign.OTHER_SHOP
+
+    for payment in desk.rules.all("payment"):
+        payment["payment_id"] = "62f4b5b8ccec448135c51fd4"  # As an invoice's is.
+    assert await listed(desk) == []
+
+
+# Disputes.
+
+
+def disputed(charge_id: str, **changed: object) -> Webhook:
+    """As documented: flat, its amounts texts."""
+    told = {
+        "event": "dispute.lost",
+        "id": "mi-dspt-f44d259f-fd9d-4de9-80de-1eef3f1506b7",
+        "status": "LOST",
+        "currency": "PHP",
+        "amount": {"initial": "990.50", "terminal": "500.00"},
+        "note": "Juan says that nothing came.",
+        "payment_id": charge_id,
+        "reference_id": "chk_1",
+    }
+    body = json.dumps(told | changed).encode()
+    return Webhook(sender=None, headers={"x-callback-token": CALLBACK_TOKEN}, body=body)
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "minor"),
+    [
+        ({}, OutgoingStatus.DONE, 500_00),
+        ({"status": "WON", "event": "dispute.won"}, OutgoingStatus.FAILED, 500_00),
+        (
+            {"status": "ACTION_REQUIRED", "amount": {"initial": "990.50", "terminal": None}},
+            OutgoingStatus.PENDING,
+            990_50,
+        ),
+        ({"status": "WITHDRAWN"}, OutgoingStatus.UNKNOWN, 500_00),
+    ],
+)
+async def test_a_dispute_is_told_and_not_borne_out(
+    desk: XenditDesk, changed: dict, status: OutgoingStatus, minor: int
+) -> None:
+    facts = await paid(desk)
+
+    notice = desk.gateway.read_webhook(disputed(facts.charge_id, **changed))
+    told = desk.gateway.dispute_in(notice)
+
+    assert (notice.kind, notice.payment_id) == (NoticeKind.REFUND, facts.charge_id)
+    assert "Juan" not in notice.body
+    assert told is not None
+    assert (told.status, told.amount) == (status, Money.of(minor, "PHP"))
+    assert (told.charge_id, told.is_chargeback) == (facts.charge_id, True)
+    assert await desk.gateway.find_refunds(facts.payment_id) == []
+
+
+async def test_a_dispute_without_an_amount_tells_nothing(desk: XenditDesk) -> None:
+    notice = desk.gateway.read_webhook(disputed("py-1", amount={"initial": "all"}))
+
+    assert desk.gateway.dispute_in(notice) is None

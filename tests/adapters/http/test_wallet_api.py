@@ -240,6 +240,22 @@ async def test_an_operator_refunds_with_a_reason_and_leaves_a_line(api: Api) -> 
     )
 
 
+async def test_an_operator_books_what_a_bank_took(api: Api) -> None:
+    purchase = await deposited(api)
+    path = f"operator/purchases/{purchase['id']}/refund/"
+    body = {"reason": "lost, says the bank", "chargeback": True}
+
+    first, again = [await api.host("POST", path, body, key="r-1") for _ in range(2)]
+
+    assert (first.status_code, first.json()["status"]) == (200, "done"), first.text
+    assert first.json()["refund"] == again.json()["refund"]
+    assert (await wallet(api))["balances"] == [0]
+    clash = await api.host("POST", path, body | {"chargeback": False}, key="r-1")
+    assert clash.status_code == 409
+    [line] = (await api.host("GET", f"operator/audit/?subject={purchase['id']}")).json()["items"]
+    assert line["action"] == "purchase.chargeback"
+
+
 @pytest.mark.parametrize("reason", [None, "", "ab", "   ", "x" * 501])
 async def test_a_deed_needs_a_reason(api: Api, reason: str | None) -> None:
     body = roubles(100) | ({} if reason is None else {"reason": reason})
