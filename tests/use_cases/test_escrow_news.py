@@ -23,6 +23,7 @@ async def test_each_side_hears_of_what_the_other_or_a_person_did(trade: Trade) -
     await trade.approves(escrow)
     await trade.world.time_passes(hours=49)
     await trade.disputes(escrow, REST)
+    await trade.world.pump.drain()
     await trade.world.billing.resolve_escrow(
         escrow.id, EscrowSide.PAYER, deed=DEED, cause=trade.world.cause()
     )
