@@ -207,9 +207,11 @@ class World:
         return True
 
     def open_bank(self) -> None:
-        """From now on it tells us what happens there."""
+        """From now on it tells us what happens there, and lists it to whoever asks every day."""
         deliver = partial(self._deliver, gateway=BANK)
         self.loop.spawn(self.bank.node, self.bank.keep_telling(deliver))
+        for app in self.apps:
+            app.reconcile_daily()
 
     async def _deliver(self, webhook: Webhook, gateway: str = NAME) -> bool:
         """200 only after it is stored; a client of ours has no better word."""
