@@ -297,7 +297,7 @@ class World:
         """All is well, nothing is held, and doing it all again changes nothing."""
         tables = self.store.tables
         problems = final_problems(self.invariants, tables, self.provider, self.bank)
-        problems += money_problems(tables, self.bank)
+        problems += money_problems(tables, self.bank, self.provider)
         problems += unheard(self.telegram, tables, self.now)
         if problems:
             raise PromiseBroken("; ".join(problems[:3]))
@@ -443,7 +443,7 @@ async def _now_and_then(world: World, every: float, act: Callable[[], Awaitable[
 
 
 async def _outage(world: World) -> None:
-    world.provider.is_out = world.bank.is_out = True
+    world.provider.is_out, world.bank.is_out = True, not world.faults.anywhere
     await asyncio.sleep(world.provider._chance.uniform(0, world.faults.outage_seconds_max))
     world.provider.is_out = world.bank.is_out = False
 
