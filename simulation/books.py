@@ -10,6 +10,7 @@ from typing import Any, Final
 from adapters.persistence.memory import Committed
 from adapters.persistence.memory.tables import Tables
 from core.domain import ledger
+from core.domain.case import CaseKind
 from core.domain.charge import Charge, ChargeKey
 from core.domain.customer import CustomerId
 from core.domain.escrow import Escrow, PartStatus
@@ -223,6 +224,8 @@ def money_problems(tables: Tables, bank: Bank, provider: Provider) -> list[str]:
     demand(ours == theirs, "M15 clearing is not what the bank holds for us", ours, theirs)
     for order, times in bank.sent_for.items():
         demand(times == 1, "M14 one withdrawal, several payouts", order, times)
+    for case in tables.cases.rows.values():
+        demand(case.kind is not CaseKind.DIFFERENCE, "M15 a difference that is none", case)
     _check_ends(tables, open_cases, demand)
     return found
 

@@ -50,15 +50,22 @@ class Market(Surroundings, Protocol):
 
 class Trader(Shopper):
     """
-    Deposits, buys from the wallet, keeps a card, hires others by escrow, and withdraws. Pays at
-    the bank, or `anywhere`: then at the first gateway that can be had, or at both.
+    Deposits, buys from the wallet, keeps a card, hires others by escrow, and withdraws. Where the
+    terms name no gateway, pays at the first that can be had, at another, or at both.
     """
 
-    def __init__(self, world: Market, name: str, *, always_pays: bool = False) -> None:
+    def __init__(
+        self,
+        world: Market,
+        name: str,
+        *,
+        always_pays: bool = False,
+        terms: Terms = AT_THE_BANK,
+    ) -> None:
         super().__init__(world, name)
         self._market = world
         self._always_pays = always_pays
-        self._terms = ANYWHERE if world.faults.anywhere else AT_THE_BANK
+        self._terms = terms
         self.card: PaymentMethodId | None = None
 
     async def trades(self, days: float, others: list["Trader"]) -> None:

@@ -33,7 +33,7 @@ from simulation.invariants import Invariants, final_problems
 from simulation.loop import NODE, Node, SimulatedLoop
 from simulation.nemesis import CALM, HOUR, Faults, Nemesis, draw, draw_of_money, told
 from simulation.network import NAME, PromiseBroken, Provider, SimulatedYooKassa
-from simulation.traders import Cashier, Impostor, Trader
+from simulation.traders import ANYWHERE, AT_THE_BANK, Cashier, Impostor, Trader
 from simulation.visitors import Visitor
 
 HARD_DAYS: Final = (
@@ -384,7 +384,8 @@ async def _trade(world: World, days: float, *, traders: int) -> None:
     await Operator(world).opens()
     world.open_bank()
     cashier, impostor, faults = Cashier(world), Impostor(world), world.faults
-    people = [Trader(world, f"trader{number}") for number in range(traders)]
+    terms = ANYWHERE if faults.anywhere else AT_THE_BANK
+    people = [Trader(world, f"trader{number}", terms=terms) for number in range(traders)]
     troubles = [
         _now_and_then(world, faults.outage_every, lambda: _outage(world)),
         _now_and_then(world, faults.attack_every and days * HOUR, impostor.attacks),
