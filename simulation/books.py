@@ -111,7 +111,7 @@ class MoneyInvariants:
             moved[posting.account.partition(":")[0]] += posting.amount.amount_minor
         bought = tables.purchases.rows.get(PurchaseId(entry.purchase_id or ""))
         if moved["bonus"] < 0:
-            may = bought is None and entry.purpose == "adjustment"
+            may = bought is None and entry.purpose in {"adjustment", "reversal"}
             may = may or (bought is not None and _may_take_bonus(bought, entry.purpose))
             self.demand(may and moved["cash"] <= 0, "M18 bonus went where it may not", entry)
         if bought is None or bought.plan is None or "clearing" in moved or "hold" in moved:
