@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from inspect import signature
 from typing import Any, Final, TypeVar
 
@@ -22,6 +22,7 @@ from simulation.loop import Node, SimulatedLoop
 POLL_AFTER_COMMIT_MAX: Final = 0.25
 STANDS_BY: Final = 600.0
 NEVER: Final = 10.0**9
+DAY: Final = timedelta(days=1)
 
 Answer = TypeVar("Answer")
 
@@ -70,6 +71,7 @@ class App:
         """`restart_after`: seconds from a death to the next start; None: it stays dead."""
         self.now: Final = now
         self.restart_after = restart_after
+        self._reconciles = False
         self._name = name
         self._loop = loop
         self._store = store
@@ -95,6 +97,11 @@ class App:
         )
         self._loop.spawn(self.node, self._work())
         self._wake_for(self._store.tables, list(self._store.tables.jobs.rows))
+
+    def reconcile_daily(self) -> None:
+        """There is a gateway that lists now. Without one no day is worth waking up for."""
+        self._reconciles = True
+        self._due_moved.set()
 
     def heard(self, committed: Committed) -> None:
         """Whoever committed, what it made due is found as promptly as by polling."""
@@ -155,10 +162,14 @@ class App:
     async def _sweep_when_due(self) -> int:
         """A sweep that finds nothing changes nothing, so only those that find something run."""
         while True:
+            started = await self.billing.start_reconciling() if self._reconciles else 0
             due = min(self._store.tables.due.rows.values(), default=None)
-            if due is not None and due <= self.now():
-                return await self.billing.sweep()
+            if started or (due is not None and due <= self.now()):
+                return started + await self.billing.sweep()
             self._due_moved.clear()
+            if self._reconciles:
+                tomorrow = datetime.combine(self.now().date() + DAY, time(), UTC)
+                due = tomorrow if due is None else min(due, tomorrow)
             wait = None if due is None else (due - self.now()).total_seconds()
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):

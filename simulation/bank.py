@@ -3,8 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -74,7 +73,8 @@ class Bank:
         self._keys: dict[str, tuple[datetime, Any]] = {}
         self._saved: dict[str, str] = {}
         self._before: dict[str, tuple[datetime, Any]] = {}
-        self._owed: asyncio.Queue[tuple[dict[str, str], bool]] = asyncio.Queue()
+        self._made_at: dict[str, datetime] = {}
+        self._owed: asyncio.Queue[dict[str, str]] = asyncio.Queue()
 
     @property
     def held_for_us(self) -> int:
@@ -111,7 +111,8 @@ class Bank:
             token=None,
         )
         self.payments[again] = facts
-        self._take(facts, self._amounts[again], surely=True)
+        self._made_at[again] = self._now()
+        self._take(facts, self._amounts[again])
 
     def decline(self, payment_id: str) -> None:
         if self.present(payment_id).status is PaymentStatus.PENDING:
@@ -120,10 +121,14 @@ class Bank:
     def give_back_at_dashboard(self, payment_id: str, amount: Money) -> bool:
         """By hand, without us. Whether so much was left."""
         try:
-            self._give_back(PaymentId(payment_id), amount, None, DONE, surely=True)
+            self._give_back(PaymentId(payment_id), amount, None, DONE)
         except RefundDeclined:
             return False
         return True
+
+    def send_back(self, payout_id: str) -> None:
+        """Wherever it went, they will not have it."""
+        self._payout_ends(payout_id, OutgoingStatus.RETURNED)
 
     # What it is asked, and answers at once. Keys are remembered for a day.
 
@@ -181,12 +186,12 @@ class Bank:
             self.sent_for[order.description] += 1
             facts = PayoutFacts(BANK, payout_id, PENDING, order.amount, our_id=order.id)
             self.payouts[payout_id] = facts
+            self._made_at[payout_id] = self._now()
             fails = self._happens("payout_fails")
             ends = OutgoingStatus.FAILED if fails else DONE
             self._later(1, 7200, lambda: self._payout_ends(payout_id, ends))
             if not fails and self._happens("payout_returns"):
-                returned = OutgoingStatus.RETURNED
-                self._later(7300, 86_400, lambda: self._payout_ends(payout_id, returned))
+                self._later(7300, 72_000, lambda: self.send_back(payout_id))
             return facts
 
         return self.payouts[self._once(f"payout {order.id}", sends).payout_id]
@@ -197,6 +202,20 @@ class Bank:
         if ends_at is not None and ends_at <= self._now():
             return replace(facts, status=PaymentStatus.CANCELED, opened=None)
         return facts
+
+    def listed(self, since: datetime) -> list[PaymentFacts | RefundFacts | PayoutFacts]:
+        """All that was made since then, each as it is shown."""
+        return [
+            *(
+                self.as_told(id_, self.present(id_))
+                for id_ in self._made_since(self.payments, since)
+            ),
+            *(self.refunds[id_] for id_ in self._made_since(self.refunds, since)),
+            *(
+                self.as_told(id_, self.payouts[id_])
+                for id_ in self._made_since(self.payouts, since)
+            ),
+        ]
 
     def as_told(self, id_: str, present: Answer) -> Answer:
         """What it shows, which may be what was so a minute ago."""
@@ -240,10 +259,9 @@ class Bank:
 
     async def keep_telling(self, send: Send) -> None:
         while True:
-            told, surely = await self._owed.get()
-            lost = self.webhooks_have_stopped or self._chance.random() < self.faults.webhook_lost
-            if lost and not surely:
-                continue
+            told = await self._owed.get()
+            if self.webhooks_have_stopped or self._chance.random() < self.faults.webhook_lost:
+                continue  # For ever: whoever does not look for it never hears of it.
             copies = 1 + (self._chance.random() < self.faults.webhook_copied)
             for _ in range(copies):
                 self._loop.spawn(self.node, self._tell(told, send))
@@ -275,6 +293,9 @@ class Bank:
         chance: float = getattr(self.faults, fault)
         return bool(self._chance.random() < chance)
 
+    def _made_since(self, book: dict[str, Any], since: datetime) -> list[str]:
+        return [id_ for id_ in book if self._made_at[id_] >= since]
+
     def _made(self, checkout: Checkout) -> PaymentFacts:
         id_ = PaymentId(f"pay-{len(self.payments) + 1}")
         self._amounts[id_] = checkout.amount
@@ -286,16 +307,17 @@ class Bank:
             checkout_id=checkout.id,
             purchase_id=checkout.purchase_id,
         )
+        self._made_at[id_] = self._now()
         return self.payments[id_]
 
-    def _take(self, facts: PaymentFacts, amount: Money, *, surely: bool = False) -> None:
+    def _take(self, facts: PaymentFacts, amount: Money) -> None:
         id_ = facts.payment_id
         fee = replace(amount, amount_minor=amount.amount_minor // 50)
         self._moved(self.payments, id_, replace(
             facts, status=PaymentStatus.PAID, paid=amount, opened=None, fee=fee,
             token=self._saved.get(id_),
         ))  # fmt: skip
-        self._news("payment.succeeded", id_, id_, surely=surely)
+        self._news("payment.succeeded", id_, id_)
 
     def _cancel(self, facts: PaymentFacts) -> None:
         canceled = PaymentStatus.CANCELED
@@ -304,13 +326,7 @@ class Bank:
         self._news("payment.canceled", facts.payment_id, facts.payment_id)
 
     def _give_back(
-        self,
-        payment_id: PaymentId,
-        amount: Money,
-        our_id: str | None,
-        status: OutgoingStatus,
-        *,
-        surely: bool = False,
+        self, payment_id: PaymentId, amount: Money, our_id: str | None, status: OutgoingStatus
     ) -> RefundFacts:
         paid = self.payments[payment_id].paid
         before = sum(
@@ -323,8 +339,9 @@ class Bank:
         refund_id = RefundId(f"back-{len(self.refunds) + 1}")
         facts = RefundFacts(BANK, refund_id, payment_id, status, amount, our_id=our_id)
         self.refunds[refund_id] = facts
+        self._made_at[refund_id] = self._now()
         if status is DONE:
-            self._news("refund.done", refund_id, payment_id, surely=surely)
+            self._news("refund.done", refund_id, payment_id)
         return facts
 
     def _refund_ends(self, refund_id: str, status: OutgoingStatus) -> None:
@@ -336,19 +353,16 @@ class Bank:
         fee = None if status is OutgoingStatus.FAILED else PAYOUT_FEE
         after = replace(self.payouts[payout_id], status=status, fee=fee, reason=status.value)
         self._moved(self.payouts, payout_id, after)
-        # Nobody asks about what is done, so the news that it came back is not lost.
-        surely = status is OutgoingStatus.RETURNED
-        self._news(f"payout.{status}", payout_id, payout_id, surely=surely)
+        self._news(f"payout.{status}", payout_id, payout_id)
 
     def _moved(self, book: dict[str, Any], id_: str, after: Any) -> None:
         lag = timedelta(seconds=self._chance.uniform(0, self.faults.lag_seconds_max))
         self._before[id_] = (self._now() + lag, book[id_])
         book[id_] = after
 
-    def _news(self, event: str, id_: str, about: str, *, surely: bool = False) -> None:
+    def _news(self, event: str, id_: str, about: str) -> None:
         self._loop.note(f"bank: {event} {id_}")
-        with suppress(asyncio.QueueFull):
-            self._owed.put_nowait(({"event": event, "id": id_, "about": about}, surely))
+        self._owed.put_nowait({"event": event, "id": id_, "about": about})
 
     def _later(self, least: float, most: float, act: Callable[[], None]) -> None:
         self._loop.call_as(self.node, self._chance.uniform(least, most), act)
@@ -365,6 +379,7 @@ class SimulatedBank(TakesPayments):
         payouts={"RUB": (Money.of(1, "RUB"), Money.of(10**9, "RUB"))},
         accounts=frozenset({"bank_card"}),
         charges_saved=True,
+        lists=True,
     )
 
     def __init__(self, bank: Bank, loop: SimulatedLoop, now: Now) -> None:
@@ -436,6 +451,12 @@ class SimulatedBank(TakesPayments):
             return None
 
         return await self._call(find)
+
+    async def since(
+        self, since: datetime
+    ) -> AsyncIterator[PaymentFacts | RefundFacts | PayoutFacts]:
+        for facts in await self._call(lambda: self._bank.listed(since)):
+            yield facts
 
     def _shown(self, payment_id: str) -> PaymentFacts | None:
         if payment_id not in self._bank.payments:

@@ -10,17 +10,20 @@ from typing import Any, Final
 from adapters.persistence.memory import Committed
 from adapters.persistence.memory.tables import Tables
 from core.domain import ledger
-from core.domain.charge import Charge
+from core.domain.case import CaseKind
+from core.domain.charge import Charge, ChargeKey
 from core.domain.customer import CustomerId
 from core.domain.escrow import Escrow, PartStatus
-from core.domain.ledger import Account, EntryId
+from core.domain.item import Verification
+from core.domain.ledger import Account, Entry, EntryId
 from core.domain.money import Currency, Money
 from core.domain.payment import Notice, OutgoingStatus, PaymentStatus
 from core.domain.payment_method import MethodStatus
+from core.domain.purchase import Purchase, PurchaseId
 from core.domain.refund import Refund, RefundStatus
 from core.domain.withdrawal import Withdrawal, WithdrawalId, WithdrawalStatus
 from simulation.bank import BANK, Bank
-from simulation.network import PromiseBroken
+from simulation.network import NAME, PromiseBroken, Provider
 
 WITHDRAWALS_MOVE: Final[dict[str, set[str]]] = {
     "held": {"requested", "failed"},
@@ -52,6 +55,8 @@ class MoneyInvariants:
         self._fail = fail
         self._had: dict[tuple[str, Hashable], Any] = {}
         self._endings: Counter[str] = Counter()
+        self._cash_left: Counter[tuple[str, str]] = Counter()
+        """Of the cash that paid for purchases, and of that for plans: what is not back yet."""
 
     def demand(self, promise: bool, law: str, *about: object) -> None:
         if not promise:
@@ -86,6 +91,7 @@ class MoneyInvariants:
         if withdrawn is not None:
             owed = _balance(tables, ledger.receivable(withdrawn.customer_id))
             self.demand(not owed, "M12 withdrawn before a debt was repaid", withdrawn, owed)
+        self._check_bonus(tables.entries.rows[EntryId(entry_id)], tables)
         kind, _, key = entry_id.partition(f" {BANK} ")
         if kind != "charge":
             return
@@ -97,6 +103,29 @@ class MoneyInvariants:
         self.demand(entry.postings[1].amount == taken.paid, "M9 booked is not what was taken", key)
         kept = [one.key.charge_id for one in tables.charges.rows.values()]
         self.demand(key in kept, "M7 booked and not remembered", entry_id)
+
+    def _check_bonus(self, entry: Entry, tables: Tables) -> None:
+        """It pays for plans, and what comes back of it is bonus again: never cash."""
+        moved: Counter[str] = Counter()
+        for posting in entry.postings:
+            moved[posting.account.partition(":")[0]] += posting.amount.amount_minor
+        bought = tables.purchases.rows.get(PurchaseId(entry.purchase_id or ""))
+        if moved["bonus"] < 0:
+            may = bought is None and entry.purpose in {"adjustment", "reversal"}
+            may = may or (bought is not None and _may_take_bonus(bought, entry.purpose))
+            self.demand(may and moved["cash"] <= 0, "M18 bonus went where it may not", entry)
+        if bought is None or bought.plan is None or "clearing" in moved or "hold" in moved:
+            return
+        revenue = next(p.account for p in entry.postings if p.account.startswith("revenue:"))
+        pots: dict[str, list[tuple[str, str]]] = {
+            "purchase": [("purchase", bought.id), (bought.customer_id, revenue)],
+            "refund": [("purchase", bought.id)],
+            "rest_of_former_plan": [(bought.customer_id, revenue)],
+        }
+        for pot in pots[entry.purpose]:
+            self._cash_left[pot] -= moved["cash"]
+            left = self._cash_left[pot]
+            self.demand(left >= 0, "M18 more cash came back than was paid", pot, left, entry)
 
     def _check_charge(self, had: Charge | None, has: Charge, tables: Tables) -> None:
         entry_id = EntryId(f"charge {has.key.gateway} {has.key.charge_id}")
@@ -162,7 +191,13 @@ def is_true(bank: Bank, notice: Notice) -> bool:
     return is_paid or not notice.claims_paid
 
 
-def money_problems(tables: Tables, bank: Bank) -> list[str]:
+def _may_take_bonus(bought: Purchase, purpose: str) -> bool:
+    if bought.plan is not None:
+        return purpose == "purchase"
+    return isinstance(bought.item, Verification) and purpose in {"refund_asked", "refund"}
+
+
+def money_problems(tables: Tables, bank: Bank, provider: Provider) -> list[str]:
     """What is wrong of money when all is quiet; empty when all is well."""
     found: list[str] = []
 
@@ -180,6 +215,7 @@ def money_problems(tables: Tables, bank: Bank) -> list[str]:
     booked = {one.provider_id: one for one in tables.refunds.rows.values()}
     open_cases = {one.cause for one in tables.cases.rows.values() if one.closed_at is None}
     _check_decisions(tables, bank, demand)
+    _check_surplus(tables, bank, provider, demand)
     for refund in bank.refunds.values():
         ours_too = booked.get(refund.refund_id)
         same = ours_too is not None and ours_too.status == refund.status.value
@@ -188,6 +224,8 @@ def money_problems(tables: Tables, bank: Bank) -> list[str]:
     demand(ours == theirs, "M15 clearing is not what the bank holds for us", ours, theirs)
     for order, times in bank.sent_for.items():
         demand(times == 1, "M14 one withdrawal, several payouts", order, times)
+    for case in tables.cases.rows.values():
+        demand(case.kind is not CaseKind.DIFFERENCE, "M15 a difference that is none", case)
     _check_ends(tables, open_cases, demand)
     return found
 
@@ -205,6 +243,32 @@ def _check_decisions(tables: Tables, bank: Bank, demand: Callable[..., None]) ->
         demand(
             times <= decided[payment_id], "M11 decided once, given back again", payment_id, times
         )
+
+
+def _check_surplus(
+    tables: Tables, bank: Bank, provider: Provider, demand: Callable[..., None]
+) -> None:
+    """Wherever somebody paid for one thing twice, one of it pays, and the rest is theirs."""
+    paid: defaultdict[str, list[ChargeKey]] = defaultdict(list)
+    for payment in bank.payments.values():
+        if payment.paid is not None:
+            paid[payment.purchase_id or ""].append(ChargeKey(BANK, payment.charge_id))
+    for body in provider.captured():
+        paid[body.get("metadata", {}).get("purchase_id", "")].append(ChargeKey(NAME, body["id"]))
+    told = {str(one.facts.get("entry_id")) for one in tables.events.rows.values()}
+    for purchase_id, keys in paid.items():
+        charges = {key: tables.charges.rows.get(key) for key in keys}
+        nowhere = [key for key, charge in charges.items() if charge is None]
+        settled = [key for key, charge in charges.items() if charge is not None and charge.settled]
+        is_twice = len(keys) > 1 and purchase_id != ""
+        demand(not (nowhere and is_twice), "M8 paid once more, and that is nowhere", nowhere)
+        demand(len(settled) <= 1 or not purchase_id, "M8 one thing was paid for twice", settled)
+        for key, charge in charges.items():
+            if is_twice and charge is not None and not charge.settled:
+                entry = tables.entries.rows[EntryId(f"charge {key.gateway} {key.charge_id}")]
+                owner = tables.purchases.rows[PurchaseId(purchase_id)].customer_id
+                is_theirs = entry.postings[1].account == ledger.cash(owner) and entry.id in told
+                demand(is_theirs, "M8 paid once more, and its owner does not know", entry)
 
 
 def _check_ends(tables: Tables, open_cases: set[str], demand: Callable[..., None]) -> None:

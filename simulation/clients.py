@@ -301,13 +301,13 @@ class Shopper:
         self.purchases.append(heard[0].purchase.id)
         return heard[0]
 
-    async def pays_otherwise(self, started: Started) -> Started | None:
+    async def pays_otherwise(self, started: Started, gateway: str | None = None) -> Started | None:
         key = self._new_key("otherwise")
 
         def act(billing: Billing) -> Awaitable[Started]:
             cause = Cause(f"customer {self.id} otherwise", key, started.purchase.id)
             return billing.add_checkout(
-                self.id, started.purchase.id, return_url=RETURN_URL, cause=cause
+                self.id, started.purchase.id, return_url=RETURN_URL, cause=cause, gateway=gateway
             )
 
         try:

@@ -188,7 +188,7 @@ class Invariants:
         given_back = {
             has.customer_id
             for _, had, has in changed.get("purchase", ())
-            if has.status is PurchaseStatus.REFUNDED and had.status is PurchaseStatus.PAID
+            if had is not None and has.refunded != had.refunded
         }
         for key, had, has in changed.get("subscription", ()):
             bought = paid.pop(key, [])
@@ -236,7 +236,7 @@ class Invariants:
         else:
             self.demand(period.start == at and period.count == count, "E3 starts now", period)
             self.demand(period.paid == bought.amount, "E3 paid", period)
-            returned = 0 if rest is None else rest.postings[1].amount.amount_minor
+            returned = 0 if rest is None else -rest.postings[0].amount.amount_minor
             owed = 0 if running is None else _share(running, at)
             self.demand(returned == owed, "E8 the rest of the former plan", returned, owed)
         self.demand(period.end == _end_by_calendar(period), "R5 end", period)

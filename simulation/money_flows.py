@@ -2,22 +2,27 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, time
 from typing import Final
 
+from core.domain.payment import PaymentId
+from core.use_cases.checkouts import Terms
 from simulation.clients import HOUR
 from simulation.flows import CATCH_UP, Flow
 from simulation.nemesis import CALM
-from simulation.traders import AT_THE_BANK, DOWN, FROM_WALLET, REST, Cashier, Trader
+from simulation.traders import ANYWHERE, AT_THE_BANK, DOWN, FROM_WALLET, REST, Cashier, Trader, rub
 from simulation.world import World
 
 
 class MoneyFlow(Flow):
     """A trader who pays whatever there is to pay, at once."""
 
+    terms: Terms = AT_THE_BANK
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         world.open_bank()
-        self.trader = Trader(world, "trader", always_pays=True)
+        self.trader = Trader(world, "trader", always_pays=True, terms=self.terms)
 
     async def prepare(self) -> None:
         await self.trader.registers()
@@ -31,6 +36,21 @@ class Deposit(MoneyFlow):
     async def act(self) -> None:
         await self.trader.deposits(500_00)
         await asyncio.sleep(CATCH_UP)
+
+
+class Fallback(MoneyFlow):
+    """The first gateway is silent, so the deposit is opened and paid at the next."""
+
+    terms = ANYWHERE
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        self.world.provider.is_out = True
+
+    async def act(self) -> None:
+        await self.trader.deposits(500_00)
+        self.world.provider.is_out = False
+        await asyncio.sleep(60)
 
 
 class Verify(MoneyFlow):
@@ -103,11 +123,36 @@ class Withdraw(MoneyFlow):
         await asyncio.sleep(26 * HOUR)
 
 
+class ReconcileADay(MoneyFlow):
+    """At midnight all is found that nobody told of: a second payment, a refund, a payout."""
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        bank = self.world.bank
+        await self._has(500_00)
+        await self.trader.verifies()
+        await asyncio.sleep(CATCH_UP)
+        assert await self.trader.withdraws(100_00) is not None
+        await asyncio.sleep(3 * HOUR)
+        bank.webhooks_have_stopped = True
+        bank.pay_again(PaymentId("pay-1"))
+        assert bank.give_back_at_dashboard("pay-1", rub(50_00))
+        bank.send_back("out-1")
+        now = self.world.now()
+        midnight = datetime.combine(now.date(), time(23, 59), UTC)
+        await asyncio.sleep((midnight - now).total_seconds())
+
+    async def act(self) -> None:
+        await asyncio.sleep(CATCH_UP)
+
+
 MONEY_FLOWS: Final[dict[str, type[Flow]]] = {
     "deposit": Deposit,
+    "fallback": Fallback,
     "verify": Verify,
     "charge_card": ChargeCard,
     "escrow": EscrowInParts,
     "give_back": GiveBack,
     "withdraw": Withdraw,
+    "reconcile": ReconcileADay,
 }

@@ -5,10 +5,13 @@ from dataclasses import replace
 from itertools import count
 from typing import Any, Final
 
+from core.domain import ledger
+from core.domain.checkout import Checkout
 from core.domain.escrow import Escrow
-from core.domain.ledger import Entry, EntryId
+from core.domain.ledger import Account, Entry, EntryId
 from core.domain.money import Money
 from core.domain.payment import (
+    OutgoingStatus,
     PaymentFacts,
     PaymentId,
     PaymentStatus,
@@ -18,9 +21,12 @@ from core.domain.payment import (
 )
 from core.domain.payout import PayoutOrder
 from core.domain.plan import GatewayName
+from core.domain.reconciliation import Tally
 from core.domain.refund import OurRefundId, Refund
 from core.ports.payment_gateway import Gateways, PaymentGateway
 from core.use_cases.billing import Billing
+from core.use_cases.comparing import Facts
+from core.use_cases.reconciling import Reconcile
 from core.use_cases.settling import Settlement, SettlePayment, book, find_notice
 from simulation.app import Compose, Outside, wired
 from simulation.bank import BANK, SimulatedBank
@@ -116,14 +122,14 @@ def hold_ended_twice(outside: Outside) -> Billing:
     fresh = count(1)
 
     def change(uow: Any) -> None:
-        ledger = uow.ledger
+        real = uow.ledger
 
         async def post(entry: Entry) -> None:
             if entry.id.endswith(" ended") and not entry.id.startswith("escrow"):
                 entry = replace(entry, id=EntryId(f"{entry.id} {next(fresh)}"))
-            await ledger.post(entry)
+            await real.post(entry)
 
-        uow.ledger = Changed(ledger, post=post)
+        uow.ledger = Changed(real, post=post)
         uow.customers = Changed(uow.customers, lock=uow.customers.get)
         for name in ("withdrawals", "refunds"):
             setattr(uow, name, _overwriting(getattr(uow, name), "id"))
@@ -146,6 +152,63 @@ def escrow_released_without_compare_and_set(outside: Outside) -> Billing:
     return wired(replace(outside, store=ChangedStore(outside.store, change)))
 
 
+def bonus_comes_back_as_cash(outside: Outside) -> Billing:
+    """Whatever had paid, what comes back is the customer's own."""
+
+    def change(uow: Any) -> None:
+        real = uow.ledger
+
+        async def post(entry: Entry) -> None:
+            if entry.purpose in {"refund", "rest_of_former_plan"}:
+                owned = [
+                    replace(one, account=Account(one.account.replace("bonus:", "cash:")))
+                    for one in entry.postings
+                ]
+                entry = replace(entry, postings=tuple(owned))
+            await real.post(entry)
+
+        uow.ledger = Changed(real, post=post)
+
+    return wired(replace(outside, store=ChangedStore(outside.store, change)))
+
+
+def only_the_newest_checkout_is_paid(outside: Outside) -> Billing:
+    """Whoever was sent to the next gateway has left the page of the first, so it is forgotten."""
+
+    def change(uow: Any) -> None:
+        real = uow.checkouts
+
+        async def add(checkout: Checkout) -> None:
+            for former in await real.of_purchases([checkout.purchase_id]):
+                if former.is_settling:
+                    await real.save(former.lapses())
+            await real.add(checkout)
+
+        uow.checkouts = Changed(real, add=add)
+
+    return wired(replace(outside, store=ChangedStore(outside.store, change)))
+
+
+class BooksWhatIsListed(Reconcile):
+    """Each refund that is listed is booked, under an id of its own."""
+
+    async def _see_to(self, gateway: PaymentGateway, facts: Facts, tally: Tally) -> None:
+        await super()._see_to(gateway, facts, tally)
+        if isinstance(facts, RefundFacts) and facts.status is OutgoingStatus.DONE:
+            id_, credit = f"listed {facts.refund_id}", ledger.clearing(gateway.name)
+            async with self._store.write() as uow:
+                at, debit = self._now(), ledger.ADJUSTMENTS
+                await uow.ledger.post(
+                    ledger.transfer(id_, "refund", facts.amount, debit=debit, credit=credit, at=at)
+                )
+                await uow.commit()
+
+
+def listed_refund_booked_twice(outside: Outside) -> Billing:
+    given = (outside.store, outside.gateways, outside.now, outside.new_id)
+    return replace(wired(outside), reconcile=BooksWhatIsListed(*given))
+
+
 MONEY_MUTANTS: Final[dict[str, Compose]] = {
     mutant.__name__: mutant
     for mutant in (
@@ -156,5 +219,8 @@ MONEY_MUTANTS: Final[dict[str, Compose]] = {
         deposit_credited_without_proof,
         hold_ended_twice,
         escrow_released_without_compare_and_set,
+        bonus_comes_back_as_cash,
+        only_the_newest_checkout_is_paid,
+        listed_refund_booked_twice,
     )
 }

@@ -48,6 +48,7 @@ class Faults:
     payout_returns: float = 0
     pays_twice: float = 0
     # People.
+    anywhere: bool = False  # Who pays names no gateway; what fails then fails at the first.
     attack_every: float = 0
     price_change_every: float = 0
     dashboard_every: float = 0
@@ -113,7 +114,7 @@ def draw_of_money(chance: random.Random, days: float) -> Faults:
         if chance.random() < 0.5
     }
     refunds = days * 24 * HOUR / chance.uniform(2, 12)
-    return replace(draw(chance), refund_every=refunds, **drawn)
+    return replace(draw(chance), refund_every=refunds, anywhere=chance.random() < 0.5, **drawn)
 
 
 def told(faults: Faults) -> str:

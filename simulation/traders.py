@@ -22,10 +22,12 @@ from core.use_cases.checkouts import Started, Terms
 from simulation.app import NoAnswer
 from simulation.bank import BANK, BANK_ADDRESS, Bank
 from simulation.clients import HOUR, RETURN_URL, Answer, Shopper, Surroundings, surely
+from simulation.network import NAME
 
 CARD: Final = PayoutAccount("bank_card", "2200000000000004", "ANNA")
 PAYER: Final = BillingData("Anna", "anna@example.com", "+79990000000")
 AT_THE_BANK: Final = Terms(RETURN_URL, BANK)
+ANYWHERE: Final = Terms(RETURN_URL)
 FROM_WALLET: Final = Terms(RETURN_URL, "wallet")
 ON_DUTY: Final = Deed("cashier", "as asked for")
 PAUSES: Final = (0, 0, 1, 2 * HOUR - 1)
@@ -47,12 +49,23 @@ class Market(Surroundings, Protocol):
 
 
 class Trader(Shopper):
-    """Deposits, buys from the wallet, keeps a card, hires others by escrow, and withdraws."""
+    """
+    Deposits, buys from the wallet, keeps a card, hires others by escrow, and withdraws. Where the
+    terms name no gateway, pays at the first that can be had, at another, or at both.
+    """
 
-    def __init__(self, world: Market, name: str, *, always_pays: bool = False) -> None:
+    def __init__(
+        self,
+        world: Market,
+        name: str,
+        *,
+        always_pays: bool = False,
+        terms: Terms = AT_THE_BANK,
+    ) -> None:
         super().__init__(world, name)
         self._market = world
         self._always_pays = always_pays
+        self._terms = terms
         self.card: PaymentMethodId | None = None
 
     async def trades(self, days: float, others: list["Trader"]) -> None:
@@ -63,7 +76,7 @@ class Trader(Shopper):
         doings: list[Callable[[], Awaitable[object]]] = [
             *(2 * [lambda: self.deposits(chance.choice((99_00, 300_00, 1_000_00)))]),
             *(3 * [lambda: self.buys_plan("wallet")]),
-            lambda: self.buys_plan(BANK),
+            lambda: self.buys_plan(self._terms.gateway),
             self.verifies,
             *(2 * [self.is_charged]),
             *(3 * [lambda: self.withdraws(chance.choice((10_00, 100_00, 450_00, 600_00)))]),
@@ -84,13 +97,13 @@ class Trader(Shopper):
     async def deposits(self, minor: int) -> Started | None:
         cause = self._cause("deposit")
         started = await self._tries(
-            lambda one: one.start_deposit(self.id, rub(minor), AT_THE_BANK, cause=cause)
+            lambda one: one.start_deposit(self.id, rub(minor), self._terms, cause=cause)
         )
         if started is not None:
             await self.pays(started)
         return started
 
-    async def buys_plan(self, gateway: str) -> Started | None:
+    async def buys_plan(self, gateway: str | None) -> Started | None:
         plan, cause = self._chance.choice(("WEEK", "MONTH")), self._cause("plan")
         started = await self._tries(
             lambda one: one.start_purchase(
@@ -196,6 +209,9 @@ class Trader(Shopper):
         if self._always_pays:
             bank.pay(opened.payment_id)
             return
+        if self._terms is ANYWHERE:
+            await self._pays_anywhere(started)
+            return
         if not self._world.faults.rush and chance.random() < 0.5:
             await asyncio.sleep(chance.expovariate(1 / (0.2 * HOUR)))
         what = chance.random()
@@ -205,6 +221,23 @@ class Trader(Shopper):
                 bank.pay_again(opened.payment_id)
         elif what < 0.9:
             bank.decline(opened.payment_id)
+
+    async def _pays_anywhere(self, started: Started) -> None:
+        """In one tab, or in all that were ever opened for it, at whichever gateway."""
+        chance = self._chance
+        if chance.random() < 0.5:
+            await self.pays_otherwise(started, chance.choice((BANK, NAME)))
+        known = self._market.tables.checkouts
+        rows = [known.rows[key] for key in known.keys("purchase", started.purchase.id)]
+        pages = [one for one in rows if one.opened is not None and not one.is_charge]
+        chance.shuffle(pages)
+        for page in pages if chance.random() < 0.5 else pages[:1]:
+            assert page.payment_id is not None
+            await asyncio.sleep(chance.choice((0, 0.1 * HOUR)))
+            at = self._market.bank if page.gateway == BANK else self._world.provider
+            short = chance.random() < self._world.faults.short_payment
+            if chance.random() < 0.9:
+                at.pay(page.payment_id, short=short)
 
     def _purchases(self) -> list[Purchase]:
         known = self._market.tables.purchases.rows.values()
@@ -232,9 +265,26 @@ class Cashier:
     async def works(self) -> None:
         """One thing of what there is to do."""
         act = self._chance.choice(
-            (self.gives_back, self.gives_back, self.gives_back_at_the_bank, self.decides)
+            (
+                self.gives_back,
+                self.gives_back,
+                self.gives_back_at_the_bank,
+                self.gives_a_present,
+                self.decides,
+            )
         )
         await act()
+
+    async def gives_a_present(self) -> None:
+        """More than the shorter plan costs, and less than the longer one."""
+        customers = list(self._world.tables.customers.rows)
+        if customers:
+            who, cause = self._chance.choice(customers), self._cause("present")
+            await self._tries(
+                lambda one: one.adjust_wallet(
+                    who, rub(150_00), account="bonus", deed=ON_DUTY, cause=cause
+                )
+            )
 
     async def gives_back(self, purchase_id: PurchaseId | None = None) -> None:
         """All of it, a part, or twice at once."""

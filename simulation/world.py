@@ -33,7 +33,7 @@ from simulation.invariants import Invariants, final_problems
 from simulation.loop import NODE, Node, SimulatedLoop
 from simulation.nemesis import CALM, HOUR, Faults, Nemesis, draw, draw_of_money, told
 from simulation.network import NAME, PromiseBroken, Provider, SimulatedYooKassa
-from simulation.traders import Cashier, Impostor, Trader
+from simulation.traders import ANYWHERE, AT_THE_BANK, Cashier, Impostor, Trader
 from simulation.visitors import Visitor
 
 HARD_DAYS: Final = (
@@ -207,9 +207,11 @@ class World:
         return True
 
     def open_bank(self) -> None:
-        """From now on it tells us what happens there."""
+        """From now on it tells us what happens there, and lists it to whoever asks every day."""
         deliver = partial(self._deliver, gateway=BANK)
         self.loop.spawn(self.bank.node, self.bank.keep_telling(deliver))
+        for app in self.apps:
+            app.reconcile_daily()
 
     async def _deliver(self, webhook: Webhook, gateway: str = NAME) -> bool:
         """200 only after it is stored; a client of ours has no better word."""
@@ -295,7 +297,7 @@ class World:
         """All is well, nothing is held, and doing it all again changes nothing."""
         tables = self.store.tables
         problems = final_problems(self.invariants, tables, self.provider, self.bank)
-        problems += money_problems(tables, self.bank)
+        problems += money_problems(tables, self.bank, self.provider)
         problems += unheard(self.telegram, tables, self.now)
         if problems:
             raise PromiseBroken("; ".join(problems[:3]))
@@ -382,7 +384,8 @@ async def _trade(world: World, days: float, *, traders: int) -> None:
     await Operator(world).opens()
     world.open_bank()
     cashier, impostor, faults = Cashier(world), Impostor(world), world.faults
-    people = [Trader(world, f"trader{number}") for number in range(traders)]
+    terms = ANYWHERE if faults.anywhere else AT_THE_BANK
+    people = [Trader(world, f"trader{number}", terms=terms) for number in range(traders)]
     troubles = [
         _now_and_then(world, faults.outage_every, lambda: _outage(world)),
         _now_and_then(world, faults.attack_every and days * HOUR, impostor.attacks),
@@ -441,7 +444,7 @@ async def _now_and_then(world: World, every: float, act: Callable[[], Awaitable[
 
 
 async def _outage(world: World) -> None:
-    world.provider.is_out = world.bank.is_out = True
+    world.provider.is_out, world.bank.is_out = True, not world.faults.anywhere
     await asyncio.sleep(world.provider._chance.uniform(0, world.faults.outage_seconds_max))
     world.provider.is_out = world.bank.is_out = False
 

@@ -273,6 +273,7 @@ def a_subscription(**fields: Any) -> Subscription:
             anchor=anchor,
             count=2,
             paid=rub(598),
+            of_bonus=rub(100),
         ),
         status=SubscriptionStatus.ACTIVE,
         auto_renew=True,

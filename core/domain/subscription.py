@@ -35,7 +35,8 @@ class Activation(StrEnum):
 class PaidPeriod:
     """
     An unbroken stretch on one plan version. `paid` is all the money that paid for `start..end`,
-    in one currency; `count` is how many period units lie between the anchor and the end.
+    in one currency, and `of_bonus` how much of it was bonus; `count` is how many period units lie
+    between the anchor and the end.
     """
 
     plan: PlanVersion
@@ -44,12 +45,17 @@ class PaidPeriod:
     anchor: Anchor
     count: int
     paid: Money
+    of_bonus: Money
 
     def rest(self, at: datetime) -> Money:
         """What of `paid` is for the time after `at`, by time, rounded down."""
         whole = (self.end - self.start) // timedelta(seconds=1)
         left = (self.end - at) // timedelta(seconds=1)
         return self.paid.share(min(max(left, 0), whole), whole)
+
+    def in_cash(self, rest: Money) -> Money:
+        """How much of a rest is cash again: as much as was cash, so that bonus stays bonus."""
+        return min(rest, self.paid - self.of_bonus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,36 +95,52 @@ class Subscription:
         return self if self.period is None or now < self.period.end else self.over()
 
     def extended_by(
-        self, plan: PlanVersion, period: Period, paid: Money, *, zone: str, at: datetime
+        self,
+        plan: PlanVersion,
+        period: Period,
+        paid: Money,
+        *,
+        zone: str,
+        at: datetime,
+        of_bonus: Money | None = None,
     ) -> Extension:
         """
         The same plan in the same currency extends from the current end. Anything else begins now,
         and what is left of the former period returns to the wallet. After an end it begins now.
+        `of_bonus`: how much of `paid` is bonus; None: nothing.
         """
+        of_bonus = paid - paid if of_bonus is None else of_bonus
         present = self.at(at)
         if present is not self:
-            return present.extended_by(plan, period, paid, zone=zone, at=at)
+            return present.extended_by(plan, period, paid, zone=zone, at=at, of_bonus=of_bonus)
         running = self.period
         if (
             running is not None
             and running.plan.code == plan.code
             and running.paid.currency == paid.currency
         ):
-            return self._prolonged(running, plan, period, paid)
+            return self._prolonged(running, plan, period, paid, of_bonus)
         anchor = Anchor(at, zone)
         end = anchor.after(period.count, period.unit)
-        fresh = PaidPeriod(plan, at, end, anchor, period.count, paid)
+        fresh = PaidPeriod(plan, at, end, anchor, period.count, paid, of_bonus)
         rest = None if running is None else running.rest(at)
         returned = rest if rest is not None and rest.is_positive else None
         return Extension(self._on(fresh), end, returned)
 
     def without(
-        self, plan: PlanVersion, period: Period, paid: Money, *, at: datetime
+        self,
+        plan: PlanVersion,
+        period: Period | None,
+        paid: Money,
+        of_bonus: Money,
+        *,
+        at: datetime,
     ) -> "Subscription":
         """
-        A purchase was refunded wholly: the time that it added goes from the end. What is left of
-        the running period stays; nothing left, and it is over now. Where the customer has changed
-        to another plan since, there is nothing to take: its rest went to the wallet then.
+        So much of what paid for a plan was refunded, and with it goes the `period` that it added,
+        from the end; None: it was a part, and the time stays. What is left of the running period
+        stays; nothing left, and it is over now. Where the customer has changed to another plan
+        since, there is nothing to take: its rest went to the wallet then.
         """
         present = self.at(at)
         running = present.period
@@ -127,14 +149,20 @@ class Subscription:
             paid.currency,
         ):
             return present
+        nothing = paid - paid
+        running = replace(
+            running,
+            paid=max(running.paid - paid, nothing),
+            of_bonus=max(running.of_bonus - of_bonus, nothing),
+        )
+        if period is None:
+            return replace(present, period=running)
         count = running.count - period.count
         had = running.plan.terms.period
         end = at if had is None or count < 1 else running.anchor.after(count, had.unit)
         if end <= at or end <= running.start:
             return present.over()
-        kept = running.paid - paid
-        less = kept if kept.is_positive else running.paid - running.paid
-        return replace(present, period=replace(running, end=end, count=count, paid=less))
+        return replace(present, period=replace(running, end=end, count=count))
 
     def over(self) -> "Subscription":
         """Back on the default plan."""
@@ -148,7 +176,12 @@ class Subscription:
         )
 
     def _prolonged(
-        self, running: PaidPeriod, plan: PlanVersion, period: Period, paid: Money
+        self,
+        running: PaidPeriod,
+        plan: PlanVersion,
+        period: Period,
+        paid: Money,
+        of_bonus: Money,
     ) -> Extension:
         had = running.plan.terms.period
         if had is not None and had.unit is period.unit:
@@ -158,7 +191,15 @@ class Subscription:
         end = anchor.after(count, period.unit)
         # A late payment for older terms does not take newer ones away.
         latest = max(plan, running.plan, key=lambda version: version.number)
-        longer = PaidPeriod(latest, running.start, end, anchor, count, running.paid + paid)
+        longer = replace(
+            running,
+            plan=latest,
+            end=end,
+            anchor=anchor,
+            count=count,
+            paid=running.paid + paid,
+            of_bonus=running.of_bonus + of_bonus,
+        )
         return Extension(self._on(longer), end, None)
 
     def _on(self, period: PaidPeriod) -> "Subscription":

@@ -158,19 +158,31 @@ async def for_a_person(
 
 
 async def gave_back(
-    uow: UnitOfWork, purchase: Purchase, amount: Money, *, at: datetime
+    uow: UnitOfWork,
+    purchase: Purchase,
+    amount: Money,
+    *,
+    at: datetime,
+    of_bonus: Money | None = None,
 ) -> Purchase:
-    """Of a purchase refunded wholly, the time that it added goes too."""
+    """
+    Of a purchase refunded wholly, the time that it added goes too; what was refunded in part has
+    been paid for with less. `of_bonus`: how much of it went back as bonus; None: nothing.
+    """
     less = purchase.gave_back(amount)
     await uow.purchases.save(less)
     plan = less.plan
-    if less.refundable.is_positive or plan is None:
+    if plan is None:
         return less
     assert plan.terms.period is not None, "a plan without a period is never sold"
+    added = None if less.refundable.is_positive else plan.terms.period
+    of_bonus = amount - amount if of_bonus is None else of_bonus
     subscription = await uow.subscriptions.get(less.customer_id)
-    shorter = subscription.without(plan, plan.terms.period, less.amount, at=at)
-    if shorter != subscription:
-        await uow.subscriptions.save(shorter)
+    shorter = subscription.without(plan, added, amount, of_bonus, at=at)
+    if shorter == subscription:
+        return less
+    await uow.subscriptions.save(shorter)
+    if added is not None:
         told: dict[str, str | int] = {"purchase_id": less.id}
         if shorter.period is not None:
             told["period_end"] = shorter.period.end.isoformat()

@@ -90,8 +90,8 @@ def may_be_paid_from_wallet(item: Item) -> bool:
 
 async def spend(
     uow: UnitOfWork, purchase: Purchase, to: Account, *, with_bonus: bool, at: datetime
-) -> None:
-    """The purchase's one entry."""
+) -> Money:
+    """The purchase's one entry; how much of it was bonus."""
     purse = await purse_of(uow, purchase.customer_id, purchase.amount.currency)
     spent = purse.spent(purchase.amount, with_bonus=with_bonus)
     moves: Moves = [*spent, (to, purchase.amount)]
@@ -100,6 +100,8 @@ async def spend(
             f"purchase {purchase.id}", "purchase", moves, at=at, purchase_id=purchase.id
         )
     )
+    (_, of_bonus), _ = spent
+    return -of_bonus
 
 
 async def _grant_plan(
@@ -107,21 +109,31 @@ async def _grant_plan(
 ) -> dict[str, str | int]:
     customer = purchase.customer_id
     revenue = ledger.revenue(plan.code)
-    await spend(uow, purchase, revenue, with_bonus=purchase.from_wallet, at=at)
+    of_bonus = await spend(uow, purchase, revenue, with_bonus=purchase.from_wallet, at=at)
     standing = await standing_of(uow, customer)
     former = standing.plan(at)
     assert plan.terms.period is not None, "a plan without a period is never sold"
     extension = standing.subscription.extended_by(
-        plan, plan.terms.period, purchase.amount, zone=standing.customer.zone, at=at
+        plan,
+        plan.terms.period,
+        purchase.amount,
+        zone=standing.customer.zone,
+        at=at,
+        of_bonus=of_bonus,
     )
     await uow.subscriptions.save(extension.subscription)
     if extension.returned is not None:
-        rest = ledger.transfer(
+        running = standing.subscription.period
+        assert running is not None, "only what is running has a rest"
+        in_cash = running.in_cash(extension.returned)
+        rest = ledger.entry_of(
             f"rest {purchase.id}",
             "rest_of_former_plan",
-            extension.returned,
-            debit=ledger.revenue(former.code),
-            credit=ledger.cash(customer),
+            [
+                (ledger.revenue(former.code), -extension.returned),
+                (ledger.cash(customer), in_cash),
+                (ledger.bonus(customer), extension.returned - in_cash),
+            ],
             at=at,
             purchase_id=purchase.id,
         )

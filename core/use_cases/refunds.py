@@ -254,7 +254,7 @@ async def _into_the_wallet(
     )
     await uow.ledger.post(entry)
     await uow.record(credited(purchase.customer_id, back, entry.id, at=at))
-    purchase = await gave_back(uow, purchase, back, at=at)
+    purchase = await gave_back(uow, purchase, back, at=at, of_bonus=back - cash)
     await tell(uow, purchase, back, entry.id, at=at)
     return Refunded(purchase, None)
 

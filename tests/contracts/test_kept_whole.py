@@ -226,7 +226,12 @@ KINDS = {
             status=SubscriptionStatus.PAST_DUE,
             auto_renew=False,
             activation=Activation.FAILED,
-            period=replace(SUBSCRIPTION.period, count=3, paid=Money.of(897, "XTR")),
+            period=replace(
+                SUBSCRIPTION.period,
+                count=3,
+                paid=Money.of(897, "XTR"),
+                of_bonus=Money.of(7, "XTR"),
+            ),
         ),
         add=lambda uow, it: uow.subscriptions.add(it),
         save=lambda uow, it: uow.subscriptions.save(it),

@@ -14,11 +14,13 @@ MUTANT_SEEDS = range(40)
 
 POINTS_MIN = {
     "deposit": 10,
+    "fallback": 10,
     "verify": 10,
     "charge_card": 10,
     "escrow": 25,
     "give_back": 15,
     "withdraw": 40,
+    "reconcile": 15,
 }
 
 BREAKS = {
@@ -27,8 +29,11 @@ BREAKS = {
     "payout_retried_on_unknown": "M15",
     "posting_in_a_second_unit": "M7",
     "deposit_credited_without_proof": "M10",
-    "hold_ended_twice": "H1",
+    "hold_ended_twice": "account=hold:",  # Nothing is left in it for the second ending.
     "escrow_released_without_compare_and_set": "H1",
+    "bonus_comes_back_as_cash": "M18",
+    "only_the_newest_checkout_is_paid": "M8",
+    "listed_refund_booked_twice": "M15",
 }
 
 

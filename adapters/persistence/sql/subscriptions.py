@@ -137,6 +137,7 @@ def subscription_from_row(
             anchor=Anchor(row[c.anchor_at], row[c.anchor_zone]),
             count=row[c.period_count],
             paid=Money.of(row[c.paid_minor], row[c.paid_currency]),
+            of_bonus=Money.of(row[c.bonus_minor] or 0, row[c.paid_currency]),
         )
     return Subscription(
         id=row[c.id],
@@ -166,6 +167,7 @@ def row_from_subscription(subscription: Subscription) -> dict[str, Any]:
         "anchor_zone": None if period is None else period.anchor.zone,
         "period_count": None if period is None else period.count,
         "paid_minor": None if period is None else period.paid.amount_minor,
+        "bonus_minor": None if period is None else period.of_bonus.amount_minor,
         "paid_currency": None if period is None else period.paid.currency.code,
         "due_at": subscription.due_at,
         "version": subscription.version,

@@ -124,6 +124,7 @@ subscription: Final = table(
     whole("period_count", null=True),
     whole("paid_minor", null=True),
     words("paid_currency", null=True),
+    whole("bonus_minor", null=True),
     moment("due_at", null=True),
     whole("version"),
     key("id"),
