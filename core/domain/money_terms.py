@@ -80,6 +80,7 @@ class WithdrawalTerms:
     brakes: tuple[Brake, ...] = ()
 
     def least_in(self, unit: Currency) -> Money:
+        """The smallest that there is, where the catalog names none."""
         return next((one for one in self.least if one.currency == unit), Money(1, unit))
 
     def brake(self, amount: Money) -> Brake | None:

@@ -445,5 +445,28 @@ async def test_what_is_wrong_is_said_and_moves_nothing(market: Market, row: Row)
             assert told.keys() >= set(facts.split())
 
 
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    ("path", "bounds"),
+    [
+        ("wallet/deposits/", {"least": 100, "most": 10_000_000}),
+        ("wallet/withdrawals/", {"least": 1000}),
+    ],
+)
+async def test_the_bounds_are_told_in_the_currency_that_was_asked_for(
+    market: Market, path: str, bounds: Mapping[str, int]
+) -> None:
+    for code in ("RUB", "PHP"):
+        body = {"amount": money(1, code)}
+        body |= {"payment_method": market.names["proven"]} if "withdrawals" in path else {}
+        answer = await market.api.call(
+            "POST", path, body, token=market.sessions["anna"], key=f"key-{next(market.keys)}"
+        )
+
+        told = {name: answer.json()[name] for name in bounds}
+        here = {name: money(minor) for name, minor in bounds.items()}
+        assert told == (here if code == "RUB" else dict.fromkeys(bounds))
+
+
 def test_no_refusal_is_left_without_a_word_on_what_would_be_right() -> None:
     assert {row.code for row in ROWS} - {None} == SAYS.keys()
