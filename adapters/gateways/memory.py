@@ -345,7 +345,13 @@ class MemoryGateway(TakesPayments):
 
     def forget_metadata(self, payment_id: PaymentId) -> None:
         """As if it had been opened by somebody else: it no longer names our ids."""
-        self._change(payment_id, checkout_id=None, purchase_id=None)
+        self.tamper(payment_id)
+
+    def tamper(
+        self, payment_id: PaymentId, *, checkout: str | None = None, purchase: str | None = None
+    ) -> None:
+        """From now on its metadata names these ids, whosoever they are."""
+        self._change(payment_id, checkout_id=checkout, purchase_id=purchase)
 
     def puzzle(self, payment_id: PaymentId) -> None:
         """From now on its status is a word that nobody knows."""

@@ -26,7 +26,7 @@ from adapters.http.operations import Closed, Operation
 from adapters.http.return_urls import ReturnUrlNotListed
 from core.domain.customer import CustomerBlocked
 from core.domain.item import PaymentMethodId
-from core.domain.money import UnknownCurrency
+from core.domain.money import AmountNotUsable, UnknownCurrency
 from core.domain.money_terms import NotOffered
 from core.domain.payment_method import (
     Billing,
@@ -246,7 +246,7 @@ def withdrawal_operations() -> list[Operation]:
                   "Send money to an account that is proven", WithdrawalBody, status=201,
                   headers=IdempotencyHeader, body=WithdrawalRequest,
                   errors=(*OF_THE_CLAIM, *of_the_method, WithdrawalNotTaken, WalletTooLow,
-                          UnknownCurrency, CustomerBlocked, CatalogMissing)),
+                          UnknownCurrency, AmountNotUsable, CustomerBlocked, CatalogMissing)),
         *for_both("GET", "/wallet/withdrawals/", list_withdrawals, "Withdrawals, the newest first",
                   WithdrawalsBody, query=WithdrawalsQuery, errors=(WithdrawalNotFound,)),
         *for_both("GET", "/wallet/withdrawals/{withdrawal_id}/", show_withdrawal,

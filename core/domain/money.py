@@ -36,21 +36,21 @@ CURRENCIES: Final = {
 
 @dataclass(eq=False)
 class UnknownCurrency(Invalid):
-    """This currency is not one that Billhook keeps books in."""
+    """Billhook keeps no books in this currency; name one of the catalog's."""
 
     currency: str
 
 
 @dataclass(eq=False)
 class AmountNotUsable(Invalid):
-    """The amount is not a whole number of minor units between the bounds."""
+    """An amount, or what it would add up to, is no whole number of minor units of at most 10^15."""
 
     amount: str
 
 
 @dataclass(eq=False)
 class CurrencyMismatch(Invalid):
-    """Two amounts in different currencies can neither be added nor compared."""
+    """Amounts in two currencies can neither be added nor compared; name both in one."""
 
     one: str
     other: str

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from core.domain.errors import Refused
-from core.domain.money import Money
+from core.domain.money import Currency, Money
 from core.domain.plan import GatewayName, ReceiptRule
 
 BASIS_POINTS: Final = 10_000
@@ -35,11 +35,8 @@ class DepositTerms:
     titles: Titles = field(default_factory=dict)
     receipt: ReceiptRule | None = None
 
-    def takes(self, amount: Money) -> bool:
-        return any(
-            least.currency == amount.currency and least <= amount <= most
-            for least, most in self.bounds
-        )
+    def bounds_in(self, unit: Currency) -> tuple[Money, Money] | None:
+        return next((pair for pair in self.bounds if pair[0].currency == unit), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +78,10 @@ class WithdrawalTerms:
 
     least: tuple[Money, ...] = ()
     brakes: tuple[Brake, ...] = ()
+
+    def least_in(self, unit: Currency) -> Money:
+        """The smallest that there is, where the catalog names none."""
+        return next((one for one in self.least if one.currency == unit), Money(1, unit))
 
     def brake(self, amount: Money) -> Brake | None:
         found = (one for one in self.brakes if one.payout.currency == amount.currency)

@@ -50,7 +50,7 @@ class RefundEnded(Conflict):
 
 @dataclass(eq=False)
 class RefundTooLarge(Refused):
-    """No more can be refunded than was paid and has not been refunded yet."""
+    """What goes back is more than nothing, and no more than `left` of what was paid."""
 
     purchase_id: str
     left: Money
@@ -58,7 +58,7 @@ class RefundTooLarge(Refused):
 
 @dataclass(eq=False)
 class NothingToRefund(Refused):
-    """This purchase was never paid."""
+    """Nothing is left to give back: this purchase was never paid, or all of it went back."""
 
     purchase_id: str
 

@@ -63,9 +63,10 @@ class WithdrawalMoved(Conflict):
 
 @dataclass(eq=False)
 class WithdrawalNotTaken(Invalid):
-    """No such sum can be withdrawn to this account: see the least amount and the currencies."""
+    """Sums from `least` on can be withdrawn; null: none in this currency."""
 
     amount: Money
+    least: Money | None
 
 
 @dataclass(eq=False)

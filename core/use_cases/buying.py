@@ -31,9 +31,11 @@ from core.use_cases.wallet import WalletTooLow, repaid
 
 @dataclass(eq=False)
 class DepositNotTaken(Invalid):
-    """The wallet takes no such deposit: see the catalog for currencies and bounds."""
+    """The wallet takes deposits from `least` to `most`; null: none in this currency."""
 
     amount: Money
+    least: Money | None
+    most: Money | None
 
 
 WALLET: Final = "wallet"
@@ -255,8 +257,9 @@ class StartDeposit:
             deposits = standing.catalog.money.deposit
             if not deposits.bounds:
                 raise NotOffered("deposit")
-            if not deposits.takes(amount):
-                raise DepositNotTaken(amount)
+            least, most = deposits.bounds_in(amount.currency) or (None, None)
+            if least is None or most is None or not least <= amount <= most:
+                raise DepositNotTaken(amount, least, most)
             return Deposit(), amount
 
         return await self._buying(customer_id, agree, terms, cause)

@@ -28,7 +28,7 @@ class WalletTooLow(PaymentWouldHelp):
 
 @dataclass(eq=False)
 class AdjustmentNotUsable(Invalid):
-    """An adjustment gives or takes an amount of a currency of the wallet, and says which account."""
+    """An adjustment gives or takes more than nothing of cash or bonus, in a currency kept here."""
 
     account: str
     amount: Money

@@ -64,6 +64,7 @@ class RequestWithdrawal:
         Raises:
             PaymentMethodNotFound, PaymentMethodNotVerified, PaymentMethodRemoved
             WithdrawalNotTaken, WalletTooLow, CustomerBlocked, KeyUsedOtherwise
+            AmountNotUsable: more would be missing than can be counted.
         """
         async with self._store.write() as uow:
             at = self._now()
@@ -117,10 +118,11 @@ async def _is_braked(
         WithdrawalNotTaken
     """
     terms = (await uow.catalogs.current()).money.withdrawal
-    brake = terms.brake(amount)
-    least = [one for one in terms.least if one.currency == amount.currency]
-    if brake is None or not amount.is_positive or not all(one <= amount for one in least):
-        raise WithdrawalNotTaken(amount)
+    brake, least = terms.brake(amount), terms.least_in(amount.currency)
+    if brake is None:
+        raise WithdrawalNotTaken(amount, None)
+    if amount < least:
+        raise WithdrawalNotTaken(amount, least)
     today = await uow.withdrawals.asked_since(at - DAY, amount.currency, customer_id)
     lately = await uow.withdrawals.asked_since(at - HOUR, amount.currency)
     return not (

@@ -18,9 +18,14 @@ from tests.builders import Clock, an_asked_checkout
 FoundDesk = Desk | CryptoPayDesk
 HostedDesk = FoundDesk | PayMongoDesk | XenditDesk
 AnyDesk = HostedDesk | TelegramDesk
+SigningDesk = PayMongoDesk | CryptoPayDesk
+"""The very bytes are signed."""
+
 HONOUR_KEYS = ["memory", "yookassa", "telegram_stars", "telegram_payments"]
 HOSTED = ["memory", "yookassa", "paymongo", "xendit", "cryptopay"]
 ALL = [*HONOUR_KEYS, "paymongo", "xendit", "cryptopay"]
+UNSIGNED = [*HONOUR_KEYS, "xendit"]
+"""A secret or the sender's address is all the proof of a webhook."""
 
 
 @asynccontextmanager

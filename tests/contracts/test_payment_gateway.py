@@ -18,9 +18,7 @@ from core.ports.payment_gateway import (
     WebhookNotTrusted,
 )
 from core.ports.unit_of_work import unit_is_open
-from tests.adapters.gateways.cryptopay_desk import CryptoPayDesk
 from tests.adapters.gateways.desks import Desk
-from tests.adapters.gateways.paymongo_desk import PayMongoDesk
 from tests.adapters.gateways.served import Stage, a_stage
 from tests.builders import Clock, a_checkout, an_asked_checkout, rub
 from tests.contracts.gateways import (
@@ -30,6 +28,7 @@ from tests.contracts.gateways import (
     AnyDesk,
     FoundDesk,
     HostedDesk,
+    SigningDesk,
     a_desk,
     asked,
     currency_of,
@@ -72,8 +71,8 @@ of_ending = pytest.mark.parametrize("desk", [*HONOUR_KEYS, "xendit", "cryptopay"
 
 
 def vouched(desk: AnyDesk, true: Webhook, body: bytes) -> Webhook:
-    """From the same sender as the true one; some sign the very bytes."""
-    if isinstance(desk, PayMongoDesk | CryptoPayDesk):
+    """From the same sender as the true one."""
+    if isinstance(desk, SigningDesk):
         return desk.vouched(body)
     return Webhook(true.sender, true.headers, body)
 

@@ -9,12 +9,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from adapters.catalog_file import catalog_from_file
 from core.domain.audit import Deed
 from core.domain.case import Case, CaseKind
 from core.domain.customer import identity
-from core.domain.money import Money
+from core.domain.errors import Invalid
+from core.domain.money import AmountNotUsable, Money, UnknownCurrency
+from entrypoints.cli import cli
 from entrypoints.commands import migrate_database
 from entrypoints.operator_commands import adjust_wallet, verify_audit
 from entrypoints.process import opened
@@ -107,6 +110,34 @@ async def test_what_is_not_done_is_said_in_words(
     assert "Traceback" not in refused.stderr
     async with opened(shop) as parts:
         assert await parts.billing.show_audit(limit=9) == []
+
+
+@pytest.mark.parametrize("command", [("wallet", "adjust"), ("purchases", "refund")])
+@pytest.mark.parametrize(
+    ("amount", "currency", "kind"),
+    [
+        ("100.005", "RUB", AmountNotUsable),
+        ("1.5", "XTR", AmountNotUsable),
+        ("0.0000001", "USDT", AmountNotUsable),
+        ("10000000000000.01", "RUB", AmountNotUsable),
+        ("1e3", "RUB", AmountNotUsable),
+        ("1,000", "RUB", AmountNotUsable),
+        ("1_000", "RUB", AmountNotUsable),
+        ("0x10", "RUB", AmountNotUsable),
+        ("\uff11\uff10", "RUB", AmountNotUsable),
+        ("NaN", "RUB", AmountNotUsable),
+        ("true", "RUB", AmountNotUsable),
+        ("", "RUB", AmountNotUsable),
+        ("100", "rub", UnknownCurrency),
+        ("100", "GOLD", UnknownCurrency),
+    ],
+)
+def test_an_amount_that_would_need_a_guess_is_none(
+    command: tuple[str, str], amount: str, currency: str, kind: type[Invalid]
+) -> None:
+    typed = [*command, "whose", "--amount", amount, "--currency", currency, *BY_OLGA]
+
+    assert isinstance(CliRunner().invoke(cli, typed).exception, kind)
 
 
 async def test_cases_are_listed_and_closed_by_what_is_shown_in_quotes(

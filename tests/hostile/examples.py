@@ -189,6 +189,7 @@ async def a_scene(api: Api) -> Scene:
         "request_id": "a-request",
         "init_data": api.init_data(1001, age_seconds=1),
         "amount_minor": 20000,
+        "entry": things.anna["given"],
         "currency": "RUB",
         "payee": "telegram:1003",
         "title": "A kitchen, painted",

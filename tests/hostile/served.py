@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import uvicorn
@@ -80,10 +79,10 @@ class Served:
 
 
 def everything_in(world: World) -> dict[str, object]:
-    """All that the memory store holds, to compare with what it holds later."""
+    """All that the memory store holds, to compare with what it holds later: its rows are frozen."""
     assert isinstance(world.store, MemoryStore)
     tables = vars(world.store.tables)
-    return {name: deepcopy(table.rows) for name, table in tables.items() if hasattr(table, "rows")}
+    return {name: dict(table.rows) for name, table in tables.items() if hasattr(table, "rows")}
 
 
 def a_request(

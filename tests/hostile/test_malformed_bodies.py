@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from itertools import product
 
 import pytest
 from pydantic import ValidationError
@@ -57,6 +58,7 @@ JSON: Mapping[str, bytes] = {
     "minus zero": b"-0",
     "1.0": b"1.0",
     "1.5": b"1.5",
+    "1e3": b"1e3",
     "1e-400": b"1e-400",
     "true": b"true",
     "false": b"false",
@@ -141,6 +143,14 @@ TWINS = {
 """The same body at another door: there a sample of the rows is tried in each field."""
 
 
+def money_of(operation: Operation) -> list[str]:
+    """The fields that hold money, needed or not."""
+    return [name for name, told in fields_of(operation).items() if "MoneyRequest" in str(told)]
+
+
+WITH_MONEY = [one for one in WITH_BODY if money_of(one)]
+
+
 @pytest.mark.parametrize("operation", WITH_BODY, ids=name_of)
 async def test_as_the_whole_body(scene: Scene, operation: Operation) -> None:
     wrong = []
@@ -167,6 +177,21 @@ async def test_as_the_value_of_each_field(scene: Scene, operation: Operation) ->
                     assert not is_valid(operation, raw)
             except AssertionError as error:
                 wrong.append(f"{field} = {name}: {error}")
+
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("operation", WITH_MONEY, ids=name_of)
+async def test_as_the_amount_and_the_currency_of_money(scene: Scene, operation: Operation) -> None:
+    wrong = []
+    for field, part in product(money_of(operation), ("amount_minor", "currency")):
+        money = {"amount_minor": 20000, "currency": "RUB"} | {part: "@@"}
+        body = json.dumps({**(scene.body(operation) or {}), field: money}).encode()
+        for name, row in ROWS.items():
+            try:
+                await is_taken_as_it_is_worth(scene, operation, body.replace(b'"@@"', row))
+            except AssertionError as error:
+                wrong.append(f"{field}.{part} = {name}: {error}")
 
     assert not wrong, "\n".join(wrong)
 

@@ -44,7 +44,7 @@ async def things_of(world: World, who: CustomerId, partner: CustomerId) -> Mappi
     """The id of one thing for each state. Nothing of the partner's is anybody else's."""
     await _gives(world, who, 50_000)
     await _gives(world, partner, 5000)
-    things = {}
+    things = {"given": await _gives(world, who, 1)}
     for state in ("agreed", "funded", "disputed"):
         things[state] = await _escrow(world, who, partner, is_funded=state != "agreed")
     await world.billing.dispute_part(who, things["disputed"], DOWN)
@@ -62,10 +62,11 @@ async def things_of(world: World, who: CustomerId, partner: CustomerId) -> Mappi
     return things
 
 
-async def _gives(world: World, who: CustomerId, roubles: int) -> None:
-    await world.billing.adjust_wallet(
+async def _gives(world: World, who: CustomerId, roubles: int) -> str:
+    entry = await world.billing.adjust_wallet(
         who, rub(roubles), account="cash", deed=ANN, cause=world.cause()
     )
+    return entry.id
 
 
 async def _escrow(world: World, payer: CustomerId, payee: CustomerId, *, is_funded: bool) -> str:

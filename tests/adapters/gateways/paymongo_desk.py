@@ -4,6 +4,7 @@ import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -95,11 +96,12 @@ class PayMongoDesk:
         body, headers = self.rules.signed(last, self.now())
         return Webhook(sender=None, headers=headers, body=body)
 
-    def vouched(self, body: bytes) -> Webhook:
-        """Signed by PayMongo, whatever it is."""
-        stamp = str(int(self.now().timestamp()))
+    def vouched(self, body: bytes, *, live: bool = False, late: timedelta = timedelta()) -> Webhook:
+        """Signed by PayMongo, whatever it is; of which mode, and how long ago."""
+        stamp = str(int((self.now() - late).timestamp()))
         proof = hmac.new(WEBHOOK_SECRET.encode(), stamp.encode() + b"." + body, "sha256")
-        headers = {"Paymongo-Signature": f"t={stamp},te={proof.hexdigest()},li="}
+        te, li = ("", proof.hexdigest()) if live else (proof.hexdigest(), "")
+        headers = {"Paymongo-Signature": f"t={stamp},te={te},li={li}"}
         return Webhook(sender=None, headers=headers, body=body)
 
     def forged(self, body: bytes) -> Webhook:

@@ -39,7 +39,8 @@ def test_a_number_is_read_as_people_write_it(text: str, minor: int, code: str) -
 @pytest.mark.parametrize(
     "text",
     ["-5", "+5", "−5", "1e3", "0x10", "5 5", "1,000", "1.000", "500.505", "1.2.3", "5 GOLD",
-     "500₽", "500 ; DROP", "٥٠٠", "\uff15\uff10\uff10", "9" * 17, "5\u202e00", "5<b>"],
+     "500₽", "500 ; DROP", "٥٠٠", "\uff15\uff10\uff10", "9" * 17, "5\u202e00", "5<b>", "500.5 XTR", "1.0000001 USDT",
+     "10000000000000.01", "1000000000.000001 USDT"],
 )  # fmt: skip
 def test_what_could_mean_another_sum_is_not_guessed_at(text: str) -> None:
     assert looks_like_a_sum(text)
