@@ -108,6 +108,11 @@ class Withdrawal:
         }
 
     @property
+    def is_out_of_sight(self) -> bool:
+        """Its gateway may have acted and cannot be asked: a person has to look, and to say."""
+        return self.status is WithdrawalStatus.SENT and self.due_at is None
+
+    @property
     def order(self) -> PayoutOrder:
         """The same for ever, so that asking again is the same payout."""
         return PayoutOrder(
@@ -124,6 +129,9 @@ class Withdrawal:
         """Nothing new: ask again later, at first soon, then every six hours."""
         wait = min(FIRST_LOOK * 2 ** min(self.looked, 10), LAST_LOOK)
         return replace(self, looked=self.looked + 1, due_at=at + wait)
+
+    def goes_out_of_sight(self) -> "Withdrawal":
+        return replace(self, due_at=None)
 
     def listened_to(self, *, is_told: bool, at: datetime) -> "Withdrawal":
         """

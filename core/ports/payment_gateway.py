@@ -48,6 +48,13 @@ class RefundDeclined(Refused):
 
 
 @dataclass(eq=False)
+class PayoutNotFindable(Refused):
+    """The payment provider cannot be asked about a payout of which it never told the id."""
+
+    gateway: str
+
+
+@dataclass(eq=False)
 class PayoutDeclined(Refused):
     """The payment provider refused to send this money."""
 
@@ -271,6 +278,10 @@ class PaymentGateway(Protocol):
         """
         What became of it, by the provider's id where it named one, else by our key. None: the
         provider has never heard of it, which is said only where it could not have been missed.
+
+        Raises:
+            GatewayUnavailable
+            PayoutNotFindable: it has no id, and this provider finds none by our key.
         """
         ...
 

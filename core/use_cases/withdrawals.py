@@ -30,6 +30,7 @@ from core.ports.payment_gateway import (
     Gateways,
     GatewayUnavailable,
     PayoutDeclined,
+    PayoutNotFindable,
 )
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
 from core.use_cases.payment_methods import owned_method
@@ -186,6 +187,9 @@ class SendWithdrawal:
         except GatewayUnavailable:
             await learn_payout(self._store, withdrawal.id, None, self._now)
             raise
+        except PayoutNotFindable:
+            await _lose_sight(self._store, withdrawal.id, self._now)
+            return
         if facts is None and withdrawal.status is WithdrawalStatus.SENT:
             # It says that it has never heard of it: the same order under the same key is the
             # same payout, if it has after all.
@@ -213,6 +217,8 @@ async def learn_payout(
         await uow.customers.lock(withdrawal.customer_id)
         withdrawal = became = await uow.withdrawals.get(withdrawal_id)
         if facts is not None:
+            if withdrawal.is_out_of_sight:
+                await uow.close_case(_cause(withdrawal), reason="its gateway told of it", at=at)
             withdrawal = became = withdrawal.named(facts.payout_id)
         if facts is not None and _contradicts(withdrawal, facts):
             await _differs(uow, withdrawal, facts, at=at)
@@ -228,6 +234,19 @@ async def learn_payout(
             became = became.listened_to(is_told=is_told, at=at)
         await uow.withdrawals.save(became)
         await uow.commit()
+
+
+async def _lose_sight(store: Store, withdrawal_id: WithdrawalId, now: Now) -> None:
+    """It may have been sent, and nobody can be asked: a person looks at the provider's own pages."""
+    async with store.write() as uow:
+        at = now()
+        await uow.customers.lock((await uow.withdrawals.get(withdrawal_id)).customer_id)
+        withdrawal = await uow.withdrawals.get(withdrawal_id)
+        if withdrawal.status is WithdrawalStatus.SENT and withdrawal.payout_id is None:
+            withdrawal = withdrawal.goes_out_of_sight()
+            await uow.withdrawals.save(withdrawal)
+            await _for_a_person(uow, withdrawal, at=at)
+            await uow.commit()
 
 
 def _contradicts(withdrawal: Withdrawal, facts: PayoutFacts) -> bool:
@@ -286,7 +305,8 @@ async def _tell(uow: UnitOfWork, withdrawal: Withdrawal, *, at: datetime) -> Non
 
 
 def _cause(withdrawal: Withdrawal) -> str:
-    return f"withdrawal {withdrawal.id}"
+    suffix = " out of sight" if withdrawal.is_out_of_sight else ""
+    return f"withdrawal {withdrawal.id}{suffix}"
 
 
 async def _for_a_person(uow: UnitOfWork, withdrawal: Withdrawal, *, at: datetime) -> None:
@@ -338,8 +358,12 @@ class AskPayout:
             withdrawal = await find_withdrawal(view, gateway, payout_id, our_id=payout_id)
         if withdrawal is not None:
             known = self._gateways.get(gateway)
-            facts = await known.find_payout(withdrawal.order, withdrawal.payout_id)
-            await learn_payout(self._store, withdrawal.id, facts, self._now, is_told=True)
+            try:
+                facts = await known.find_payout(withdrawal.order, withdrawal.payout_id)
+            except PayoutNotFindable:
+                await _lose_sight(self._store, withdrawal.id, self._now)
+            else:
+                await learn_payout(self._store, withdrawal.id, facts, self._now, is_told=True)
         item = await find_notice(self._store, inbox_id)
         result = "nobody's payout" if withdrawal is None else "asked"
         async with self._store.write() as uow:
@@ -408,7 +432,10 @@ class ApproveWithdrawal(_Deciding):
 
 
 class RejectWithdrawal(_Deciding):
-    """It does not go, and the customer has the money again. Only what nobody has sent yet."""
+    """
+    It does not go, and the customer has the money again. Only what nobody has sent yet, and what
+    is out of sight, where a person found that it never left.
+    """
 
     async def __call__(self, withdrawal_id: WithdrawalId, *, deed: Deed) -> Withdrawal:
         """
@@ -419,7 +446,7 @@ class RejectWithdrawal(_Deciding):
         return await self._decide(withdrawal_id, "withdrawal.reject", deed)
 
     def _become(self, withdrawal: Withdrawal, deed: Deed, at: datetime) -> Withdrawal:
-        if withdrawal.status is WithdrawalStatus.SENT:
+        if withdrawal.status is WithdrawalStatus.SENT and not withdrawal.is_out_of_sight:
             raise WithdrawalSentByGateway(withdrawal.id)
         if withdrawal.status is WithdrawalStatus.FAILED:
             return withdrawal
@@ -427,7 +454,10 @@ class RejectWithdrawal(_Deciding):
 
 
 class MarkWithdrawalDone(_Deciding):
-    """An operator has sent the money by hand. Only where no gateway sends it."""
+    """
+    An operator has sent the money by hand, or found that it left. Only where no gateway sends it,
+    or the gateway cannot be asked any more.
+    """
 
     async def __call__(self, withdrawal_id: WithdrawalId, *, deed: Deed) -> Withdrawal:
         """
@@ -437,10 +467,10 @@ class MarkWithdrawalDone(_Deciding):
         return await self._decide(withdrawal_id, "withdrawal.mark_done", deed)
 
     def _become(self, withdrawal: Withdrawal, deed: Deed, at: datetime) -> Withdrawal:  # noqa: ARG002
-        if withdrawal.gateway != QUEUE:
-            raise WithdrawalSentByGateway(withdrawal.id)
         if withdrawal.status is WithdrawalStatus.DONE:
             return withdrawal
+        if withdrawal.gateway != QUEUE and not withdrawal.is_out_of_sight:
+            raise WithdrawalSentByGateway(withdrawal.id)
         return withdrawal.becomes_done(at=at)
 
 

@@ -20,6 +20,7 @@ from core.domain.refund import Refund
 from core.ports.payment_gateway import (
     CheckoutDeclined,
     GatewayUnavailable,
+    PayoutNotFindable,
     RefundDeclined,
     Refunding,
 )
@@ -367,7 +368,7 @@ async def test_where_our_key_finds_nothing_it_stays_unknown(desk: PayingDesk) ->
     with pytest.raises(GatewayUnavailable):
         await desk.gateway.pay_out(an_order(desk))
 
-    with pytest.raises(GatewayUnavailable):
+    with pytest.raises(PayoutNotFindable):
         await desk.gateway.find_payout(an_order(desk), None)
 
 

@@ -10,12 +10,17 @@ from adapters.gateways.memory import MemoryGateway
 from core.domain import ledger
 from core.domain.customer import CustomerBlocked, CustomerId
 from core.domain.money import Money
-from core.domain.payment import InboxStatus, OutgoingStatus, PaymentId, PayoutFacts
+from core.domain.payment import InboxStatus, OutgoingStatus, PaymentId, PayoutFacts, PayoutId
 from core.domain.payment_method import PaymentMethod
 from core.domain.payout import PayoutOrder
-from core.domain.withdrawal import Withdrawal, WithdrawalMoved, WithdrawalStatus
-from core.ports.payment_gateway import GatewayNotFound, Gateways
-from core.use_cases.withdrawals import SendWithdrawal
+from core.domain.withdrawal import (
+    Withdrawal,
+    WithdrawalMoved,
+    WithdrawalSentByGateway,
+    WithdrawalStatus,
+)
+from core.ports.payment_gateway import GatewayNotFound, Gateways, PayoutNotFindable
+from core.use_cases.withdrawals import AskPayout, SendWithdrawal, learn_payout
 from tests.builders import YOOKASSA, rub
 from tests.contracts.units import again
 from tests.market import ANN, CLEARING, held, opens_market, proves, status, withdraws
@@ -39,6 +44,13 @@ async def a_rich_customer(
 async def asks(market: World, who: CustomerId, method: PaymentMethod) -> Withdrawal:
     """Asked for, and nobody has worked off the job that sends it."""
     return await market.billing.request_withdrawal(who, rub(500), method.id, cause=market.cause())
+
+
+async def loses_its_jobs(market: World) -> None:
+    async with market.store.write() as uow:
+        for job in await uow.jobs.claim(market.clock(), limit=9):
+            await uow.jobs.done(job)
+        await uow.commit()
 
 
 class Deadly(MemoryGateway):
@@ -75,13 +87,81 @@ async def test_a_death_while_the_gateway_is_asked_sends_once(
     assert (await market.cash(anna), await held(market, anna)) == ({}, 0)
 
 
+class Forgetful(Deadly):
+    """It cannot be asked about a payout of which it never told the id."""
+
+    acts_first = True
+
+    async def find_payout(
+        self, order: PayoutOrder, payout_id: PayoutId | None
+    ) -> PayoutFacts | None:
+        if payout_id is None:
+            raise PayoutNotFindable("yookassa")
+        return await super().find_payout(order, payout_id)
+
+
+async def lost_sight_of(market: World) -> tuple[CustomerId, Withdrawal]:
+    """It was sent, its answer was lost, and the gateway cannot be asked."""
+    anna, method = await a_rich_customer(market)
+    asked = await asks(market, anna, method)
+    await loses_its_jobs(market)
+    forgetful = Forgetful("yookassa", now=market.clock)
+    sends = SendWithdrawal(market.store, Gateways(forgetful), market.clock)
+    with pytest.raises(MemoryError):
+        await sends(asked.id)
+    await sends(asked.id)
+    notice = AskPayout(market.store, Gateways(forgetful), market.clock)
+    await notice(YOOKASSA, PayoutId(asked.id))
+    return anna, asked
+
+
+async def test_what_nobody_can_ask_about_waits_for_a_person_once(market: World) -> None:
+    anna, asked = await lost_sight_of(market)
+
+    assert await status(market, anna, asked) is WithdrawalStatus.SENT
+    assert await market.cases() == ["withdrawal"]
+    await market.time_passes(hours=12)
+    assert not market.gateway.payouts, "nothing was sent again"
+    assert await held(market, anna) == 50000
+
+
+@pytest.mark.parametrize("has_left", [True, False])
+async def test_a_person_who_looked_ends_what_nobody_can_ask_about(
+    market: World, *, has_left: bool
+) -> None:
+    anna, asked = await lost_sight_of(market)
+    billing = market.billing
+
+    for _ in range(2):
+        await (billing.mark_withdrawal_done if has_left else billing.reject_withdrawal)(
+            asked.id, deed=ANN
+        )
+
+    assert await market.cases() == []
+    assert await held(market, anna) == 0
+    assert await market.cash(anna) == ({} if has_left else {"RUB": 50000})
+    with pytest.raises((WithdrawalMoved, WithdrawalSentByGateway)):
+        await (billing.reject_withdrawal if has_left else billing.mark_withdrawal_done)(
+            asked.id, deed=ANN
+        )
+
+
+async def test_what_is_heard_of_after_all_waits_for_nobody(market: World) -> None:
+    anna, asked = await lost_sight_of(market)
+    facts = PayoutFacts(
+        YOOKASSA, PayoutId("po_1"), OutgoingStatus.DONE, asked.amount, our_id=asked.id
+    )
+
+    await learn_payout(market.store, asked.id, facts, market.clock)
+
+    assert await status(market, anna, asked) is WithdrawalStatus.DONE
+    assert await market.cases() == []
+
+
 async def test_a_lost_job_is_found_by_time(market: World) -> None:
     anna, method = await a_rich_customer(market)
     asked = await asks(market, anna, method)
-    async with market.store.write() as uow:
-        for job in await uow.jobs.claim(market.clock(), limit=9):
-            await uow.jobs.done(job)
-        await uow.commit()
+    await loses_its_jobs(market)
 
     await market.time_passes(minutes=1)
 

@@ -47,6 +47,7 @@ from core.ports.payment_gateway import (
     FeeRule,
     GatewayUnavailable,
     PayoutDeclined,
+    PayoutNotFindable,
     RefundDeclined,
     Refunding,
     TakesPayments,
@@ -191,16 +192,18 @@ class PayMongoGateway(TakesPayments):
         )
 
     async def find_payout(
-        self, order: PayoutOrder, payout_id: PayoutId | None
+        self,
+        order: PayoutOrder,  # noqa: ARG002 - Nothing is found by our key.
+        payout_id: PayoutId | None,
     ) -> PayoutFacts | None:
         """
         Raises:
-            GatewayUnavailable: also for one without an answer. Transfers are found by their id
-                alone, so that a person has to look for it at PayMongo's dashboard.
+            GatewayUnavailable
+            PayoutNotFindable: transfers are found by their id alone, so that a person has to look
+                for one without an answer at PayMongo's dashboard.
         """
         if payout_id is None or not ID.fullmatch(payout_id):
-            log.error("payout without an id", gateway=NAME, withdrawal=order.id)
-            raise GatewayUnavailable(NAME)
+            raise PayoutNotFindable(NAME)
         transfer = await self._read(f"/v2/transfers/{payout_id}")
         return None if transfer is None else facts_from_transfer(transfer)
 

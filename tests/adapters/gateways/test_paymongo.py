@@ -29,6 +29,7 @@ from core.ports.payment_gateway import (
     CheckoutDeclined,
     GatewayUnavailable,
     PayoutDeclined,
+    PayoutNotFindable,
     RefundDeclined,
     WebhookNotReadable,
     WebhookNotTrusted,
@@ -421,7 +422,7 @@ async def test_a_payout_asked_twice_is_one_and_ends_by_enquiry(desk: PayMongoDes
 
 
 async def test_a_payout_without_an_id_cannot_be_found(desk: PayMongoDesk) -> None:
-    with pytest.raises(GatewayUnavailable):
+    with pytest.raises(PayoutNotFindable):
         await desk.gateway.find_payout(an_order(), None)
 
 
