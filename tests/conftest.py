@@ -11,6 +11,7 @@ from adapters.persistence.sql.store import open_store
 from core.ports.unit_of_work import Store
 from core.use_cases.consequences import consequences
 from tests.builders import Clock, CountedIds
+from tests.sampling import SEED, SEED_VARIABLE
 from tests.sql_databases import (  # noqa: F401 - Fixtures are found by their name here.
     DATA_KEY,
     postgres_admin_url,
@@ -29,6 +30,11 @@ settings.register_profile(
     "repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("repeatable")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    if exitstatus:
+        terminalreporter.write_line(f"What was sampled is drawn again with {SEED_VARIABLE}={SEED}")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ A sample from a fixed seed runs always; more with BILLHOOK_TEST_HOSTILE=whole.
 """
 
 import asyncio
-import os
 from collections import Counter
 from typing import Any
 
@@ -19,9 +18,10 @@ from adapters.persistence.memory import MemoryStore
 from core.use_cases.consequences import consequences
 from tests.adapters.http.api import ROOT, Api, an_api
 from tests.hostile.examples import Scene, a_scene
+from tests.sampling import is_whole
 from tests.world import World
 
-WHOLE = os.environ.get("BILLHOOK_TEST_HOSTILE") == "whole"
+WHOLE = is_whole("hostile")
 EXAMPLES = 2000 if WHOLE else 15
 KNOWN: dict[str, list[str]] = {
     "body.plan": ["PRO_MONTHLY", "PRO_YEARLY", "FREE"],
