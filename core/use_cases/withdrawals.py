@@ -432,10 +432,7 @@ class ApproveWithdrawal(_Deciding):
 
 
 class RejectWithdrawal(_Deciding):
-    """
-    It does not go, and the customer has the money again. Only what nobody has sent yet, and what
-    is out of sight, where a person found that it never left.
-    """
+    """It does not go, and the customer has the money again. Unsent, or out of sight and not gone."""
 
     async def __call__(self, withdrawal_id: WithdrawalId, *, deed: Deed) -> Withdrawal:
         """
@@ -454,10 +451,7 @@ class RejectWithdrawal(_Deciding):
 
 
 class MarkWithdrawalDone(_Deciding):
-    """
-    An operator has sent the money by hand, or found that it left. Only where no gateway sends it,
-    or the gateway cannot be asked any more.
-    """
+    """An operator has sent the money by hand, or found that it left where no gateway can be asked."""
 
     async def __call__(self, withdrawal_id: WithdrawalId, *, deed: Deed) -> Withdrawal:
         """
