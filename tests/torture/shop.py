@@ -247,7 +247,6 @@ _LEFT = text("""
     UNION ALL SELECT 'notice ' || id || ', ' || status FROM inbox WHERE status <> 'done'
     UNION ALL SELECT cause FROM billing_case WHERE closed_at IS NULL
     UNION ALL SELECT 'withdrawal ' || id FROM withdrawal WHERE status IN ('requested', 'sent')
-    UNION ALL SELECT 'purchase ' || id FROM purchase WHERE status = 'pending'
     UNION ALL SELECT 'checkout ' || id || ', ' || status FROM checkout WHERE status = 'asked'
 """)
 
