@@ -152,6 +152,7 @@ class _PaymentMethods(_Section):
         "ru": "Проверка способа оплаты",
     }
     verify: dict[str, Price] = Field(min_length=1)
+    receipt: _Receipt | None = None
 
     @model_validator(mode="after")
     def _readable(self) -> "_PaymentMethods":
@@ -164,6 +165,7 @@ class _Escrow(_Section):
     title: dict[Language, Title] = {"en": "Escrow", "ru": "Безопасная сделка"}
     fee_percent: str = Field("0", pattern=r"^[0-9]{1,2}(\.[0-9]{1,2})?$")
     buffer_hours: int = Field(72, ge=0, le=24 * 90)
+    receipt: _Receipt | None = None
 
 
 class _Withdrawal(_Section):
@@ -249,13 +251,14 @@ def _money_terms(file: _File) -> MoneyTerms:
         terms = replace(terms, deposit=deposit)
     if file.payment_methods is not None:
         amounts = tuple(read(text, code) for code, text in file.payment_methods.verify.items())
-        titles = dict(file.payment_methods.title)
-        terms = replace(terms, verification=VerificationTerms(amounts, titles))
+        titles, receipt = dict(file.payment_methods.title), _receipt(file.payment_methods.receipt)
+        terms = replace(terms, verification=VerificationTerms(amounts, titles, receipt))
     if file.escrow is not None:
         whole, _, part = file.escrow.fee_percent.partition(".")
         points = int(whole) * 100 + int(part.ljust(2, "0"))
         buffer = timedelta(hours=file.escrow.buffer_hours)
-        escrow = EscrowTerms(True, points, buffer, dict(file.escrow.title))
+        receipt = _receipt(file.escrow.receipt)
+        escrow = EscrowTerms(True, points, buffer, dict(file.escrow.title), receipt)
         terms = replace(terms, escrow=escrow)
     sums = file.withdrawals.items()
     withdrawal = WithdrawalTerms(

@@ -183,8 +183,8 @@ def some_money_terms() -> MoneyTerms:
             {"ru": "Пополнение", "en": "Deposit"},
             receipt,
         ),
-        VerificationTerms((rub(1),), {"ru": "Проверка", "en": "Check"}),
-        EscrowTerms(True, 550, timedelta(hours=48), {"ru": "Сделка", "en": "Escrow"}),
+        VerificationTerms((rub(1),), {"ru": "Проверка", "en": "Check"}, receipt),
+        EscrowTerms(True, 550, timedelta(hours=48), {"ru": "Сделка", "en": "Escrow"}, receipt),
         WithdrawalTerms((rub(50),), (Brake(rub(500), rub(900), rub(5000)),)),
     )
 

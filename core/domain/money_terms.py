@@ -45,19 +45,22 @@ class VerificationTerms:
 
     amounts: tuple[Money, ...] = ()
     titles: Titles = field(default_factory=dict)
+    receipt: ReceiptRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EscrowTerms:
     """
     `fee_basis_points` of a part are kept when it is released, from what the payee gets.
-    `buffer` is how long a part waits after the payer's word before the payee has it.
+    `buffer` is how long a part waits after the payer's word before the payee has it. `receipt` is
+    of a part that is paid for at a gateway.
     """
 
     is_offered: bool = False
     fee_basis_points: int = 0
     buffer: timedelta = timedelta(hours=72)
     titles: Titles = field(default_factory=dict)
+    receipt: ReceiptRule | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class QuotaRule:
 @dataclass(frozen=True, slots=True)
 class ReceiptRule:
     """
-    What a fiscal receipt (54-FZ) says of the plan; the codes are the tax law's own.
+    What a fiscal receipt (54-FZ) says of what is bought; the codes are the tax law's own.
     `fallback_contact` is the operator's address, for customers who left none.
     """
 

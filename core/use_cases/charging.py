@@ -95,7 +95,15 @@ class ChargeMethod:
     ) -> Checkout:
         prices = (purchase.amount,)
         offer(standing.catalog, purchase.item, self._gateways, method.gateway, prices=prices)
-        asked = frozen(id_, purchase, standing, method.gateway, return_url="", at=self._now())
+        asked = frozen(
+            id_,
+            purchase,
+            standing,
+            method.gateway,
+            method.billing,
+            return_url="",
+            at=self._now(),
+        )
         return replace(asked, method_id=method.id)
 
     async def _charge(self, checkout: Checkout, token: str) -> Started:

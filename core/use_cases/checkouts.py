@@ -10,9 +10,10 @@ from core.domain.cause import Cause, Claim, StillRunning
 from core.domain.checkout import Checkout, CheckoutId, CheckoutStatus, Receipt
 from core.domain.customer import CustomerId
 from core.domain.errors import Refused
-from core.domain.item import Deposit, Item, PlanItem, Verification
+from core.domain.item import Deposit, EscrowShare, Item, PlanItem, Verification
 from core.domain.money import Money
 from core.domain.payment import PaymentFacts
+from core.domain.payment_method import Billing
 from core.domain.plan import GatewayName, PlanNotForSale
 from core.domain.purchase import (
     Purchase,
@@ -136,7 +137,10 @@ class Opening:
         prices = (purchase.amount,)
         chosen, _ = offer(standing.catalog, purchase.item, offered, terms.gateway, prices=prices)
         id_ = CheckoutId(self._new_id("chk"))
-        asked = frozen(id_, purchase, standing, chosen.name, return_url=terms.return_url, at=now)
+        billing = await _billing(uow, purchase.item)
+        asked = frozen(
+            id_, purchase, standing, chosen.name, billing, return_url=terms.return_url, at=now
+        )
         saves = isinstance(purchase.item, Verification) and chosen.abilities.charges_saved
         checkout = replace(asked, saves_method=saves)
         await uow.checkouts.add(checkout)
@@ -302,12 +306,14 @@ def frozen(
     purchase: Purchase,
     standing: Standing,
     gateway: GatewayName,
+    billing: Billing | None,
     *,
     return_url: str,
     at: datetime,
 ) -> Checkout:
     """
-    All that the gateway's request is built from, as it is now.
+    All that the gateway's request is built from, as it is now. `billing` is of the payment method
+    that is proven or charged.
 
     Raises:
         ReceiptContactMissing
@@ -321,7 +327,7 @@ def frozen(
         description=standing.catalog.title(purchase.item, standing.customer.language)[:128],
         return_url=return_url,
         language=standing.customer.language,
-        receipt=_receipt(purchase.item, standing),
+        receipt=_receipt(purchase.item, standing, billing),
         asked_at=at,
         due_at=at + OPENING_LEASE,
     )
@@ -428,17 +434,29 @@ def allowed_gateways(item: Item, catalog: Catalog) -> Collection[GatewayName]:
             return ()
 
 
-def _receipt(item: Item, standing: Standing) -> Receipt | None:
+async def _billing(uow: UnitOfWork | View, item: Item) -> Billing | None:
+    """Of the payment method that is proven by it."""
+    if not isinstance(item, Verification):
+        return None
+    return (await uow.methods.get(item.method_id)).billing
+
+
+def _receipt(item: Item, standing: Standing, billing: Billing | None) -> Receipt | None:
+    """To the customer's contact, else to whom the method names, else to the operator's."""
+    money = standing.catalog.money
     match item:
         case PlanItem(plan):
             rule = plan.terms.receipt
         case Deposit():
-            rule = standing.catalog.money.deposit.receipt
-        case _:
-            rule = None
+            rule = money.deposit.receipt
+        case Verification():
+            rule = money.verification.receipt
+        case EscrowShare():
+            rule = money.escrow.receipt
     if rule is None:
         return None
-    contact = standing.customer.receipt_contact or rule.fallback_contact
+    named = None if billing is None else billing.email
+    contact = standing.customer.receipt_contact or named or rule.fallback_contact
     if contact is None:
         raise ReceiptContactMissing(item.key.partition(" ")[0])
     return Receipt(contact, standing.catalog.title(item, "ru")[:128], rule)

@@ -2,13 +2,17 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from adapters.catalog_file import catalog_from_file
 from adapters.persistence.memory import MemoryStore
 from core.domain import ledger
 from core.domain.checkout import CheckoutStatus
 from core.domain.customer import CustomerId, identity
+from core.domain.escrow import Escrow
+from core.domain.item import EscrowPart
 from core.domain.money import Money
 from core.domain.money_terms import (
     Brake,
@@ -17,24 +21,32 @@ from core.domain.money_terms import (
     VerificationTerms,
     WithdrawalTerms,
 )
-from core.domain.payment_method import PaymentMethod
+from core.domain.payment_method import MethodStatus, PaymentMethod
 from core.domain.payout import PayoutAccount
 from core.domain.purchase import PurchaseId, PurchaseStatus
 from core.domain.refund import RefundStatus
 from core.domain.withdrawal import WithdrawalStatus
 from core.ports.payment_gateway import CheckoutDeclined, Webhook
 from core.use_cases.charging import MethodNotChargeable
-from core.use_cases.checkouts import Started
+from core.use_cases.checkouts import ReceiptContactMissing, Started, Terms
 from core.use_cases.consequences import consequences
 from sandbox.yookassa.wire import Call, Json
 from tests.adapters.gateways.desks import LISTED, SHOP, YooKassaDesk, a_yookassa_desk
 from tests.adapters.gateways.served import a_stage
 from tests.builders import YOOKASSA, Clock, rub
 from tests.market import adds, status, withdraws
-from tests.world import World
+from tests.world import FITNESS, RETURN, World
 
 CARD = PayoutAccount("bank_card", "2200000000000004", "ANNA IVANOVA")
 PRICE = rub(299)
+FISCALISED = """
+[payment_methods]
+verify = { RUB = "1.00" }
+receipt = { vat_code = 1, payment_subject = "service", payment_mode = "full_payment" }
+
+[escrow]
+receipt = { vat_code = 1, payment_subject = "payment", payment_mode = "advance" }
+"""
 FEE = Money.of(10_47, "RUB")
 """What the double keeps of it: 3.5 %, rounded."""
 
@@ -73,6 +85,12 @@ class Shop(World):
         [*_, proven] = await self.billing.list_payment_methods(who)
         assert proven.id == method.id
         return proven
+
+    async def funds(self, escrow: Escrow) -> Started:
+        terms, part = Terms(RETURN, YOOKASSA), EscrowPart.DOWN_PAYMENT
+        return await self.billing.fund_escrow(
+            escrow.payer_id, escrow.id, part, terms, cause=self.cause()
+        )
 
     async def wants_pro(self, who: CustomerId) -> PurchaseId:
         """An open purchase of PRO that nobody paid at its page in time."""
@@ -133,6 +151,33 @@ async def test_an_operator_gives_a_plan_back_with_its_receipt(shop: Shop) -> Non
     assert await shop.hears_all() == ["refund.succeeded"]
     assert await shop.books(ledger.clearing(YOOKASSA)) == FEE.amount_minor
     assert await shop.books(ledger.hold(anna)) == 0
+
+
+async def test_a_shop_that_fiscalises_proves_a_card_and_takes_a_part_of_an_escrow(
+    shop: Shop, tmp_path: Path
+) -> None:
+    shop.desk.rules.shops[SHOP.shop_id] = replace(SHOP, receipt_required=True)
+    catalog = tmp_path / "catalog.toml"
+    catalog.write_text(FITNESS.read_text() + FISCALISED)
+    await shop.billing.apply_catalog(catalog_from_file(catalog))
+    anna, boris = await shop.customer(), await shop.customer("external:boris")
+    escrow = await shop.billing.open_escrow(
+        anna, boris, "A kitchen", total=rub(300), down_payment=rub(300), cause=shop.cause()
+    )
+
+    card = await shop.proves_a_card(anna)
+    with pytest.raises(ReceiptContactMissing):
+        await shop.funds(escrow)
+    await shop.anna()
+    funded = await shop.funds(escrow)
+    await shop.pays_there(funded)
+
+    assert card.status is MethodStatus.VERIFIED
+    assert (await shop.billing.show_escrows.one(anna, escrow.id)).down_payment.status == "funded"
+    assert [one.body["receipt_registration"] for one in shop.desk.rules.payments()] == [
+        "pending",
+        "pending",
+    ]
 
 
 async def test_a_part_goes_back_once_though_its_answer_is_lost(shop: Shop) -> None:

@@ -25,7 +25,7 @@ from core.use_cases.charging import ChargeMethod, MethodNotChargeable
 from core.use_cases.checkouts import Started
 from tests.builders import rub
 from tests.contracts.units import again
-from tests.market import ANN, adds, opens_market, proves
+from tests.market import ANN, BILLING, adds, opens_market, proves
 from tests.world import World
 
 
@@ -80,6 +80,8 @@ async def test_a_saved_method_pays_for_the_plan(market: World) -> None:
     assert paid.purchase.status is PurchaseStatus.PAID
     assert paid.checkout is not None
     assert (paid.checkout.status, paid.checkout.method_id) == (CheckoutStatus.PAID, method.id)
+    assert paid.checkout.receipt is not None
+    assert paid.checkout.receipt.contact == BILLING.email, "the customer gave no other"
     assert await market.plan(anna) == "PRO_MONTHLY"
     assert charged(market, rub(299)) == 1
 

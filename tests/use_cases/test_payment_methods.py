@@ -8,6 +8,8 @@ import pytest
 
 from adapters.gateways.memory import MemoryGateway
 from core.domain import ledger
+from core.domain.checkout import Receipt
+from core.domain.customer import identity
 from core.domain.money_terms import NotOffered, VerificationTerms
 from core.domain.payment_method import (
     Billing,
@@ -17,6 +19,7 @@ from core.domain.payment_method import (
     PaymentMethodNotVerified,
 )
 from core.domain.payout import AccountNotUsable, PayoutAccount
+from core.domain.plan import ReceiptRule
 from core.domain.purchase import PurchaseStatus
 from core.ports.payment_gateway import GatewayNotFound
 from core.ports.unit_of_work import Store
@@ -45,6 +48,27 @@ async def test_a_peso_proves_a_method_and_comes_back_as_bonus(market: World) -> 
     assert proven.status is MethodStatus.VERIFIED
     assert await market.books(ledger.bonus(anna)) == 100
     assert await market.cash(anna) == {}
+
+
+async def test_the_receipt_of_a_check_goes_to_the_customer_else_to_whom_the_method_names(
+    market: World,
+) -> None:
+    rule = ReceiptRule(1, "service", "full_payment", fallback_contact="shop@example.com")
+    terms = VerificationTerms((rub(1),), {"ru": "Проверка карты"}, rule)
+    money = replace(market.wanted().money, verification=terms)
+    await market.billing.apply_catalog(replace(market.wanted(), money=money))
+    anna = await market.customer()
+
+    _, without = await adds(market, anna)
+    await market.billing.register_customer(
+        identity("telegram:1001"), receipt_contact="anna@example.com"
+    )
+    _, with_contact = await adds(market, anna)
+
+    assert without.checkout is not None
+    assert without.checkout.receipt == Receipt(BILLING.email, "Проверка карты", rule)
+    assert with_contact.checkout is not None
+    assert with_contact.checkout.receipt == Receipt("anna@example.com", "Проверка карты", rule)
 
 
 async def test_the_same_request_is_the_same_method(market: World) -> None:

@@ -31,12 +31,12 @@ def json_from_plan_terms(terms: PlanTerms) -> dict[str, Any]:
         "quotas": {name: [rule.limit, rule.per] for name, rule in terms.quotas.items()},
         "grants": terms.grants,
         "gateways": terms.gateways,
-        "receipt": None if terms.receipt is None else asdict(terms.receipt),
+        "receipt": _json_from_receipt(terms.receipt),
     }
 
 
 def plan_terms_from_json(code: PlanCode, terms: dict[str, Any]) -> PlanTerms:
-    period, receipt = terms["period"], terms["receipt"]
+    period = terms["period"]
     return PlanTerms(
         code=code,
         titles=terms["titles"],
@@ -48,28 +48,31 @@ def plan_terms_from_json(code: PlanCode, terms: dict[str, Any]) -> PlanTerms:
         },
         grants=tuple(terms["grants"]),
         gateways=tuple(terms["gateways"]),
-        receipt=None if receipt is None else ReceiptRule(**receipt),
+        receipt=_receipt_from(terms),
     )
 
 
 def json_from_money_terms(terms: MoneyTerms) -> dict[str, Any]:
-    deposit, escrow, withdrawal = terms.deposit, terms.escrow, terms.withdrawal
+    deposit, verification = terms.deposit, terms.verification
+    escrow, withdrawal = terms.escrow, terms.withdrawal
     return {
         "deposit": {
             "bounds": [[_pair(least), _pair(most)] for least, most in deposit.bounds],
             "gateways": deposit.gateways,
             "titles": dict(deposit.titles),
-            "receipt": None if deposit.receipt is None else asdict(deposit.receipt),
+            "receipt": _json_from_receipt(deposit.receipt),
         },
         "verification": {
-            "amounts": [_pair(amount) for amount in terms.verification.amounts],
-            "titles": dict(terms.verification.titles),
+            "amounts": [_pair(amount) for amount in verification.amounts],
+            "titles": dict(verification.titles),
+            "receipt": _json_from_receipt(verification.receipt),
         },
         "escrow": {
             "is_offered": escrow.is_offered,
             "fee_basis_points": escrow.fee_basis_points,
             "buffer_seconds": escrow.buffer // timedelta(seconds=1),
             "titles": dict(escrow.titles),
+            "receipt": _json_from_receipt(escrow.receipt),
         },
         "withdrawal": {
             "least": [_pair(amount) for amount in withdrawal.least],
@@ -86,23 +89,24 @@ def money_terms_from_json(terms: dict[str, Any]) -> MoneyTerms:
         return MoneyTerms()
     deposit, verification = terms["deposit"], terms["verification"]
     escrow, withdrawal = terms["escrow"], terms["withdrawal"]
-    receipt = deposit["receipt"]
     return MoneyTerms(
         DepositTerms(
             tuple((Money.of(*least), Money.of(*most)) for least, most in deposit["bounds"]),
             tuple(deposit["gateways"]),
             deposit["titles"],
-            None if receipt is None else ReceiptRule(**receipt),
+            _receipt_from(deposit),
         ),
         VerificationTerms(
             tuple(Money.of(*amount) for amount in verification["amounts"]),
             verification["titles"],
+            _receipt_from(verification),
         ),
         EscrowTerms(
             escrow["is_offered"],
             escrow["fee_basis_points"],
             timedelta(seconds=escrow["buffer_seconds"]),
             escrow["titles"],
+            _receipt_from(escrow),
         ),
         WithdrawalTerms(
             tuple(Money.of(*amount) for amount in withdrawal["least"]),
@@ -111,6 +115,15 @@ def money_terms_from_json(terms: dict[str, Any]) -> MoneyTerms:
             ),
         ),
     )
+
+
+def _json_from_receipt(rule: ReceiptRule | None) -> dict[str, Any] | None:
+    return None if rule is None else asdict(rule)
+
+
+def _receipt_from(terms: dict[str, Any]) -> ReceiptRule | None:
+    rule = terms.get("receipt")
+    return None if rule is None else ReceiptRule(**rule)
 
 
 def _pair(amount: Money) -> list[int | str]:

@@ -16,13 +16,14 @@ from adapters.persistence.sql.books import check_books
 from adapters.persistence.sql.migrate import alembic_config, migrate
 from adapters.persistence.sql.store import HEAD, open_store
 from adapters.persistence.sql.tables import metadata, usage_receipt
+from adapters.persistence.sql.terms import json_from_money_terms, money_terms_from_json
 from adapters.persistence.sql.usage import receipt_from_row
 from core.domain.credentials import Scope
 from core.domain.customer import CustomerId
 from core.domain.usage_quota import QuotaDecision, UsageReceipt
 from core.use_cases.consequences import consequences
 from tests.adapters.sql.conftest import raw_engine
-from tests.builders import ANNA, NOON, PHOTO_AI, a_job, rub
+from tests.builders import ANNA, NOON, PHOTO_AI, a_job, rub, some_money_terms
 from tests.contracts.units import written
 from tests.sql_databases import DATA_KEY
 from tests.world import World
@@ -138,6 +139,17 @@ def test_receipts_of_uses_outlive_the_coming_of_holds(bare_url):
     assert receipt_from_row(kept) == UsageReceipt(
         ANNA, "r1", PHOTO_AI, 2, QuotaDecision(allowed=True, used=2, limit=3, resets_at=NOON), NOON
     )
+
+
+def test_terms_of_before_they_had_receipts_have_none():
+    kept = json_from_money_terms(some_money_terms())
+    for name in ("verification", "escrow"):
+        del kept[name]["receipt"]
+
+    terms = money_terms_from_json(kept)
+
+    assert (terms.verification.receipt, terms.escrow.receipt) == (None, None)
+    assert terms.deposit == some_money_terms().deposit
 
 
 async def test_a_shop_of_the_first_revision_goes_on_at_the_newest(world, raw, bare_url):
