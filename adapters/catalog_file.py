@@ -29,6 +29,7 @@ from core.domain.money_terms import (
 )
 from core.domain.period import Period, PeriodUnit, WindowKind, time_zone
 from core.domain.plan import Feature, GatewayName, PlanCode, PlanTerms, QuotaRule, ReceiptRule
+from core.domain.renewal import RenewalTerms
 from core.use_cases.catalogs import WantedCatalog
 
 
@@ -177,6 +178,23 @@ class _Withdrawal(_Section):
     hour: Price = "50000"
 
 
+class _Renewals(_Section):
+    """Hours from the end of the period; what is negative lies before it."""
+
+    tries_hours: list[Annotated[int, Field(ge=-24 * 14, le=24 * 60)]] = Field(
+        [-24, 0, 24, 48], min_length=1, max_length=10
+    )
+    grace_hours: int = Field(72, ge=0, le=24 * 90)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "_Renewals":
+        if sorted(set(self.tries_hours)) != self.tries_hours:
+            raise ValueError("tries_hours: each once, the earliest first")
+        if self.tries_hours[-1] > self.grace_hours:
+            raise ValueError("grace_hours: the last try is made before access ends")
+        return self
+
+
 class _File(_Section):
     zone: Annotated[str, AfterValidator(_zone)]
     default_plan: Code
@@ -186,6 +204,7 @@ class _File(_Section):
     payment_methods: _PaymentMethods | None = None
     escrow: _Escrow | None = None
     withdrawals: dict[str, _Withdrawal] = {}
+    renewals: _Renewals = Field(default_factory=lambda: _Renewals.model_validate({}))
 
     @model_validator(mode="after")
     def _default_exists(self) -> "_File":
@@ -260,6 +279,10 @@ def _money_terms(file: _File) -> MoneyTerms:
         receipt = _receipt(file.escrow.receipt)
         escrow = EscrowTerms(True, points, buffer, dict(file.escrow.title), receipt)
         terms = replace(terms, escrow=escrow)
+    renewal = RenewalTerms(
+        tuple(timedelta(hours=n) for n in file.renewals.tries_hours),
+        timedelta(hours=file.renewals.grace_hours),
+    )
     sums = file.withdrawals.items()
     withdrawal = WithdrawalTerms(
         tuple(read(one.least, code) for code, one in sums),
@@ -268,7 +291,7 @@ def _money_terms(file: _File) -> MoneyTerms:
             for code, one in sums
         ),
     )
-    return replace(terms, withdrawal=withdrawal)
+    return replace(terms, withdrawal=withdrawal, renewal=renewal)
 
 
 def _said(where: tuple[int | str, ...], message: str) -> str:

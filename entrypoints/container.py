@@ -66,7 +66,7 @@ from core.use_cases.sessions import (
     RefreshSession,
 )
 from core.use_cases.settling import SettlePayment
-from core.use_cases.subscriptions import EndPeriod
+from core.use_cases.subscriptions import ChangeSubscription, ChargeRenewal, TendSubscription
 from core.use_cases.sweeps import Sweep
 from core.use_cases.updates import HandleUpdate
 from core.use_cases.wallet import AdjustWallet, ReverseAdjustment, ShowStatement
@@ -191,7 +191,13 @@ class Container(containers.DeclarativeContainer):
     expire_purchase = providers.Factory(ExpirePurchase, store=store, gateways=gateways, now=now)
     expire_hold = providers.Factory(ExpireHold, store=store, now=now)
     release_due = providers.Factory(ReleaseDue, store=store, now=now)
-    end_period = providers.Factory(EndPeriod, store=store, now=now)
+    tend_subscription = providers.Factory(TendSubscription, store=store, now=now, new_id=new_id)
+    charge_renewal = providers.Factory(
+        ChargeRenewal, store=store, gateways=gateways, now=now, new_id=new_id
+    )
+    change_subscription = providers.Factory(
+        ChangeSubscription, store=store, gateways=gateways, now=now
+    )
     reconcile = providers.Factory(Reconcile, store=store, gateways=gateways, now=now, new_id=new_id)
     start_reconciling = providers.Singleton(  # It remembers the day.
         StartReconciling, store=store, gateways=gateways, now=now, new_id=new_id
@@ -269,7 +275,9 @@ class Container(containers.DeclarativeContainer):
         expire_purchase=expire_purchase,
         expire_hold=expire_hold,
         release_due=release_due,
-        end_period=end_period,
+        tend_subscription=tend_subscription,
+        charge_renewal=charge_renewal,
+        change_subscription=change_subscription,
         reconcile=reconcile,
         start_reconciling=start_reconciling,
         list_cases=list_cases,

@@ -44,6 +44,7 @@ from core.domain.plan import (
     ReceiptRule,
 )
 from core.domain.purchase import Meeting, Purchase, PurchaseId, PurchaseStatus, Remark
+from core.domain.renewal import Renewal
 from core.domain.subscription import (
     Activation,
     PaidPeriod,
@@ -276,7 +277,12 @@ def a_subscription(**fields: Any) -> Subscription:
             of_bonus=rub(100),
         ),
         status=SubscriptionStatus.ACTIVE,
-        auto_renew=True,
+        renewal=Renewal(
+            "pm_00000001",
+            anchor.after(2, PeriodUnit.MONTH) - timedelta(hours=24),
+            anchor.after(2, PeriodUnit.MONTH) + timedelta(hours=72),
+            PurchaseId("pur_00000001"),
+        ),
         cancel_at_period_end=True,
         activation=Activation.PENDING,
     )

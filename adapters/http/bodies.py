@@ -143,6 +143,8 @@ class SubscriptionBody(BaseModel):
     current_period_end: AwareDatetime | None
     cancel_at_period_end: bool
     auto_renew: bool
+    renews_from: str | None
+    renews_at: AwareDatetime | None
     activation: str
 
 
@@ -253,7 +255,7 @@ def body_from_account(account: Account) -> MeBody:
     standing, language = account.standing, account.standing.customer.language
     customer = standing.customer
     subscription = standing.subscription.at(account.at)
-    plan = standing.plan(account.at)
+    plan, renewal = standing.plan(account.at), subscription.renewal
     return MeBody(
         customer=CustomerBody(
             id=customer.id,
@@ -269,7 +271,9 @@ def body_from_account(account: Account) -> MeBody:
             status=subscription.status,
             current_period_end=None if subscription.period is None else subscription.period.end,
             cancel_at_period_end=subscription.cancel_at_period_end,
-            auto_renew=subscription.auto_renew,
+            auto_renew=renewal is not None,
+            renews_from=None if renewal is None else renewal.source,
+            renews_at=None if subscription.renews is None else subscription.renews.next_at,
             activation=subscription.activation,
         ),
         usage={quota.key.feature: body_from_quota(quota) for quota in account.quotas},

@@ -20,8 +20,8 @@ from core.use_cases.billing import Billing
 from core.use_cases.consequences import (
     ASK_PAYOUT,
     BOOK_REFUNDS,
+    CHARGE_RENEWAL,
     CLEAN_METHOD,
-    END_PERIOD,
     EXPIRE_HOLD,
     EXPIRE_PURCHASE,
     PAY_WAITING,
@@ -30,6 +30,7 @@ from core.use_cases.consequences import (
     SEND_WITHDRAWAL,
     SETTLE_PAYMENT,
     TELL_CUSTOMER,
+    TEND_SUBSCRIPTION,
     WATCH_CHECKOUT,
     WATCH_REFUND,
 )
@@ -69,8 +70,16 @@ def work_of(billing: Billing) -> Work:
     async def release_escrow(payload: Payload) -> None:
         await billing.release_due(EscrowId(payload["escrow_id"]))
 
-    async def end_period(payload: Payload) -> None:
-        await billing.end_period(CustomerId(payload["customer_id"]))
+    async def tend_subscription(payload: Payload) -> None:
+        await billing.tend_subscription(CustomerId(payload["customer_id"]))
+
+    async def charge_renewal(payload: Payload) -> None:
+        await billing.charge_renewal(
+            CustomerId(payload["customer_id"]),
+            PurchaseId(payload["purchase_id"]),
+            PaymentMethodId(payload["method_id"]),
+            payload["try"],
+        )
 
     async def tell_customer(payload: Payload) -> None:
         await billing.tell_customer(news_ref_from_payload(payload))
@@ -81,7 +90,8 @@ def work_of(billing: Billing) -> Work:
         EXPIRE_PURCHASE: expire_purchase,
         EXPIRE_HOLD: expire_hold,
         RELEASE_ESCROW: release_escrow,
-        END_PERIOD: end_period,
+        TEND_SUBSCRIPTION: tend_subscription,
+        CHARGE_RENEWAL: charge_renewal,
         TELL_CUSTOMER: tell_customer,
     }
 

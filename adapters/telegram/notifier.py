@@ -63,6 +63,14 @@ def screen_from_news(news: News, app_url: str | None = None) -> Screen:
     texts = Texts.of(news.standing.customer)
     if news.kind is NewsKind.ENDED:
         return _of_the_end(news, texts)
+    if news.kind is NewsKind.RENEWS_NO_MORE:
+        known = news.ended
+        some = texts("news.renews_no_more_some")
+        title = None if known is None else known.terms.title(texts.language)
+        told = some if title is None else texts("news.renews_no_more", plan=title)
+        return Screen(
+            told, [[_button(texts, "plans", "plans"), _button(texts, "status", "status")]]
+        )
     if news.kind.startswith(("escrow_", "withdrawal_")):
         told = texts(f"news.{news.kind}", amount=news.received, title=news.title)
         return Screen(told, [[_button(texts, "wallet", "wallet")]])

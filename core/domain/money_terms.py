@@ -1,4 +1,4 @@
-"""What the catalog says of money beside plans: deposits, checks of methods, escrow, withdrawals."""
+"""What the catalog says of money beside plans: deposits, methods, escrow, withdrawals, renewals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from typing import Final
 from core.domain.errors import Refused
 from core.domain.money import Currency, Money
 from core.domain.plan import GatewayName, ReceiptRule
+from core.domain.renewal import RenewalTerms
 
 BASIS_POINTS: Final = 10_000
 """The whole, in hundredths of a percent."""
@@ -97,6 +98,7 @@ class MoneyTerms:
     verification: VerificationTerms = field(default_factory=VerificationTerms)
     escrow: EscrowTerms = field(default_factory=EscrowTerms)
     withdrawal: WithdrawalTerms = field(default_factory=WithdrawalTerms)
+    renewal: RenewalTerms = field(default_factory=RenewalTerms)
 
     @property
     def currencies(self) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from core.domain.customer import Customer, CustomerId
 from core.domain.money import Money
 from core.domain.period import Anchor, Period
 from core.domain.plan import Feature, PlanVersion, quota_window
+from core.domain.purchase import PurchaseId
+from core.domain.renewal import Renewal, RenewalTerms
 from core.domain.usage_quota import UsageKey, UsageQuota
 
 SubscriptionId = NewType("SubscriptionId", str)
@@ -75,24 +77,41 @@ class Subscription:
     """
     One per customer, for ever. Without a paid period the customer is on the catalog's default
     plan, active, with no end. Read it through `at(now)`: an ended period is over whether or not
-    somebody has written that down yet.
+    somebody has written that down yet. `renewal`: it renews by itself, unless it was canceled for
+    the end of the period; while that is still being tried after the end it is past due, and
+    nothing is taken away.
     """
 
     id: SubscriptionId
     customer_id: CustomerId
     period: PaidPeriod | None = None
     status: SubscriptionStatus = SubscriptionStatus.ACTIVE
-    auto_renew: bool = False
+    renewal: Renewal | None = None
     cancel_at_period_end: bool = False
     activation: Activation = Activation.NONE
     version: int = 0
 
     @property
+    def renews(self) -> Renewal | None:
+        """As far as anything is going to be tried."""
+        return None if self.cancel_at_period_end else self.renewal
+
+    @property
     def due_at(self) -> datetime | None:
-        return None if self.period is None else self.period.end
+        """When there is something to write down, or to try."""
+        period, renewal = self.period, self.renews
+        if period is None or renewal is None:
+            return None if period is None else period.end
+        is_past_due = self.status is SubscriptionStatus.PAST_DUE
+        over = renewal.grace_until if is_past_due else period.end
+        return over if renewal.next_at is None else min(over, renewal.next_at)
 
     def at(self, now: datetime) -> "Subscription":
-        return self if self.period is None or now < self.period.end else self.over()
+        if self.period is None or now < self.period.end:
+            return self
+        if self.renews is None or now >= self.renews.grace_until:
+            return self.over()
+        return replace(self, status=SubscriptionStatus.PAST_DUE)
 
     def extended_by(
         self,
@@ -101,6 +120,7 @@ class Subscription:
         paid: Money,
         *,
         zone: str,
+        renewals: RenewalTerms,
         at: datetime,
         of_bonus: Money | None = None,
     ) -> Extension:
@@ -111,21 +131,20 @@ class Subscription:
         """
         of_bonus = paid - paid if of_bonus is None else of_bonus
         present = self.at(at)
-        if present is not self:
-            return present.extended_by(plan, period, paid, zone=zone, at=at, of_bonus=of_bonus)
-        running = self.period
+        running = present.period
         if (
             running is not None
             and running.plan.code == plan.code
             and running.paid.currency == paid.currency
         ):
-            return self._prolonged(running, plan, period, paid, of_bonus)
+            longer = _prolonged(running, plan, period, paid, of_bonus)
+            return Extension(_on(present, longer, renewals, at=at), longer.end, None)
         anchor = Anchor(at, zone)
         end = anchor.after(period.count, period.unit)
         fresh = PaidPeriod(plan, at, end, anchor, period.count, paid, of_bonus)
         rest = None if running is None else running.rest(at)
         returned = rest if rest is not None and rest.is_positive else None
-        return Extension(self._on(fresh), end, returned)
+        return Extension(_on(present, fresh, renewals, at=at), end, returned)
 
     def without(
         self,
@@ -139,8 +158,9 @@ class Subscription:
         """
         So much of what paid for a plan was refunded, and with it goes the `period` that it added,
         from the end; None: it was a part, and the time stays. What is left of the running period
-        stays; nothing left, and it is over now. Where the customer has changed to another plan
-        since, there is nothing to take: its rest went to the wallet then.
+        stays; nothing left, and it is over now. Where time goes it does not renew by itself any
+        more: whoever was given the money back is not charged again. Where the customer has changed
+        to another plan since, there is nothing to take: its rest went to the wallet then.
         """
         present = self.at(at)
         running = present.period
@@ -162,7 +182,37 @@ class Subscription:
         end = at if had is None or count < 1 else running.anchor.after(count, had.unit)
         if end <= at or end <= running.start:
             return present.over()
-        return replace(present, period=replace(running, end=end, count=count))
+        shorter = replace(running, end=end, count=count)
+        return replace(present, period=shorter, renewal=None)
+
+    def renewing(self, source: str, terms: RenewalTerms, *, at: datetime) -> "Subscription":
+        """It renews by itself from now on. Call it on what is true `at` now, while something runs."""
+        assert self.period is not None, "there is something to renew"
+        planned = Renewal.planned(source, self.period.start, self.period.end, terms, at=at)
+        known = self.renewal
+        if known is not None:  # What was tried for this period is not tried over again.
+            planned = replace(planned, next_at=known.next_at, purchase_id=known.purchase_id)
+        return replace(self, renewal=planned, cancel_at_period_end=False)
+
+    def is_renewal_due(self, now: datetime) -> bool:
+        """Of what is true `now`: whether the moment of a try has come."""
+        renewal = self.renews if self.period is not None else None
+        return renewal is not None and renewal.next_at is not None and renewal.next_at <= now
+
+    def canceled(self) -> "Subscription":
+        """It stops with what is paid for; past due, nothing is, and it is over now."""
+        if self.status is SubscriptionStatus.PAST_DUE:
+            return self.over()
+        return replace(self, cancel_at_period_end=True)
+
+    def tried(
+        self, purchase_id: PurchaseId, terms: RenewalTerms, *, at: datetime
+    ) -> "Subscription":
+        """The try that was due is made, by this order."""
+        assert self.period is not None
+        assert self.renewal is not None, "it renews by itself"
+        start, end = self.period.start, self.period.end
+        return replace(self, renewal=self.renewal.tried(purchase_id, start, end, terms, at=at))
 
     def over(self) -> "Subscription":
         """Back on the default plan."""
@@ -170,46 +220,47 @@ class Subscription:
             self,
             period=None,
             status=SubscriptionStatus.ACTIVE,
-            auto_renew=False,
+            renewal=None,
             cancel_at_period_end=False,
             activation=Activation.NONE,
         )
 
-    def _prolonged(
-        self,
-        running: PaidPeriod,
-        plan: PlanVersion,
-        period: Period,
-        paid: Money,
-        of_bonus: Money,
-    ) -> Extension:
-        had = running.plan.terms.period
-        if had is not None and had.unit is period.unit:
-            anchor, count = running.anchor, running.count + period.count
-        else:  # The unit was changed in a new version: the chain starts anew where the old ends.
-            anchor, count = Anchor(running.end, running.anchor.zone), period.count
-        end = anchor.after(count, period.unit)
-        # A late payment for older terms does not take newer ones away.
-        latest = max(plan, running.plan, key=lambda version: version.number)
-        longer = replace(
-            running,
-            plan=latest,
-            end=end,
-            anchor=anchor,
-            count=count,
-            paid=running.paid + paid,
-            of_bonus=running.of_bonus + of_bonus,
-        )
-        return Extension(self._on(longer), end, None)
 
-    def _on(self, period: PaidPeriod) -> "Subscription":
-        return replace(
-            self,
-            period=period,
-            status=SubscriptionStatus.ACTIVE,
-            cancel_at_period_end=False,
-            activation=Activation.PENDING if period.plan.terms.grants else Activation.NONE,
-        )
+def _on(
+    subscription: Subscription, period: PaidPeriod, terms: RenewalTerms, *, at: datetime
+) -> Subscription:
+    renewal = subscription.renews  # Whoever canceled and buys by hand is not charged after that.
+    if renewal is not None:
+        renewal = Renewal.planned(renewal.source, period.start, period.end, terms, at=at)
+    return replace(
+        subscription,
+        period=period,
+        status=SubscriptionStatus.ACTIVE,
+        renewal=renewal,
+        cancel_at_period_end=False,
+        activation=Activation.PENDING if period.plan.terms.grants else Activation.NONE,
+    )
+
+
+def _prolonged(
+    running: PaidPeriod, plan: PlanVersion, period: Period, paid: Money, of_bonus: Money
+) -> PaidPeriod:
+    had = running.plan.terms.period
+    if had is not None and had.unit is period.unit:
+        anchor, count = running.anchor, running.count + period.count
+    else:  # The unit was changed in a new version: the chain starts anew where the old ends.
+        anchor, count = Anchor(running.end, running.anchor.zone), period.count
+    # A late payment for older terms does not take newer ones away.
+    latest = max(plan, running.plan, key=lambda version: version.number)
+    return replace(
+        running,
+        plan=latest,
+        end=anchor.after(count, period.unit),
+        anchor=anchor,
+        count=count,
+        paid=running.paid + paid,
+        of_bonus=running.of_bonus + of_bonus,
+    )
 
 
 @dataclass(frozen=True, slots=True)

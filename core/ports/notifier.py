@@ -35,6 +35,8 @@ class NewsKind(StrEnum):
     MISMATCH = "mismatch"  # Another sum: the money is in the wallet, and a person looks.
     REFUNDED = "refunded"  # Money went back to whoever paid.
     ENDED = "ended"  # A paid period is over.
+    NOT_RENEWED = "not_renewed"  # It was tried, and there was not the money.
+    RENEWS_NO_MORE = "renews_no_more"  # The plan is not sold any more as it was.
     ESCROW_FUNDED = "escrow_funded"  # To the payee: the money is set aside.
     ESCROW_DISPUTED = "escrow_disputed"  # To the payee: a person decides.
     ESCROW_RELEASED = "escrow_released"  # To the payee: the money is in the wallet.

@@ -59,7 +59,7 @@ from core.use_cases.sessions import (
     RefreshSession,
 )
 from core.use_cases.settling import SettlePayment
-from core.use_cases.subscriptions import EndPeriod
+from core.use_cases.subscriptions import ChangeSubscription, ChargeRenewal, TendSubscription
 from core.use_cases.sweeps import Sweep
 from core.use_cases.updates import HandleUpdate
 from core.use_cases.wallet import AdjustWallet, ReverseAdjustment, ShowStatement
@@ -147,7 +147,9 @@ class Billing:
     expire_purchase: ExpirePurchase
     expire_hold: ExpireHold
     release_due: ReleaseDue
-    end_period: EndPeriod
+    tend_subscription: TendSubscription
+    charge_renewal: ChargeRenewal
+    change_subscription: ChangeSubscription
     reconcile: Reconcile
     start_reconciling: StartReconciling
     # The operator's own

@@ -75,20 +75,15 @@ class ChargeMethod:
                 await uow.commit()
                 return Started(purchase, running[-1])
             method = await owned_method(uow, customer_id, method_id)
-            token = self._token(method, purchase)
+            token = require_chargeable(method, self._gateways)
+            if purchase.plan is None:
+                raise MethodNotChargeable(method.id)
             standing = await standing_of(uow, customer_id)
             checkout = self._frozen(CheckoutId(fresh.subject), purchase, standing, method)
             await uow.checkouts.add(checkout)
             await uow.claims.save(taken.answered(checkout.id))
             await uow.commit()
         return await self._charge(checkout, token)
-
-    def _token(self, method: PaymentMethod, purchase: Purchase) -> str:
-        method.require_verified()
-        can_charge = self._gateways.get(method.gateway).abilities.charges_saved
-        if method.token is None or not can_charge or purchase.plan is None:
-            raise MethodNotChargeable(method.id)
-        return method.token
 
     def _frozen(
         self, id_: CheckoutId, purchase: Purchase, standing: Standing, method: PaymentMethod
@@ -129,6 +124,19 @@ class ChargeMethod:
         async with self._store.read() as view:
             purchase = await view.purchases.get(checkout.purchase_id)
             return Started(purchase, await view.checkouts.get(checkout.id))
+
+
+def require_chargeable(method: PaymentMethod, gateways: Gateways) -> str:
+    """
+    What it is charged with.
+
+    Raises:
+        PaymentMethodNotVerified, PaymentMethodRemoved, MethodNotChargeable
+    """
+    method.require_verified()
+    if method.token is None or not gateways.get(method.gateway).abilities.charges_saved:
+        raise MethodNotChargeable(method.id)
+    return method.token
 
 
 async def _decline(uow: UnitOfWork, checkout: Checkout) -> None:

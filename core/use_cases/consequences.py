@@ -13,7 +13,8 @@ WATCH_CHECKOUT: Final = "watch_checkout"
 EXPIRE_PURCHASE: Final = "expire_purchase"
 EXPIRE_HOLD: Final = "expire_hold"
 RELEASE_ESCROW: Final = "release_escrow"
-END_PERIOD: Final = "end_period"
+TEND_SUBSCRIPTION: Final = "end_period"  # So named since the first jobs.
+CHARGE_RENEWAL: Final = "charge_renewal"
 TELL_CUSTOMER: Final = "tell_customer"
 PAY_WAITING: Final = "pay_waiting"
 BOOK_REFUNDS: Final = "book_refunds"
@@ -49,6 +50,21 @@ def _pay_what_waits(event: Event) -> Job:
     return Job(PAY_WAITING, payload, event.at, dedupe=f"{event.subject} {event.facts['cause']}")
 
 
+def _charge_the_renewal(event: Event) -> Job:
+    payload = {
+        "customer_id": str(event.customer_id),
+        "purchase_id": event.subject,
+        "method_id": str(event.facts["method_id"]),
+        "try": str(event.facts["try"]),
+    }
+    return Job(CHARGE_RENEWAL, payload, event.at, dedupe=f"{event.subject} {event.facts['try']}")
+
+
+def _tell_of_the_renewal(event: Event) -> Job:
+    about = f"{event.subject} {event.facts['try']}"
+    return _tell(event, NewsKind.NOT_RENEWED, about, purchase_id=event.subject)
+
+
 def _tell_of_the_purchase(kind: NewsKind) -> Callable[[Event], Job]:
     return lambda event: _tell(event, kind, str(event.subject), purchase_id=event.subject)
 
@@ -71,6 +87,11 @@ def _tell_of_the_refund(event: Event) -> Job:
 def _tell_of_the_end(event: Event) -> Job:
     plan = str(event.facts["plan"])
     return _tell(event, NewsKind.ENDED, f"{event.subject} {event.facts['period_end']}", plan=plan)
+
+
+def _tell_that_it_renews_no_more(event: Event) -> Job:
+    plan = str(event.facts["plan"])
+    return _tell(event, NewsKind.RENEWS_NO_MORE, f"{plan} {event.at.isoformat()}", plan=plan)
 
 
 def _tell_of_the_part(kind: NewsKind) -> Callable[[Event], Job]:
@@ -108,6 +129,9 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job], ...]]] = {
     "payment.left_in_wallet": (_tell_of_the_money,),
     "purchase.refunded": (_tell_of_the_refund,),
     "subscription.ended": (_tell_of_the_end,),
+    "renewal.due": (_charge_the_renewal,),
+    "renewal.failed": (_tell_of_the_renewal,),
+    "renewal.stopped": (_tell_that_it_renews_no_more,),
     "escrow.funded": (_tell_of_the_part(NewsKind.ESCROW_FUNDED),),
     "escrow.disputed": (_tell_of_the_part(NewsKind.ESCROW_DISPUTED),),
     "escrow.released": (_tell_of_the_part(NewsKind.ESCROW_RELEASED),),

@@ -118,6 +118,7 @@ async def _grant_plan(
         plan.terms.period,
         purchase.amount,
         zone=standing.customer.zone,
+        renewals=standing.catalog.money.renewal,
         at=at,
         of_bonus=of_bonus,
     )

@@ -163,7 +163,7 @@ async def _in_wallet(view: View, purchase: Purchase | None) -> Money | None:
 
 def _is_overtaken(news: News) -> bool:
     match news.kind:
-        case NewsKind.EXPIRED | NewsKind.REFUSED:
+        case NewsKind.EXPIRED | NewsKind.REFUSED | NewsKind.NOT_RENEWED:
             unpaid = {PurchaseStatus.EXPIRED, PurchaseStatus.PENDING}
             return _status(news.purchase) not in unpaid
         case NewsKind.ENDED:

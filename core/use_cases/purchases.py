@@ -124,7 +124,12 @@ class PreviewPurchase:
     def _preview(self, standing: Standing, plan: PlanVersion, amount: Money, way: str) -> Preview:
         assert plan.terms.period is not None, "the catalog prices only plans with a period"
         extension = standing.subscription.extended_by(
-            plan, plan.terms.period, amount, zone=standing.customer.zone, at=self._now()
+            plan,
+            plan.terms.period,
+            amount,
+            zone=standing.customer.zone,
+            renewals=standing.catalog.money.renewal,
+            at=self._now(),
         )
         return Preview(
             _preview_id(standing, plan, amount),

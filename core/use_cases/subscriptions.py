@@ -1,33 +1,257 @@
-"""Subscriptions: write down what time has already made true."""
+"""Subscriptions: renew by themselves, cancel, resume, and end when their time is over."""
 
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from core.domain.cause import Cause
 from core.domain.customer import CustomerId
+from core.domain.errors import Invalid, NotFound, Refused
 from core.domain.event import Event
-from core.ports.unit_of_work import Now, Store
+from core.domain.item import PaymentMethodId, PlanItem
+from core.domain.money import Money
+from core.domain.purchase import PURCHASE_LIFE, Purchase, PurchaseId, PurchaseNotPending
+from core.domain.renewal import FROM_WALLET
+from core.domain.subscription import PaidPeriod, Subscription, SubscriptionStatus
+from core.ports.payment_gateway import Gateways
+from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
+from core.use_cases.buying import pay_from_wallet
+from core.use_cases.charging import ChargeMethod, require_chargeable
+from core.use_cases.customers import standing_of
+from core.use_cases.payment_methods import owned_method
+from core.use_cases.wallet import WalletTooLow
 
 
-class EndPeriod:
+@dataclass(eq=False)
+class NothingToRenew(Refused):
+    """No paid time is running; buy a plan first."""
+
+
+class ChangeSubscription:
     """
-    A paid period that is over becomes history; the customer is on the default plan.
-    Nobody had access because of the delay: everyone reads `subscription.at(now)`.
+    What a customer decides about the running subscription: whether it renews by itself and from
+    what, and whether it stops at its end. Deciding the same again changes nothing.
     """
 
-    def __init__(self, store: Store, now: Now) -> None:
+    def __init__(self, store: Store, gateways: Gateways, now: Now) -> None:
+        self._store = store
+        self._gateways = gateways
+        self._now = now
+
+    async def renew_from(self, customer_id: CustomerId, source: str | None) -> None:
+        """
+        `source` is FROM_WALLET or the id of a payment method; None: not by itself. A canceled one
+        is resumed by it.
+
+        Raises:
+            NothingToRenew, CustomerBlocked
+            PaymentMethodNotFound, PaymentMethodNotVerified, PaymentMethodRemoved
+            MethodNotChargeable: its gateway gave nothing that can be charged again.
+        """
+        async with self._store.write() as uow:
+            at = self._now()
+            running = await self._running(uow, customer_id, at)
+            if source is None:
+                changed = replace(running, renewal=None)
+            else:
+                if source != FROM_WALLET:
+                    method = await owned_method(uow, customer_id, PaymentMethodId(source))
+                    require_chargeable(method, self._gateways)
+                terms = (await uow.catalogs.current()).money.renewal
+                changed = running.renewing(source, terms, at=at)
+            told = {} if source is None else {"source": source}
+            await self._save(uow, running, changed, "renewal_changed", at, **told)
+
+    async def cancel(self, customer_id: CustomerId) -> None:
+        """
+        It ends with what is paid for, and nothing is charged any more.
+
+        Raises:
+            NothingToRenew, CustomerBlocked
+        """
+        async with self._store.write() as uow:
+            at = self._now()
+            running = await self._running(uow, customer_id, at)
+            await self._save(uow, running, running.canceled(), "canceled", at)
+
+    async def resume(self, customer_id: CustomerId) -> None:
+        """
+        As if it had never been canceled.
+
+        Raises:
+            NothingToRenew, CustomerBlocked
+        """
+        async with self._store.write() as uow:
+            at = self._now()
+            running = await self._running(uow, customer_id, at)
+            changed = replace(running, cancel_at_period_end=False)
+            await self._save(uow, running, changed, "resumed", at)
+
+    async def _running(
+        self, uow: UnitOfWork, customer_id: CustomerId, at: datetime
+    ) -> Subscription:
+        (await uow.customers.lock(customer_id)).require_served()
+        running = (await uow.subscriptions.get(customer_id)).at(at)
+        if running.period is None:
+            raise NothingToRenew
+        return running
+
+    async def _save(
+        self,
+        uow: UnitOfWork,
+        before: Subscription,
+        after: Subscription,
+        name: str,
+        at: datetime,
+        **told: str,
+    ) -> None:
+        if after == before:
+            return
+        if after.renews is None:
+            await _give_up_order(uow, before, at=at)
+        await uow.subscriptions.save(after)
+        whose = after.customer_id
+        await uow.record(Event(f"subscription.{name}", whose, at, whose, told))
+        await uow.commit()
+
+
+class TendSubscription:
+    """
+    Do what is due: try to renew, write down that it is past due, or that it is over. Nobody had
+    access because of a delay: everyone reads `subscription.at(now)`.
+
+    Each try belongs to one moment of the plan and is counted with what it begins, so however many
+    look at once, it is begun once. What is paid from the wallet is paid here; a method is charged by
+    a job that follows (`ChargeRenewal`). The order waits for the wallet until the grace is over.
+    """
+
+    def __init__(self, store: Store, now: Now, new_id: NewId) -> None:
         self._store = store
         self._now = now
+        self._new_id = new_id
 
     async def __call__(self, customer_id: CustomerId) -> None:
         async with self._store.write() as uow:
-            now = self._now()
+            at = self._now()
             await uow.customers.lock(customer_id)
-            subscription = await uow.subscriptions.get(customer_id)
-            ended = subscription.at(now)
-            if ended == subscription or subscription.period is None:
+            known = await uow.subscriptions.get(customer_id)
+            present = known.at(at)
+            if known.period is not None and present.period is None:
+                await self._end(uow, known, known.period, at)
+            elif present.is_renewal_due(at):
+                await self._try(uow, present, at)
+            elif present == known:
                 return
-            await uow.subscriptions.save(ended)
-            period = subscription.period
-            told: dict[str, str | int] = {
-                "plan": period.plan.code,
-                "period_end": period.end.isoformat(),
-            }
-            await uow.record(Event("subscription.ended", customer_id, now, customer_id, told))
+            else:
+                await uow.subscriptions.save(present)
+            if present.status is SubscriptionStatus.PAST_DUE is not known.status:
+                await uow.record(Event("subscription.past_due", customer_id, at, customer_id))
             await uow.commit()
+
+    async def _end(
+        self, uow: UnitOfWork, known: Subscription, period: PaidPeriod, at: datetime
+    ) -> None:
+        await _give_up_order(uow, known, at=at)
+        await uow.subscriptions.save(known.at(at))
+        told: dict[str, str | int] = {
+            "plan": period.plan.code,
+            "period_end": period.end.isoformat(),
+        }
+        whose = known.customer_id
+        await uow.record(Event("subscription.ended", whose, at, whose, told))
+
+    async def _try(self, uow: UnitOfWork, present: Subscription, at: datetime) -> None:
+        customer_id, renewal, period = present.customer_id, present.renewal, present.period
+        assert renewal is not None
+        assert period is not None, "something is due"
+        standing = await standing_of(uow, customer_id)
+        terms, plan = standing.catalog.money.renewal, standing.catalog.plans.get(period.plan.code)
+        currency = period.paid.currency
+        prices = [] if plan is None else [p for p in plan.terms.prices if p.currency == currency]
+        if plan is None or not prices or standing.customer.blocked_at is not None:
+            await uow.subscriptions.save(replace(present, renewal=None))
+            await uow.record(
+                Event("renewal.stopped", customer_id, at, customer_id, {"plan": period.plan.code})
+            )
+            return
+        order = await self._order(uow, present, PlanItem(plan), prices[0], at)
+        await uow.subscriptions.save(present.tried(order.id, terms, at=at))
+        if renewal.source != FROM_WALLET:
+            told = {"method_id": renewal.source, "try": at.isoformat()}
+            await uow.record(Event("renewal.due", order.id, at, customer_id, told))
+            return
+        too_low = await pay_from_wallet(uow, order, at=at)
+        if isinstance(too_low, WalletTooLow):
+            await uow.record(
+                Event("renewal.failed", order.id, at, customer_id, {"try": at.isoformat()})
+            )
+
+    async def _order(
+        self, uow: UnitOfWork, present: Subscription, item: PlanItem, price: Money, at: datetime
+    ) -> Purchase:
+        """The open one for the same thing, whoever began it, or else a new one."""
+        assert present.renewal is not None
+        pending = await uow.purchases.find_pending(present.customer_id, item, price)
+        if pending is not None:
+            return pending
+        # Longer than the grace, so that it ends with the subscription, and says nothing of its own.
+        until = present.renewal.grace_until + PURCHASE_LIFE
+        order = Purchase(
+            PurchaseId(self._new_id("pur")), present.customer_id, item, price, at, until
+        )
+        await uow.purchases.add(order)
+        told: dict[str, str | int] = {
+            "item": item.key,
+            "plan": item.plan.code,
+            "plan_version": item.plan.id,
+        }
+        await uow.record(Event("purchase.started", order.id, at, present.customer_id, told))
+        return order
+
+
+class ChargeRenewal:
+    """
+    Charge the method that renews a subscription, for one try. Whether it is still wanted is read
+    before. A charge without an answer ends by asking alone, and until then no other is made: see
+    `ChargeMethod`.
+    """
+
+    def __init__(self, store: Store, gateways: Gateways, now: Now, new_id: NewId) -> None:
+        self._store = store
+        self._now = now
+        self._charge = ChargeMethod(store, gateways, now, new_id)
+
+    async def __call__(
+        self,
+        customer_id: CustomerId,
+        purchase_id: PurchaseId,
+        method_id: PaymentMethodId,
+        try_: str,
+    ) -> None:
+        async with self._store.read() as view:
+            present = (await view.subscriptions.get(customer_id)).at(self._now())
+        renewal = present.renews
+        if renewal is None or (renewal.purchase_id, renewal.source) != (purchase_id, method_id):
+            return
+        cause = Cause("renewal", f"{purchase_id} {try_}", method_id)
+        try:
+            await self._charge(purchase_id, method_id, cause=cause)
+        except PurchaseNotPending:
+            return
+        except (Refused, Invalid, NotFound):
+            async with self._store.write() as uow:
+                at = self._now()
+                told = {"try": try_}
+                await uow.record(Event("renewal.failed", purchase_id, at, customer_id, told))
+                await uow.commit()
+
+
+async def _give_up_order(uow: UnitOfWork, subscription: Subscription, *, at: datetime) -> None:
+    """The order of a renewal that is not wanted any more, unless it is being charged already."""
+    renewal = subscription.renewal
+    if renewal is None or renewal.purchase_id is None:
+        return
+    order = await uow.purchases.get(renewal.purchase_id)
+    checkouts = await uow.checkouts.of_purchases([order.id])
+    if order.is_pending and not any(one.is_settling for one in checkouts):
+        await uow.purchases.save(order.canceled(at=at))
+        await uow.record(Event("purchase.canceled", order.id, at, order.customer_id))

@@ -7,11 +7,11 @@ from core.domain.event import Job
 from core.ports.unit_of_work import Now, Store
 from core.use_cases.consequences import (
     CLEAN_METHOD,
-    END_PERIOD,
     EXPIRE_HOLD,
     EXPIRE_PURCHASE,
     RELEASE_ESCROW,
     SEND_WITHDRAWAL,
+    TEND_SUBSCRIPTION,
     WATCH_CHECKOUT,
     WATCH_REFUND,
 )
@@ -45,7 +45,7 @@ class Sweep:
                 for one in await uow.purchases.take_due(now, until=until, limit=BATCH)
             ]
             found += [
-                Job(END_PERIOD, {"customer_id": one}, now, dedupe=one)
+                Job(TEND_SUBSCRIPTION, {"customer_id": one}, now, dedupe=one)
                 for one in await uow.subscriptions.take_due(now, until=until, limit=BATCH)
             ]
             found += [

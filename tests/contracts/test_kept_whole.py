@@ -26,6 +26,7 @@ from core.domain.payment import InboxStatus, NoticeKind, PayoutId
 from core.domain.payment_method import MethodStatus
 from core.domain.purchase import Meeting, PurchaseStatus, Remark
 from core.domain.refund import RefundStatus
+from core.domain.renewal import Renewal
 from core.domain.subscription import Activation, SubscriptionStatus
 from core.domain.usage_quota import HoldStatus
 from core.domain.withdrawal import WithdrawalStatus
@@ -224,7 +225,7 @@ KINDS = {
         other=replace(
             SUBSCRIPTION,
             status=SubscriptionStatus.PAST_DUE,
-            auto_renew=False,
+            renewal=Renewal("wallet", None, NOON),
             activation=Activation.FAILED,
             period=replace(
                 SUBSCRIPTION.period,

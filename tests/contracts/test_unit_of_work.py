@@ -235,7 +235,9 @@ async def test_a_save_of_what_was_saved_since_it_was_read_is_refused(shop):
     await written(shop, lambda uow: uow.checkouts.add(an_asked_checkout()))
     saves = [
         lambda uow: uow.customers.save(a_customer(language="en")),
-        lambda uow: uow.subscriptions.save(replace(a_free_subscription(), auto_renew=True)),
+        lambda uow: uow.subscriptions.save(
+            replace(a_free_subscription(), cancel_at_period_end=True)
+        ),
         lambda uow: uow.purchases.save(a_pending_purchase().canceled(at=NOON)),
         lambda uow: uow.checkouts.save(an_asked_checkout().lapses()),
         lambda uow: uow.claims.save(a_claim()),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from core.domain.money import Money
 from core.domain.period import Anchor, Period, PeriodUnit, WindowKind, local_window
 from core.domain.plan import Feature, FeatureNotFound, PlanCode, PlanVersion, QuotaRule
+from core.domain.renewal import Renewal, RenewalTerms
 from core.domain.subscription import (
     Activation,
     Extension,
@@ -34,6 +35,7 @@ MOSCOW = "Europe/Moscow"
 MOMENT = timedelta(microseconds=1)
 JANUARY_31 = datetime(2026, 1, 31, 9, tzinfo=UTC)
 FREE = a_free_subscription()
+TERMS = RenewalTerms()
 
 zones = st.sampled_from([MOSCOW, "Europe/Berlin", "America/Sao_Paulo", "Asia/Manila"])
 instants = st.datetimes(datetime(2026, 1, 1), datetime(2036, 1, 1), timezones=st.just(UTC))
@@ -56,7 +58,7 @@ def bought(
     zone: str = MOSCOW,
 ) -> Extension:
     assert plan.terms.period is not None
-    return subscription.extended_by(plan, plan.terms.period, paid, zone=zone, at=at)
+    return subscription.extended_by(plan, plan.terms.period, paid, zone=zone, renewals=TERMS, at=at)
 
 
 def running(extension: Extension) -> PaidPeriod:
@@ -144,12 +146,22 @@ def test_what_is_bought_does_not_depend_on_whether_the_end_was_written_down(away
     assert bought(subscription, plan, at) == bought(subscription.at(at), plan, at)
 
 
-def test_buying_withdraws_a_cancellation_and_keeps_the_consent_to_renew():
-    renewed = bought(a_subscription(status=SubscriptionStatus.PAST_DUE), MONTHLY, NOON).subscription
+def test_buying_keeps_the_consent_to_renew_and_plans_it_for_the_new_end():
+    past_due = a_subscription(status=SubscriptionStatus.PAST_DUE, cancel_at_period_end=False)
 
-    assert renewed.status is SubscriptionStatus.ACTIVE
+    renewed = bought(past_due, MONTHLY, NOON)
+
+    assert renewed.subscription.status is SubscriptionStatus.ACTIVE
+    assert renewed.subscription.renewal == Renewal(
+        "pm_00000001", renewed.end - timedelta(hours=24), renewed.end + timedelta(hours=72)
+    )
+
+
+def test_buying_by_hand_after_a_cancellation_is_no_consent_to_be_charged():
+    renewed = bought(a_subscription(), MONTHLY, NOON).subscription
+
     assert not renewed.cancel_at_period_end
-    assert renewed.auto_renew
+    assert renewed.renewal is None
 
 
 @pytest.mark.parametrize(
@@ -327,9 +339,13 @@ def test_a_feature_that_only_a_former_version_counts_is_still_counted():
 def test_a_late_payment_for_older_terms_takes_newer_ones_from_nobody():
     old, new = a_plan_version(number=1, id="plv_old"), a_plan_version(number=2, id="plv_new")
     month = Period(1, PeriodUnit.MONTH)
-    on_new = a_free_subscription().extended_by(new, month, rub(399), zone="UTC", at=NOON)
+    on_new = a_free_subscription().extended_by(
+        new, month, rub(399), zone="UTC", renewals=TERMS, at=NOON
+    )
 
-    late = on_new.subscription.extended_by(old, month, rub(299), zone="UTC", at=NOON)
+    late = on_new.subscription.extended_by(
+        old, month, rub(299), zone="UTC", renewals=TERMS, at=NOON
+    )
 
     assert late.subscription.period.plan == new
     assert late.subscription.period.paid == rub(698)

@@ -190,6 +190,7 @@ async def a_scene(api: Api) -> Scene:
         "init_data": api.init_data(1001, age_seconds=1),
         "amount_minor": 20000,
         "entry": things.anna["given"],
+        "auto_renew": True,
         "currency": "RUB",
         "payee": "telegram:1003",
         "title": "A kitchen, painted",

@@ -45,6 +45,10 @@ async def things_of(world: World, who: CustomerId, partner: CustomerId) -> Mappi
     await _gives(world, who, 50_000)
     await _gives(world, partner, 5000)
     things = {"given": await _gives(world, who, 1)}
+    await _gives(world, who, 2990)
+    await world.billing.start_purchase(
+        who, "PRO_YEARLY", gateway=WALLET, return_url=RETURN, cause=world.cause()
+    )
     for state in ("agreed", "funded", "disputed"):
         things[state] = await _escrow(world, who, partner, is_funded=state != "agreed")
     await world.billing.dispute_part(who, things["disputed"], DOWN)

@@ -20,6 +20,7 @@ from core.domain.ledger import Account
 from core.domain.money import Money, currency
 from core.domain.period import Anchor
 from core.domain.plan import Feature, PlanVersion, PlanVersionId
+from core.domain.renewal import Renewal
 from core.domain.subscription import (
     Activation,
     PaidPeriod,
@@ -139,12 +140,20 @@ def subscription_from_row(
             paid=Money.of(row[c.paid_minor], row[c.paid_currency]),
             of_bonus=Money.of(row[c.bonus_minor] or 0, row[c.paid_currency]),
         )
+    renewal = None
+    if row[c.renewal_source] is not None:
+        renewal = Renewal(
+            row[c.renewal_source],
+            row[c.renewal_next_at],
+            row[c.renewal_grace_until],
+            row[c.renewal_purchase_id],
+        )
     return Subscription(
         id=row[c.id],
         customer_id=row[c.customer_id],
         period=period,
         status=SubscriptionStatus(row[c.status]),
-        auto_renew=row[c.auto_renew],
+        renewal=renewal,
         cancel_at_period_end=row[c.cancel_at_period_end],
         activation=Activation(row[c.activation]),
         version=row[c.version],
@@ -152,12 +161,16 @@ def subscription_from_row(
 
 
 def row_from_subscription(subscription: Subscription) -> dict[str, Any]:
-    period = subscription.period
+    period, renewal = subscription.period, subscription.renewal
     return {
         "id": subscription.id,
         "customer_id": subscription.customer_id,
         "status": subscription.status,
-        "auto_renew": subscription.auto_renew,
+        "auto_renew": renewal is not None,
+        "renewal_source": None if renewal is None else renewal.source,
+        "renewal_next_at": None if renewal is None else renewal.next_at,
+        "renewal_grace_until": None if renewal is None else renewal.grace_until,
+        "renewal_purchase_id": None if renewal is None else renewal.purchase_id,
         "cancel_at_period_end": subscription.cancel_at_period_end,
         "activation": subscription.activation,
         "period_plan_version_id": None if period is None else period.plan.id,

@@ -21,6 +21,7 @@ from core.domain.plan import (
     QuotaRule,
     ReceiptRule,
 )
+from core.domain.renewal import RenewalTerms
 
 
 def json_from_plan_terms(terms: PlanTerms) -> dict[str, Any]:
@@ -81,6 +82,10 @@ def json_from_money_terms(terms: MoneyTerms) -> dict[str, Any]:
                 for brake in withdrawal.brakes
             ],
         },
+        "renewal": {
+            "tries_seconds": [one // timedelta(seconds=1) for one in terms.renewal.tries],
+            "grace_seconds": terms.renewal.grace // timedelta(seconds=1),
+        },
     }
 
 
@@ -89,6 +94,7 @@ def money_terms_from_json(terms: dict[str, Any]) -> MoneyTerms:
         return MoneyTerms()
     deposit, verification = terms["deposit"], terms["verification"]
     escrow, withdrawal = terms["escrow"], terms["withdrawal"]
+    renewal = terms.get("renewal")
     return MoneyTerms(
         DepositTerms(
             tuple((Money.of(*least), Money.of(*most)) for least, most in deposit["bounds"]),
@@ -113,6 +119,12 @@ def money_terms_from_json(terms: dict[str, Any]) -> MoneyTerms:
             tuple(
                 Brake(*(Money.of(*amount) for amount in brake)) for brake in withdrawal["brakes"]
             ),
+        ),
+        RenewalTerms()
+        if renewal is None
+        else RenewalTerms(
+            tuple(timedelta(seconds=one) for one in renewal["tries_seconds"]),
+            timedelta(seconds=renewal["grace_seconds"]),
         ),
     )
 

@@ -1,0 +1,61 @@
+"""Renewal by itself: what pays it, when it is tried, how long access outlives the period meanwhile."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from core.domain.purchase import PurchaseId
+
+FROM_WALLET: Final = "wallet"
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalTerms:
+    """
+    `tries` are the moments of the tries, in order, seen from the end of the period: what is
+    negative lies before it. A try before the end is never in the first half of what was paid for.
+    `grace` is how long access outlives a period that could not be renewed yet.
+    """
+
+    tries: tuple[timedelta, ...] = tuple(timedelta(hours=n) for n in (-24, 0, 24, 48))
+    grace: timedelta = timedelta(hours=72)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """
+    `source` is FROM_WALLET or the id of a payment method. `next_at` is when it is tried next
+    (None: no more for this period), and access lasts until `grace_until` meanwhile. `purchase_id`
+    is the order by which the running period is being renewed; None: it was not tried yet.
+    """
+
+    source: str
+    next_at: datetime | None
+    grace_until: datetime
+    purchase_id: PurchaseId | None = None
+
+    @classmethod
+    def planned(
+        cls, source: str, start: datetime, end: datetime, terms: RenewalTerms, *, at: datetime
+    ) -> "Renewal":
+        """For a period that is paid for; of tries whose moments have passed one is made at once."""
+        moments = _moments(start, end, terms)
+        following = (one for one in moments if one > at)
+        is_late = bool(moments) and moments[0] <= at
+        return cls(source, at if is_late else next(following, None), end + terms.grace)
+
+    def tried(
+        self,
+        purchase_id: PurchaseId,
+        start: datetime,
+        end: datetime,
+        terms: RenewalTerms,
+        *,
+        at: datetime,
+    ) -> "Renewal":
+        following = (one for one in _moments(start, end, terms) if one > at)
+        return replace(self, next_at=next(following, None), purchase_id=purchase_id)
+
+
+def _moments(start: datetime, end: datetime, terms: RenewalTerms) -> list[datetime]:
+    return [max(end + one, start + (end - start) // 2) for one in terms.tries]
