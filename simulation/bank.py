@@ -23,6 +23,7 @@ from core.domain.payment import (
     RefundFacts,
     RefundId,
 )
+from core.domain.payment_method import Billing
 from core.domain.payout import PayoutOrder
 from core.domain.plan import GatewayName
 from core.domain.refund import Refund
@@ -389,7 +390,11 @@ class SimulatedBank(TakesPayments):
         self._loop = loop
         self._now = now
 
-    async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
+    async def open_checkout(
+        self,
+        checkout: Checkout,
+        billing: Billing | None = None,  # noqa: ARG002
+    ) -> OpenedCheckout:
         facts = await self._call(lambda: self._bank.open(checkout))
         return facts.opened or OpenedCheckout(facts.payment_id, "", checkout.asked_at)
 

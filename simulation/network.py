@@ -20,6 +20,7 @@ from core.domain.payment import (
     PaymentId,
     PaymentStatus,
 )
+from core.domain.payment_method import Billing
 from core.domain.plan import GatewayName
 from core.ports.payment_gateway import (
     Abilities,
@@ -218,7 +219,11 @@ class SimulatedYooKassa(TakesPayments):
         """As behind a breaker; whoever looks after what was opened there finds it well again."""
         return self._unanswered >= SILENT_TIMES
 
-    async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
+    async def open_checkout(
+        self,
+        checkout: Checkout,
+        billing: Billing | None = None,  # noqa: ARG002
+    ) -> OpenedCheckout:
         body = {
             "amount": _amount(checkout.amount),
             "capture": True,

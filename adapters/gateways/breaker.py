@@ -21,6 +21,7 @@ from core.domain.payment import (
     PayoutId,
     RefundFacts,
 )
+from core.domain.payment_method import Billing
 from core.domain.payout import PayoutOrder
 from core.domain.plan import GatewayName
 from core.domain.refund import Refund
@@ -200,9 +201,11 @@ class GuardedGateway:
         for breaker in self.breakers.values():
             breaker.close()
 
-    async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
+    async def open_checkout(
+        self, checkout: Checkout, billing: Billing | None = None
+    ) -> OpenedCheckout:
         with self.breakers[Group.OPENING].call():
-            return await self._gateway.open_checkout(checkout)
+            return await self._gateway.open_checkout(checkout, billing)
 
     def read_webhook(self, webhook: Webhook) -> Notice:
         return self._gateway.read_webhook(webhook)

@@ -25,6 +25,7 @@ from core.domain.payment import (
     RefundFacts,
     RefundId,
 )
+from core.domain.payment_method import Billing
 from core.domain.payout import PayoutOrder
 from core.domain.plan import GatewayName
 from core.domain.refund import Refund
@@ -53,7 +54,7 @@ CONFIRMATION_TERM: Final = timedelta(hours=1)
 class _Answer:
     """What a key was answered. `opened` is None where the payment was declined."""
 
-    request: Checkout
+    request: tuple[Checkout, Billing | None]
     opened: OpenedCheckout | None
     at: datetime
 
@@ -101,9 +102,11 @@ class MemoryGateway(TakesPayments):
         """All that were ever opened, as they are now, the oldest first."""
         return {payment_id: self._present(payment_id) for payment_id in self._payments}
 
-    async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
+    async def open_checkout(
+        self, checkout: Checkout, billing: Billing | None = None
+    ) -> OpenedCheckout:
         await self._reach()
-        request = _request(checkout)
+        request = _request(checkout), billing
         known = self._answers.get(checkout.id)
         if known is None or self._now() >= known.at + KEY_MEMORY:
             known = _Answer(request, self._open(checkout), self._now())
@@ -150,6 +153,11 @@ class MemoryGateway(TakesPayments):
             return None
         told = {"lost": OutgoingStatus.DONE, "won": OutgoingStatus.FAILED}
         return self._disputed(notice.payment_id, told.get(status, OutgoingStatus.PENDING))
+
+    def billing_of(self, payment_id: PaymentId) -> Billing | None:
+        """Whom the payment was said to be of."""
+        checkout_id = self._payments[payment_id].checkout_id
+        return next(one.request[1] for id_, one in self._answers.items() if id_ == checkout_id)
 
     async def find_payment(self, payment_id: PaymentId) -> PaymentFacts | None:
         await self._reach()

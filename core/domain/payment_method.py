@@ -58,7 +58,10 @@ class BillingNotUsable(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Billing:
-    """Who pays, as the bank knows them. Stored sealed, never shown."""
+    """
+    Who pays, as the bank knows them. Stored sealed, never shown, and told to the gateway that
+    proves the method.
+    """
 
     name: str = field(repr=False)
     email: str = field(repr=False)
@@ -79,7 +82,8 @@ class Billing:
 class PaymentMethod:
     """
     `token` can charge it again, where the gateway gives one. The account, the billing data and
-    the token are sealed wherever they are kept.
+    the token are sealed wherever they are kept. The billing data never change: what a gateway is
+    asked with them is asked alike again.
     """
 
     id: PaymentMethodId

@@ -18,6 +18,7 @@ from core.domain.payment import (
     PayoutId,
     RefundFacts,
 )
+from core.domain.payment_method import Billing
 from core.domain.payout import PayoutOrder
 from core.domain.plan import GatewayName
 from core.domain.refund import Refund
@@ -182,11 +183,15 @@ class PaymentGateway(Protocol):
         """A person says that it is well again, whatever was learned of it before."""
         ...
 
-    async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
+    async def open_checkout(
+        self, checkout: Checkout, billing: Billing | None = None
+    ) -> OpenedCheckout:
         """
         Ask for exactly `checkout.amount`. The checkout id is the provider's idempotency key and
         everything the request is built from is frozen in `checkout`, so a repeat within
-        `abilities.key_memory` is the same request and opens nothing new.
+        `abilities.key_memory` is the same request and opens nothing new. `billing` is of the
+        payment method that it proves; a method's never changes. It is told where a request has a
+        place for it.
 
         Raises:
             CheckoutDeclined: the provider answered, and said no.

@@ -12,7 +12,7 @@ from core.domain.customer import CustomerId
 from core.domain.errors import Refused
 from core.domain.item import Deposit, EscrowShare, Item, PlanItem, Verification
 from core.domain.money import Money
-from core.domain.payment import PaymentFacts
+from core.domain.payment import OpenedCheckout, PaymentFacts
 from core.domain.payment_method import Billing
 from core.domain.plan import GatewayName, PlanNotForSale
 from core.domain.purchase import (
@@ -162,9 +162,7 @@ class Opening:
         failed: dict[GatewayName, CheckoutDeclined | GatewayUnavailable] = {}
         while True:
             try:
-                opened = checkout.opened or await self._gateways.get(
-                    checkout.gateway
-                ).open_checkout(checkout)
+                opened = checkout.opened or await self._open(checkout)
                 break
             except (CheckoutDeclined, GatewayUnavailable) as failure:
                 failed[checkout.gateway] = failure
@@ -185,6 +183,13 @@ class Opening:
                 await uow.claims.save(taken.answered(answer_of(purchase, checkout)))
             await uow.commit()
         return Started(purchase, open_)
+
+    async def _open(self, checkout: Checkout) -> OpenedCheckout:
+        """With the billing data as its method has them: they never change, so nor does the request."""
+        async with self._store.read() as view:
+            purchase = await view.purchases.get(checkout.purchase_id)
+            billing = await _billing(view, purchase.item)
+        return await self._gateways.get(checkout.gateway).open_checkout(checkout, billing)
 
     def _may_ask_again(self, checkout: Checkout) -> bool:
         if checkout.is_charge:

@@ -1,5 +1,6 @@
 """What Xendit refuses of a request, and how it says so (Xendit docs: Errors of each product)."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,7 @@ SESSION_TERM_LEAST: Final = timedelta(minutes=10)
 REFERENCE_MAX: Final = 64
 PAYOUT_REFERENCE_MAX: Final = 255
 DESCRIPTION_MAX: Final = 1000
+EMAIL_MAX: Final = 50
 METADATA_KEYS, METADATA_KEY_MAX, METADATA_VALUE_MAX = 20, 40, 80
 AMOUNT_MAX: Final = 10**13
 CURRENCIES: Final = ("IDR", "PHP", "VND", "THB", "SGD", "MYR", "USD")
@@ -93,6 +95,7 @@ def check_session(body: object, at: datetime, *, accepts_local_urls: bool) -> Js
     if not isinstance(channels, list) or any(one not in CHANNELS for one in channels):
         raise error(400, "INVALID_PAYMENT_CHANNEL", "The payment channel is not available")
     _check_saving(asked)
+    _check_customer(asked.get("customer"))
     _check_metadata(asked.get("metadata"))
     _check_items(asked.get("items"))
     for name in ("success_return_url", "cancel_return_url"):
@@ -163,6 +166,22 @@ def _check_saving(asked: Json) -> None:
         raise invalid("allow_save_payment_method", "must be equal to one of the allowed values")
     if saving != "DISABLED" and not (asked.get("customer") or asked.get("customer_id")):
         raise error(400, "MISSING_CUSTOMER", "customer or customer_id is required")
+
+
+def _check_customer(customer: object) -> None:
+    if customer is None:
+        return
+    if not isinstance(customer, dict) or customer.get("type") != "INDIVIDUAL":
+        raise invalid("customer.type", "must be equal to one of the allowed values")
+    told = customer.get("individual_detail")
+    for holder, name in ((customer, "reference_id"), (told, "given_names")):
+        if not isinstance(holder, dict) or not holder.get(name):
+            raise missing(f"customer.{name}")
+    if len(str(customer.get("email"))) > EMAIL_MAX:
+        raise invalid("customer.email", f"must have at most {EMAIL_MAX} characters")
+    number = customer.get("mobile_number")
+    if number is not None and not re.fullmatch(r"\+[1-9][0-9]{6,14}", str(number)):
+        raise invalid("customer.mobile_number", "must be in E.164 format")
 
 
 def _check_metadata(metadata: object) -> None:

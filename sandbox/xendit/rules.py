@@ -127,15 +127,16 @@ class XenditRules(XenditMachine):
         if self.faults.take("refuse"):
             raise error(400, "INVALID_PAYMENT_CHANNEL", "No payment channel is activated")
         id_ = f"ps-{self.digits()[:24]}"
-        has_customer = asked.get("customer") or asked.get("customer_id")
+        customer_id = asked.get("customer_id")
+        if asked.get("customer"):
+            customer_id = self.made_id("cust")
+            self.put("customer", customer_id, asked["customer"] | {"id": customer_id})
         session: Json = {
             "payment_session_id": id_,
             "created": stamp(at),
             "updated": stamp(at),
             "reference_id": asked["reference_id"],
-            "customer_id": (asked.get("customer_id") or self.made_id("cust"))
-            if has_customer
-            else None,
+            "customer_id": customer_id,
             "session_type": "PAY",
             "allow_save_payment_method": asked.get("allow_save_payment_method", "DISABLED"),
             "currency": asked["currency"],

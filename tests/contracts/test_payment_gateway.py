@@ -18,8 +18,10 @@ from core.ports.payment_gateway import (
     WebhookNotTrusted,
 )
 from core.ports.unit_of_work import unit_is_open
-from tests.adapters.gateways.desks import Desk
+from tests.adapters.gateways.desks import Desk, MemoryDesk
+from tests.adapters.gateways.paymongo_desk import PayMongoDesk
 from tests.adapters.gateways.served import Stage, a_stage
+from tests.adapters.gateways.xendit_desk import XenditDesk
 from tests.builders import Clock, a_checkout, an_asked_checkout, rub
 from tests.contracts.gateways import (
     ALL,
@@ -34,6 +36,7 @@ from tests.contracts.gateways import (
     currency_of,
     learned,
 )
+from tests.market import BILLING
 
 CHECKOUT = an_asked_checkout()
 
@@ -110,6 +113,19 @@ async def test_a_receipt_is_taken_along(desk: AnyDesk) -> None:
     with_receipt = asked(desk, id=CheckoutId("chk_2"), receipt=a_checkout().receipt)
 
     assert await desk.gateway.open_checkout(with_receipt)
+
+
+@pytest.mark.parametrize("desk", ["memory", "paymongo", "xendit"], indirect=True)
+async def test_who_pays_is_told_as_it_was_given_and_again_alike(
+    desk: MemoryDesk | PayMongoDesk | XenditDesk,
+) -> None:
+    plain = await desk.gateway.open_checkout(asked(desk, id=CheckoutId("chk_2")))
+    first = await desk.gateway.open_checkout(asked(desk), BILLING)
+    again = await desk.gateway.open_checkout(asked(desk), BILLING)
+
+    assert desk.billing(plain.payment_id) is None
+    assert desk.billing(first.payment_id) == BILLING
+    assert desk.billing(again.payment_id) == BILLING
 
 
 @of_repeatable

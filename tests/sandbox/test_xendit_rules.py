@@ -257,7 +257,12 @@ def test_a_payer_may_be_charged_less_than_was_asked(rules):
 
 
 def test_a_method_is_saved_where_that_was_agreed(rules):
-    agreed = {"allow_save_payment_method": "FORCED", "customer": {"reference_id": "c"}}
+    customer = {
+        "type": "INDIVIDUAL",
+        "reference_id": "c",
+        "individual_detail": {"given_names": "Ana"},
+    }
+    agreed = {"allow_save_payment_method": "FORCED", "customer": customer}
     session = paid(rules, **agreed)
     told = {one["event"]: outline(one) for one in sent(rules)}
 

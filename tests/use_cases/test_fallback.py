@@ -12,6 +12,7 @@ from core.domain.cause import Cause
 from core.domain.checkout import Checkout, CheckoutStatus
 from core.domain.customer import CustomerId
 from core.domain.payment import OpenedCheckout
+from core.domain.payment_method import Billing
 from core.domain.plan import GatewayName
 from core.ports.payment_gateway import Abilities, CheckoutDeclined, GatewayUnavailable
 from core.ports.unit_of_work import Store
@@ -29,11 +30,13 @@ class MortalGateway(MemoryGateway):
 
     deaths_before = deaths_after = 0
 
-    async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
+    async def open_checkout(
+        self, checkout: Checkout, billing: Billing | None = None
+    ) -> OpenedCheckout:
         if self.deaths_before > 0:
             self.deaths_before -= 1
             raise MemoryError
-        opened = await super().open_checkout(checkout)
+        opened = await super().open_checkout(checkout, billing)
         if self.deaths_after > 0:
             self.deaths_after -= 1
             raise MemoryError

@@ -21,7 +21,7 @@ from core.domain.payment_method import (
 from core.domain.payout import AccountNotUsable, PayoutAccount
 from core.domain.plan import ReceiptRule
 from core.domain.purchase import PurchaseStatus
-from core.ports.payment_gateway import GatewayNotFound
+from core.ports.payment_gateway import GatewayNotFound, GatewayUnavailable
 from core.ports.unit_of_work import Store
 from core.use_cases.buying import WALLET
 from core.use_cases.checkouts import Terms
@@ -69,6 +69,22 @@ async def test_the_receipt_of_a_check_goes_to_the_customer_else_to_whom_the_meth
     assert without.checkout.receipt == Receipt(BILLING.email, "Проверка карты", rule)
     assert with_contact.checkout is not None
     assert with_contact.checkout.receipt == Receipt("anna@example.com", "Проверка карты", rule)
+
+
+async def test_the_gateway_is_told_who_pays_the_check_and_again_after_a_lost_answer(
+    market: World,
+) -> None:
+    anna, cause = await market.customer(), market.cause("add")
+    market.gateway.act_then_fail(1)
+    with pytest.raises(GatewayUnavailable):
+        await adds(market, anna, cause=cause)
+
+    _, started = await adds(market, anna, cause=cause)  # Another request with its key is refused.
+
+    assert started.checkout is not None
+    assert started.checkout.payment_id is not None
+    assert market.gateway.billing_of(started.checkout.payment_id) == BILLING
+    assert len(market.gateway.payments) == 1
 
 
 async def test_the_same_request_is_the_same_method(market: World) -> None:

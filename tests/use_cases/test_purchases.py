@@ -12,6 +12,7 @@ from core.domain.checkout import Checkout, CheckoutStatus
 from core.domain.item import PlanItem
 from core.domain.money import Money
 from core.domain.payment import OpenedCheckout
+from core.domain.payment_method import Billing
 from core.domain.plan import PlanNotForSale, PlanNotFound
 from core.domain.purchase import PurchaseNotFound, PurchaseNotPending, PurchaseStatus
 from core.ports.payment_gateway import (
@@ -157,7 +158,9 @@ class NeverAnswers(MemoryGateway):
         super().__init__("yookassa", now=now)
         self.is_asked = asyncio.Event()
 
-    async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
+    async def open_checkout(
+        self, checkout: Checkout, billing: Billing | None = None
+    ) -> OpenedCheckout:
         self.is_asked.set()
         return await asyncio.get_running_loop().create_future()
 

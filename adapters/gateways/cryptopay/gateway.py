@@ -35,6 +35,7 @@ from core.domain.payment import (
     PayoutId,
     RefundFacts,
 )
+from core.domain.payment_method import Billing
 from core.domain.payout import PayoutOrder
 from core.ports.payment_gateway import (
     Abilities,
@@ -100,7 +101,11 @@ class CryptoPayGateway(TakesPayments):
     async def close(self) -> None:
         await self._calls.close()
 
-    async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
+    async def open_checkout(
+        self,
+        checkout: Checkout,
+        billing: Billing | None = None,  # noqa: ARG002
+    ) -> OpenedCheckout:
         body = request_from_checkout(checkout, self._account)
         told = await self._calls.call("POST", "createInvoice", body=body)
         if _is_no(told):

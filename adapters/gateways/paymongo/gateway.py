@@ -39,6 +39,7 @@ from core.domain.payment import (
     PayoutId,
     RefundFacts,
 )
+from core.domain.payment_method import Billing
 from core.domain.payout import PayoutOrder
 from core.domain.refund import Refund
 from core.ports.payment_gateway import (
@@ -100,8 +101,10 @@ class PayMongoGateway(TakesPayments):
     async def close(self) -> None:
         await self._calls.close()
 
-    async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
-        body = request_from_checkout(checkout, self._methods)
+    async def open_checkout(
+        self, checkout: Checkout, billing: Billing | None = None
+    ) -> OpenedCheckout:
+        body = request_from_checkout(checkout, billing, self._methods)
         told = await self._calls.call("POST", "/v1/checkout_sessions", body=body)
         if not told.is_yes:
             raise CheckoutDeclined(NAME, _reason(told))

@@ -4,6 +4,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
@@ -26,6 +27,7 @@ from core.domain.payment import (
     RefundFacts,
     RefundId,
 )
+from core.domain.payment_method import Billing
 from core.domain.payout import PayoutOrder
 from core.domain.plan import GatewayName
 from core.domain.refund import Refund
@@ -190,7 +192,9 @@ def _last_payment(session: object) -> str:
     return f"{session_id}/{last}" if ID.fullmatch(last) else session_id
 
 
-def request_from_checkout(checkout: Checkout, methods: tuple[str, ...]) -> str:
+def request_from_checkout(
+    checkout: Checkout, billing: Billing | None, methods: tuple[str, ...]
+) -> str:
     """The body of `POST /v1/checkout_sessions`. The same checkout gives the same bytes."""
     line = {
         "name": checkout.description[:255] or "Payment",
@@ -198,7 +202,7 @@ def request_from_checkout(checkout: Checkout, methods: tuple[str, ...]) -> str:
         "currency": checkout.amount.currency.code,
         "quantity": 1,
     }
-    attributes = {
+    attributes: dict[str, Any] = {
         "line_items": [line],
         "payment_method_types": list(methods),
         "success_url": checkout.return_url,
@@ -214,6 +218,8 @@ def request_from_checkout(checkout: Checkout, methods: tuple[str, ...]) -> str:
             "customer_id": checkout.customer_id,
         },
     }
+    if billing is not None:
+        attributes["billing"] = asdict(billing)
     return json.dumps({"data": {"attributes": attributes}})
 
 

@@ -34,6 +34,7 @@ from core.domain.payment import (
     RefundFacts,
     RefundId,
 )
+from core.domain.payment_method import Billing
 from core.domain.plan import GatewayName
 from core.domain.refund import Refund
 from core.ports.payment_gateway import (
@@ -98,7 +99,11 @@ class TelegramGateway(TakesPayments):
     async def close(self) -> None:
         await self._client.close()
 
-    async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
+    async def open_checkout(
+        self,
+        checkout: Checkout,
+        billing: Billing | None = None,  # noqa: ARG002
+    ) -> OpenedCheckout:
         invoice = invoice_from_checkout(checkout, self._provider_token)
         try:
             link = await self._client.call("createInvoiceLink", invoice)

@@ -43,6 +43,7 @@ from core.domain.payment import (
     PayoutId,
     RefundFacts,
 )
+from core.domain.payment_method import Billing
 from core.domain.payout import PayoutOrder
 from core.domain.refund import Refund
 from core.ports.payment_gateway import (
@@ -105,8 +106,10 @@ class XenditGateway(TakesPayments):
     async def close(self) -> None:
         await self._calls.close()
 
-    async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
-        body = request_from_checkout(checkout)
+    async def open_checkout(
+        self, checkout: Checkout, billing: Billing | None = None
+    ) -> OpenedCheckout:
+        body = request_from_checkout(checkout, billing)
         told = await self._calls.call("POST", "/sessions", body=body)
         if not told.is_yes:
             raise CheckoutDeclined(NAME, _reason(told))

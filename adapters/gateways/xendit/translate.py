@@ -27,6 +27,7 @@ from core.domain.payment import (
     RefundFacts,
     RefundId,
 )
+from core.domain.payment_method import Billing
 from core.domain.payout import PayoutOrder
 from core.domain.plan import GatewayName
 from core.domain.refund import Refund
@@ -100,6 +101,9 @@ SUBJECTS: Final = {
     "dispute": "id",
 }
 """What names the thing that an event is about. A saved token is not kept: it charges money."""
+
+EMAIL_MAX: Final = 50
+E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
 SAFE_FIELDS: Final[Mapping[str, Any]] = {
     "id": None,
@@ -220,9 +224,9 @@ def _subject(event: str, data: Mapping[str, Any]) -> str:
     return found
 
 
-def request_from_checkout(checkout: Checkout) -> str:
+def request_from_checkout(checkout: Checkout, billing: Billing | None = None) -> str:
     """The body of `POST /sessions`. The same checkout gives the same bytes."""
-    fields = {
+    fields: dict[str, object] = {
         "reference_id": checkout.id,
         "session_type": "PAY",
         "mode": "PAYMENT_LINK",
@@ -241,7 +245,20 @@ def request_from_checkout(checkout: Checkout) -> str:
             "customer_id": checkout.customer_id,
         },
     }
+    if billing is not None:
+        fields["customer"] = _customer(billing, checkout.id)
     return _with_amount(fields, checkout.amount)
+
+
+def _customer(billing: Billing, reference: str) -> dict[str, object]:
+    """One for each checkout, since a reference is taken once; without what Xendit would refuse."""
+    customer: dict[str, object] = {"type": "INDIVIDUAL", "reference_id": reference}
+    customer["individual_detail"] = {"given_names": billing.name}
+    if len(billing.email) <= EMAIL_MAX:
+        customer["email"] = billing.email
+    if E164.fullmatch(billing.phone):
+        customer["mobile_number"] = billing.phone
+    return customer
 
 
 def request_from_refund(refund: Refund, payment_request_id: str) -> str:

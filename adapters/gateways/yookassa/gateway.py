@@ -35,6 +35,7 @@ from core.domain.payment import (
     PayoutId,
     RefundFacts,
 )
+from core.domain.payment_method import Billing
 from core.domain.payout import PayoutOrder
 from core.domain.refund import Refund
 from core.ports.payment_gateway import (
@@ -107,7 +108,11 @@ class YooKassaGateway(TakesPayments):
         if self._payouts is not None:
             self._payouts.close()
 
-    async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
+    async def open_checkout(
+        self,
+        checkout: Checkout,
+        billing: Billing | None = None,  # noqa: ARG002
+    ) -> OpenedCheckout:
         request = request_from_checkout(checkout)
         try:
             payload = await self._client.call("POST", "/payments", body=request, key=checkout.id)

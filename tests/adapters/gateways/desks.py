@@ -13,6 +13,7 @@ from adapters.gateways.yookassa.gateway import YooKassaGateway
 from adapters.gateways.yookassa.shop import YooKassaShop
 from core.domain.money import Money
 from core.domain.payment import Foreign, PaymentId
+from core.domain.payment_method import Billing
 from core.domain.payout import PayoutAccount
 from core.ports.payment_gateway import Webhook
 from sandbox.yookassa.app import YooKassaDouble
@@ -42,6 +43,9 @@ class MemoryDesk:
 
     def puzzle(self, payment_id: PaymentId) -> None:
         self.gateway.puzzle(payment_id)
+
+    def billing(self, payment_id: PaymentId) -> Billing | None:
+        return self.gateway.billing_of(payment_id)
 
     def foreign(self, payment_id: PaymentId, why: Foreign) -> None:
         self.gateway.foreign(payment_id, why)

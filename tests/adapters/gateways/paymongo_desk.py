@@ -13,6 +13,7 @@ from adapters.gateways.paymongo.account import PayMongoAccount
 from adapters.gateways.paymongo.gateway import PayMongoGateway
 from core.domain.money import Money
 from core.domain.payment import Foreign, PaymentId
+from core.domain.payment_method import Billing
 from core.domain.payout import PayoutAccount
 from core.ports.payment_gateway import Webhook
 from sandbox.paymongo.app import PayMongoDouble
@@ -63,6 +64,10 @@ class PayMongoDesk:
 
     def refund_there(self, payment_id: PaymentId, amount: Money) -> None:
         self.rules.refund_at_dashboard(payment_id, at=self.now(), amount=amount.amount_minor)
+
+    def billing(self, payment_id: PaymentId) -> Billing | None:
+        told = self._session(payment_id)["billing"]
+        return None if told["name"] is None else Billing(**told)
 
     def payouts_made(self) -> int:
         return len(self.rules.all("transfer"))

@@ -9,6 +9,7 @@ from adapters.gateways.breaker import BreakerState, Group, GuardedGateway
 from adapters.gateways.memory import MemoryGateway
 from core.domain.checkout import Checkout, CheckoutId
 from core.domain.payment import OpenedCheckout, PaymentId
+from core.domain.payment_method import Billing
 from core.ports.payment_gateway import CheckoutDeclined, GatewayUnavailable
 from tests.builders import Clock, an_asked_checkout
 
@@ -22,11 +23,13 @@ class CountedGateway(MemoryGateway):
     sent = 0
     gate: asyncio.Event | None = None
 
-    async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
+    async def open_checkout(
+        self, checkout: Checkout, billing: Billing | None = None
+    ) -> OpenedCheckout:
         self.sent += 1
         if self.gate is not None:
             await self.gate.wait()
-        return await super().open_checkout(checkout)
+        return await super().open_checkout(checkout, billing)
 
 
 @pytest.fixture
@@ -105,7 +108,9 @@ async def test_refusals_and_our_own_mistakes_are_no_failures(
             await opens(guarded, number)
 
     class Mistaken(CountedGateway):
-        async def open_checkout(self, checkout: Checkout) -> OpenedCheckout:
+        async def open_checkout(
+            self, checkout: Checkout, billing: Billing | None = None
+        ) -> OpenedCheckout:
             raise KeyError
 
     mistaken = GuardedGateway(Mistaken(now=Clock()), Clock())

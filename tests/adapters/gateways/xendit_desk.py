@@ -12,6 +12,7 @@ from adapters.gateways.xendit.gateway import XenditGateway
 from core.domain.checkout import Checkout, CheckoutId
 from core.domain.money import Money
 from core.domain.payment import Foreign, PaymentFacts, PaymentId
+from core.domain.payment_method import Billing
 from core.domain.payout import PayoutAccount, PayoutOrder
 from core.domain.plan import GatewayName
 from core.domain.refund import Refund
@@ -67,6 +68,14 @@ class XenditDesk:
         self.rules.refund_at_dashboard(
             payment_id, at=self.now(), amount=float(amount.decimal_text())
         )
+
+    def billing(self, payment_id: PaymentId) -> Billing | None:
+        id_ = self.rules.find("session", payment_id)["customer_id"]
+        if id_ is None:
+            return None
+        told = self.rules.find("customer", id_)
+        name = told["individual_detail"]["given_names"]
+        return Billing(name, told["email"], told["mobile_number"])
 
     def payouts_made(self) -> int:
         return len(self.rules.all("payout"))
