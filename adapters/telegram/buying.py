@@ -143,8 +143,9 @@ def _order_to_confirm(visit: Visit, preview: Preview, *, back: tuple[str, str]) 
         texts("confirm.end", end=preview.ends_at),
         "",
         _fate_of_the_present_plan(visit, preview),
-        texts("confirm.once"),
     ]
+    if preview.standing.subscription.renews is None:
+        lines.append(texts("confirm.once"))
     said = ("buy", _shown(visit, preview), code)
     order_it = visit.button("buy", *said, price=preview.amount)
     if preview.gateway == WALLET and preview.missing is None:

@@ -50,6 +50,7 @@ PRESSED: Final[Mapping[str, tuple[Action, int]]] = {
     "languages": (home.languages, 0),
     "language": (home.language, 1),
     "help": (home.help_, 0),
+    "renewal": (home.renewal, 1),
     "plans": (buying.plans, 0),
     "plan": (buying.plan, 1),
     "confirm": (buying.confirm, 1),

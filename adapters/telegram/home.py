@@ -8,6 +8,7 @@ from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.texts import Texts, number_of
 from adapters.telegram.visits import Visit
 from core.domain.catalog import Catalog
+from core.domain.renewal import FROM_WALLET
 from core.use_cases.customers import Account
 
 
@@ -33,10 +34,8 @@ async def status(visit: Visit, _: Sequence[str] = ()) -> Screen:
     texts = visit.texts
     lines = [texts("status.title"), "", *standing_lines(texts, account)]
     money = [texts("status.wallet", amount=one) for one in account.cash if one.is_positive]
-    period = account.standing.subscription.at(account.at).period
-    if period is not None:
-        after = account.standing.catalog.default.terms.title(texts.language)
-        money.append(texts("status.then", plan=after))
+    if account.standing.subscription.at(account.at).period is not None:
+        money.append(_what_follows(texts, account))
     if money:
         lines += ["", *money]
     return Screen(
@@ -44,8 +43,42 @@ async def status(visit: Visit, _: Sequence[str] = ()) -> Screen:
         [
             _ways_to_buy(visit, account),
             visit.app_button(),
+            _renewal_switch(visit, account),
             [visit.button("refresh", "status"), visit.button("back", "home")],
         ],
+    )
+
+
+async def renewal(visit: Visit, words: Sequence[str]) -> Screen:
+    """From the wallet alone; a saved method is chosen where it was saved."""
+    [wanted] = words
+    source = FROM_WALLET if wanted == "on" else None
+    await visit.billing.change_subscription.renew_from(visit.customer.id, source)
+    return await status(visit)
+
+
+def _what_follows(texts: Texts, account: Account) -> str:
+    renews = account.standing.subscription.at(account.at).renews
+    if renews is None or renews.next_at is None:
+        after = account.standing.catalog.default.terms.title(texts.language)
+        return texts("status.then", plan=after)
+    key = "status.renews" if renews.source == FROM_WALLET else "status.renews_by_method"
+    return texts(key, at=renews.next_at)
+
+
+def _renewal_switch(visit: Visit, account: Account) -> list[Button]:
+    """On, where the wallet is of use and the plan is sold; off wherever it is on."""
+    subscription = account.standing.subscription.at(account.at)
+    if subscription.period is None:
+        return []
+    if subscription.renews is not None:
+        return [visit.button("renewal_off", "renewal", "off")]
+    plan = account.standing.catalog.plans.get(subscription.period.plan.code)
+    is_sold = plan is not None and plan.terms.prices
+    return (
+        [visit.button("renewal_on", "renewal", "on")]
+        if is_sold and _to_the_wallet(visit, account)
+        else []
     )
 
 
@@ -115,10 +148,13 @@ def support_line(texts: Texts, catalog: Catalog) -> str:
 def standing_lines(texts: Texts, account: Account) -> list[str]:
     """The plan, until when, and what is left of each quota."""
     standing, now = account.standing, account.at
-    period = standing.subscription.at(now).period
+    subscription = standing.subscription.at(now)
+    period, renews = subscription.period, subscription.renews
     title = standing.plan(now).terms.title(texts.language)
     if period is None:
         lines = [texts("plan.now", plan=title)]
+    elif renews is not None and period.end <= now:
+        lines = [texts("plan.past_due", plan=title, end=renews.grace_until)]
     else:
         lines = [texts("plan.until", plan=title, end=period.end)]
     for quota in account.quotas:
