@@ -9,6 +9,7 @@ from core.domain.errors import Invalid, NotFound, Refused
 from core.domain.event import Event
 from core.domain.item import PaymentMethodId, PlanItem
 from core.domain.money import Money
+from core.domain.payment_method import PaymentMethodRemoved
 from core.domain.purchase import PURCHASE_LIFE, Purchase, PurchaseId, PurchaseNotPending
 from core.domain.renewal import FROM_WALLET
 from core.domain.subscription import PaidPeriod, Subscription, SubscriptionStatus
@@ -237,7 +238,7 @@ class ChargeRenewal:
             await self._charge(purchase_id, method_id, cause=cause)
         except PurchaseNotPending:
             return
-        except (Refused, Invalid, NotFound):
+        except (Refused, Invalid, NotFound, PaymentMethodRemoved):
             async with self._store.write() as uow:
                 at = self._now()
                 told = {"try": try_}

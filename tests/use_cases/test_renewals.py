@@ -269,6 +269,24 @@ async def test_what_cannot_renew_is_refused(market: World) -> None:
     assert (await now(market, anna)).renewal is None
 
 
+async def test_a_method_that_was_removed_is_told_and_money_from_elsewhere_renews(
+    market: World,
+) -> None:
+    anna, end = await subscribes(market, "method")
+    [method] = await market.billing.list_payment_methods(anna)
+    await market.billing.remove_payment_method(anna, method.id)
+
+    await comes(market, end, hours=-24)
+
+    assert told(market, NewsKind.NOT_RENEWED) == 1
+    assert await market.billing.list_cases(limit=9) == []
+    await market.billing.change_subscription.renew_from(anna, FROM_WALLET)
+    await market.deposits(anna, rub(299))
+    await comes(market, end, hours=1)
+    assert (await now(market, anna)).status is SubscriptionStatus.ACTIVE
+    assert await end_of(market, anna) > end
+
+
 async def test_paying_by_hand_meanwhile_is_the_renewal(market: World) -> None:
     anna, end = await subscribes(market)
     await comes(market, end, hours=-24)
