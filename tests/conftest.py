@@ -1,6 +1,7 @@
 """Fixtures that every test may ask for: an empty store of each kind, a clock, ids."""
 
 import os
+import random
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -11,7 +12,7 @@ from adapters.persistence.sql.store import open_store
 from core.ports.unit_of_work import Store
 from core.use_cases.consequences import consequences
 from tests.builders import Clock, CountedIds
-from tests.sampling import SEED, SEED_VARIABLE
+from tests.sampling import SEED, SEED_VARIABLE, is_whole
 from tests.sql_databases import (  # noqa: F401 - Fixtures are found by their name here.
     DATA_KEY,
     postgres_admin_url,
@@ -35,6 +36,31 @@ settings.load_profile("repeatable")
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
     if exitstatus:
         terminalreporter.write_line(f"What was sampled is drawn again with {SEED_VARIABLE}={SEED}")
+
+
+DATABASES = {"sqlite", "postgres"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """
+    A use case runs in memory and on one of the two databases, which one the day says; the contract
+    suite, which proves that they are alike, runs on all three.
+    """
+    left_out = [one for one in items if _is_a_twin(one)]
+    if is_whole("stores") or not left_out:
+        return
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [one for one in items if one not in set(left_out)]
+
+
+def _is_a_twin(item: pytest.Item) -> bool:
+    test, _, cases = item.nodeid.removesuffix("]").partition("[")
+    named = DATABASES & set(cases.split("-"))
+    if not test.startswith("tests/use_cases/") or len(named) != 1:
+        return False
+    [database] = named
+    about = item.nodeid.replace(database, "database")
+    return database != random.Random(f"{SEED} {about}").choice(sorted(DATABASES))
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ TWINS = {
 }
 """The same body at another door: there a sample of the rows is tried in each field."""
 
-TWIN_ROWS = 12
+TWIN_ROWS = 6
 
 
 def money_of(operation: Operation) -> list[str]:

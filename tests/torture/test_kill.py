@@ -9,7 +9,7 @@ from tests.sampling import drawn, is_whole
 from tests.torture.shop import Died, Shop, books
 
 CATALOG = "fitness"
-SAMPLES = 2
+SAMPLES = 1
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(3600 if is_whole("torture") else 300)]
 
