@@ -56,7 +56,7 @@ simulate: .venv/.ok ## Search many seeds of the simulated world for a broken pro
 
 .PHONY: torture
 torture: .venv/.ok ## kill -9 the real process at every step of a purchase, a deposit, a withdrawal, on SQLite and PostgreSQL
-	@BILLHOOK_TEST_TORTURE=whole $(BIN)/pytest -n 2 -m torture $(ARGS)
+	@BILLHOOK_TEST_SWEEPS=whole BILLHOOK_TEST_TORTURE=whole $(BIN)/pytest -n 2 -m torture $(ARGS)
 
 .PHONY: bench
 bench: .venv/.ok ## Measure ratios against the bare limits in one run

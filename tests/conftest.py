@@ -39,28 +39,42 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
 
 
 DATABASES = {"sqlite", "postgres"}
+ON_ONE_DATABASE = (
+    "tests/use_cases/",
+    "tests/adapters/telegram/",
+    "tests/hostile/",
+    "tests/torture/",
+)
+IN_HALVES = (
+    "tests/hostile/test_clashing_keys.py",
+    "tests/hostile/test_malformed_bodies.py",
+    "tests/hostile/test_sql_injection.py",
+    "tests/simulation/",
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """
-    A use case runs in memory and on one of the two databases, which one the day says; the contract
-    suite, which proves that they are alike, runs on all three.
+    Long sweeps run by halves, drawn by the day. What has cases for each database runs on one of
+    them, and in memory; the contract suite, which proves that stores are alike, runs on all three.
     """
-    left_out = [one for one in items if _is_a_twin(one)]
-    if is_whole("stores") or not left_out:
+    if is_whole("sweeps"):
         return
+    left_out = [one for one in items if _is_for_another_day(one.nodeid)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [one for one in items if one not in set(left_out)]
 
 
-def _is_a_twin(item: pytest.Item) -> bool:
-    test, _, cases = item.nodeid.removesuffix("]").partition("[")
+def _is_for_another_day(nodeid: str) -> bool:
+    test, _, cases = nodeid.removesuffix("]").partition("[")
     named = DATABASES & set(cases.split("-"))
-    if not test.startswith("tests/use_cases/") or len(named) != 1:
-        return False
-    [database] = named
-    about = item.nodeid.replace(database, "database")
-    return database != random.Random(f"{SEED} {about}").choice(sorted(DATABASES))
+    if test.startswith(ON_ONE_DATABASE) and len(named) == 1:
+        [database] = named
+        about = nodeid.replace(database, "database")
+        if database != random.Random(f"{SEED} {about}").choice(sorted(DATABASES)):
+            return True
+    is_swept = bool(cases) and test.startswith(IN_HALVES) and "example" not in test
+    return is_swept and random.Random(f"{nodeid} {SEED}").random() < 0.5
 
 
 @pytest.fixture
