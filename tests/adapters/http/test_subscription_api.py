@@ -1,0 +1,40 @@
+"""The running subscription over HTTP: what is told before and after each decision."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from adapters.persistence.memory import MemoryStore
+from core.domain.customer import identity
+from core.use_cases.consequences import consequences
+from tests.adapters.http.api import Api, an_api
+from tests.world import World
+
+SUBSCRIPTION = "customers/telegram:1001/subscription/"
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    world = await World(MemoryStore(consequences)).opens()
+    async with an_api(world) as client:
+        yield client
+
+
+async def test_renewal_is_agreed_canceled_resumed_and_given_up(api: Api) -> None:
+    anna = (await api.world.billing.register_customer(identity("telegram:1001"))).id
+    early = await api.host("POST", f"{SUBSCRIPTION}cancel/")
+    assert (early.status_code, early.json()["code"]) == (409, "nothing_to_renew")
+    await api.world.pays_and_is_heard(await api.world.buys(anna))
+
+    on = (await api.host("PATCH", SUBSCRIPTION, {"auto_renew": True})).json()
+    canceled = (await api.host("POST", f"{SUBSCRIPTION}cancel/")).json()
+    resumed = (await api.host("POST", f"{SUBSCRIPTION}resume/")).json()
+    off = (await api.host("PATCH", SUBSCRIPTION, {"auto_renew": False})).json()
+
+    assert (on["auto_renew"], on["renews_from"]) == (True, "wallet")
+    assert on["renews_at"] < on["current_period_end"]
+    assert (canceled["cancel_at_period_end"], canceled["renews_at"]) == (True, None)
+    assert resumed == on
+    assert (off["auto_renew"], off["renews_from"], off["renews_at"]) == (False, None, None)
+    unknown = await api.host("PATCH", SUBSCRIPTION, {"auto_renew": True, "source": "pm_99999999"})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "payment_method_not_found")
