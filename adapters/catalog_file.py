@@ -29,6 +29,7 @@ from core.domain.money_terms import (
 )
 from core.domain.period import Period, PeriodUnit, WindowKind, time_zone
 from core.domain.plan import Feature, GatewayName, PlanCode, PlanTerms, QuotaRule, ReceiptRule
+from core.domain.referral_program import ReferralTerms, RewardLevel
 from core.domain.renewal import RenewalTerms
 from core.use_cases.catalogs import WantedCatalog
 
@@ -195,6 +196,34 @@ class _Renewals(_Section):
         return self
 
 
+class _Level(_Section):
+    since: int = Field(ge=1, le=10**6)
+    percent: str = Field(pattern=r"^[0-9]{1,2}(\.[0-9]{1,2})?$")
+
+
+class _Referral(_Section):
+    """`least` and `most_a_day` are amounts by currency, `hold_days` how long a reward waits."""
+
+    levels: list[_Level] = Field(min_length=1, max_length=20)
+    hold_days: int = Field(14, ge=0, le=365)
+    join_hours: int = Field(24, ge=1, le=24 * 365)
+    pays: Literal["bonus", "cash"] = "bonus"
+    least: dict[str, Price] = {}
+    most_a_day: dict[str, Price] = {}
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "_Referral":
+        since = [level.since for level in self.levels]
+        if since[0] != 1 or sorted(set(since)) != since:
+            raise ValueError("levels: the first is since = 1, and each begins after the one before")
+        if not all(_basis_points(level.percent) for level in self.levels):
+            raise ValueError("levels: a percentage is more than zero")
+        for name in ("least", "most_a_day"):
+            for code, text in getattr(self, name).items():
+                _amount(f"{name}.{code}", text, code)
+        return self
+
+
 class _File(_Section):
     zone: Annotated[str, AfterValidator(_zone)]
     default_plan: Code
@@ -205,6 +234,7 @@ class _File(_Section):
     escrow: _Escrow | None = None
     withdrawals: dict[str, _Withdrawal] = {}
     renewals: _Renewals = Field(default_factory=lambda: _Renewals.model_validate({}))
+    referral: _Referral | None = None
 
     @model_validator(mode="after")
     def _default_exists(self) -> "_File":
@@ -273,8 +303,7 @@ def _money_terms(file: _File) -> MoneyTerms:
         titles, receipt = dict(file.payment_methods.title), _receipt(file.payment_methods.receipt)
         terms = replace(terms, verification=VerificationTerms(amounts, titles, receipt))
     if file.escrow is not None:
-        whole, _, part = file.escrow.fee_percent.partition(".")
-        points = int(whole) * 100 + int(part.ljust(2, "0"))
+        points = _basis_points(file.escrow.fee_percent)
         buffer = timedelta(hours=file.escrow.buffer_hours)
         receipt = _receipt(file.escrow.receipt)
         escrow = EscrowTerms(True, points, buffer, dict(file.escrow.title), receipt)
@@ -291,7 +320,26 @@ def _money_terms(file: _File) -> MoneyTerms:
             for code, one in sums
         ),
     )
-    return replace(terms, withdrawal=withdrawal, renewal=renewal)
+    return replace(terms, withdrawal=withdrawal, renewal=renewal, referral=_referral(file.referral))
+
+
+def _referral(referral: _Referral | None) -> ReferralTerms:
+    if referral is None:
+        return ReferralTerms()
+    read = Money.from_decimal_text
+    return ReferralTerms(
+        tuple(RewardLevel(one.since, _basis_points(one.percent)) for one in referral.levels),
+        timedelta(days=referral.hold_days),
+        timedelta(hours=referral.join_hours),
+        referral.pays == "cash",
+        tuple(read(text, code) for code, text in referral.least.items()),
+        tuple(read(text, code) for code, text in referral.most_a_day.items()),
+    )
+
+
+def _basis_points(percent: str) -> int:
+    whole, _, part = percent.partition(".")
+    return int(whole) * 100 + int(part.ljust(2, "0"))
 
 
 def _said(where: tuple[int | str, ...], message: str) -> str:

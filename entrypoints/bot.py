@@ -63,7 +63,15 @@ async def bot_at_work(
     stop = asyncio.Event()
     async with open_bot(settings.bot_token, settings.bot_api_url) as bot:
         address = _ChatAddress(settings)
-        around = Surroundings(billing, now, address, may_check_out, settings.app_url, proof)
+        around = Surroundings(
+            billing,
+            now,
+            address,
+            may_check_out,
+            settings.app_url,
+            proof,
+            bot_address=lambda: address.of_the_bot,
+        )
         chat = Chat(bot, around)
         secret = settings.secret("telegram_webhook_secret")
         door: UpdatesDoor | None = None
@@ -98,13 +106,14 @@ class _ChatAddress:
 
     def __init__(self, settings: Settings) -> None:
         self._address = settings.return_url_or_own
+        self.of_the_bot: str | None = None
         self._double = f"{settings.base_url}/sandbox/telegram/" if settings.doubles_telegram else ""
 
     def __call__(self) -> str:
         return self._double or self._address
 
     def know(self, username: str) -> None:
-        self._address = f"https://t.me/{username}"
+        self._address = self.of_the_bot = f"https://t.me/{username}"
 
 
 async def _introduced(

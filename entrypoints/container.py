@@ -57,6 +57,7 @@ from core.use_cases.purchases import (
 )
 from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
 from core.use_cases.reconciling import Reconcile, StartReconciling
+from core.use_cases.referrals import JoinReferral, ShowReferrals, TendReward
 from core.use_cases.refunds import RefundPurchase, WatchRefund
 from core.use_cases.sessions import (
     CheckProof,
@@ -140,6 +141,10 @@ class Container(containers.DeclarativeContainer):
     show_statement = providers.Factory(ShowStatement, store=store, now=now)
     adjust_wallet = providers.Factory(AdjustWallet, store=store, now=now, new_id=new_id)
     reverse_adjustment = providers.Factory(ReverseAdjustment, store=store, now=now)
+
+    join_referral = providers.Factory(JoinReferral, store=store, now=now)
+    show_referrals = providers.Factory(ShowReferrals, store=store)
+    tend_reward = providers.Factory(TendReward, store=store, now=now)
 
     open_escrow = providers.Factory(OpenEscrow, store=store, now=now, new_id=new_id)
     fund_escrow = providers.Factory(
@@ -245,6 +250,9 @@ class Container(containers.DeclarativeContainer):
         show_statement=show_statement,
         adjust_wallet=adjust_wallet,
         reverse_adjustment=reverse_adjustment,
+        join_referral=join_referral,
+        show_referrals=show_referrals,
+        tend_reward=tend_reward,
         open_escrow=open_escrow,
         fund_escrow=fund_escrow,
         release_part=release_part,

@@ -37,6 +37,21 @@ def customers_unblock(ref: str, reason: Reason, who: As, data_dir: DataDir = Non
     run_to_end(commands.unblock_customer(read(data_dir=data_dir), ref, Deed(who, reason)))
 
 
+@customers_cli.command("attach-referral")
+def customers_attach_referral(
+    ref: str,
+    *,
+    code: Annotated[str, typer.Option(help="The referrer's code, such as their link ends with.")],
+    reason: Reason,
+    who: As,
+    data_dir: DataDir = None,
+) -> None:
+    """Say who brought a customer, also late. What was bought before earns nothing."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    run_to_end(commands.attach_referral(read(data_dir=data_dir), ref, code, Deed(who, reason)))
+
+
 @wallet_cli.command("adjust")
 def wallet_adjust(
     ref: str,

@@ -9,6 +9,7 @@ from core.domain.cause import Cause
 from core.domain.customer import customer_ref
 from core.domain.money import Money
 from core.domain.purchase import PurchaseId
+from core.domain.referral_program import Door, Invitation
 from entrypoints.process import opened
 from entrypoints.settings import Settings
 
@@ -34,6 +35,15 @@ async def unblock_customer(settings: Settings, ref: str, deed: Deed) -> int:
         customer_id = await parts.billing.find_customer(customer_ref(ref))
         await parts.billing.unblock_customer(customer_id, deed=deed)
     typer.echo(f"{customer_id} is served again")
+    return 0
+
+
+async def attach_referral(settings: Settings, ref: str, code: str, deed: Deed) -> int:
+    async with opened(settings) as parts:
+        customer_id = await parts.billing.find_customer(customer_ref(ref))
+        invitation = Invitation(code, Door.OPERATOR)
+        referral = await parts.billing.join_referral(customer_id, invitation, deed=deed)
+    typer.echo(f"{customer_id} was brought by {referral.referrer_id}")
     return 0
 
 

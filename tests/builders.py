@@ -44,7 +44,8 @@ from core.domain.plan import (
     ReceiptRule,
 )
 from core.domain.purchase import Meeting, Purchase, PurchaseId, PurchaseStatus, Remark
-from core.domain.renewal import Renewal
+from core.domain.referral_program import ReferralTerms, RewardLevel
+from core.domain.renewal import Renewal, RenewalTerms
 from core.domain.subscription import (
     Activation,
     PaidPeriod,
@@ -187,6 +188,15 @@ def some_money_terms() -> MoneyTerms:
         VerificationTerms((rub(1),), {"ru": "Проверка", "en": "Check"}, receipt),
         EscrowTerms(True, 550, timedelta(hours=48), {"ru": "Сделка", "en": "Escrow"}, receipt),
         WithdrawalTerms((rub(50),), (Brake(rub(500), rub(900), rub(5000)),)),
+        RenewalTerms((timedelta(hours=-5), timedelta(hours=7)), timedelta(hours=9)),
+        ReferralTerms(
+            (RewardLevel(1, 1000), RewardLevel(7, 2550)),
+            timedelta(days=3),
+            timedelta(hours=5),
+            in_cash=True,
+            least=(rub(5), Money.of(3, "XTR")),
+            most_a_day=(rub(500),),
+        ),
     )
 
 

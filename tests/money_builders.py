@@ -15,9 +15,10 @@ from core.domain.payment import (
 from core.domain.payment_method import Billing, MethodStatus, PaymentMethod
 from core.domain.payout import PayoutAccount
 from core.domain.purchase import PurchaseId
+from core.domain.referral_program import Door, NoReward, Referral, Reward, RewardStatus
 from core.domain.refund import OurRefundId, Refund, RefundStatus
 from core.domain.withdrawal import Withdrawal, WithdrawalId, WithdrawalStatus
-from tests.builders import ANNA, NOON, YOOKASSA, a_checkout, rub
+from tests.builders import ANNA, BORIS, NOON, YOOKASSA, a_checkout, a_pending_purchase, rub
 
 
 def a_charge(**fields: Any) -> Charge:
@@ -121,3 +122,34 @@ def a_requested_withdrawal(**fields: Any) -> Withdrawal:
         "due_at": NOON,
     }
     return a_withdrawal(**fresh | fields)
+
+
+def a_referral(**fields: Any) -> Referral:
+    """Anna brought Boris."""
+    return replace(Referral(BORIS, ANNA, Door.MINI_APP, NOON), **fields)
+
+
+def a_reward(**fields: Any) -> Reward:
+    """Of a purchase of 299 roubles, a rouble of it taken back since."""
+    reward = Reward(
+        purchase_id=a_pending_purchase().id,
+        customer_id=BORIS,
+        referrer_id=ANNA,
+        base=rub(299),
+        count=3,
+        basis_points=250,
+        amount=rub(7),
+        taken_back=rub(1),
+        in_cash=True,
+        at=NOON,
+        ripe_at=NOON + timedelta(days=14),
+        status=RewardStatus.EARNED,
+    )
+    return replace(reward, **fields)
+
+
+def no_reward(**fields: Any) -> Reward:
+    nothing = a_reward(
+        amount=rub(0), taken_back=rub(0), status=RewardStatus.NONE, why=NoReward.BLOCKED
+    )
+    return replace(nothing, **fields)

@@ -27,6 +27,7 @@ from adapters.http.operations import Operation, routes
 from adapters.http.operator_routes import operator_operations
 from adapters.http.problems import ANSWERS_TO_ERRORS, FrontDoor, problem_page
 from adapters.http.public_routes import public_operations
+from adapters.http.referral_routes import referral_operations
 from adapters.http.subscription_routes import subscription_operations
 from adapters.http.wallet_routes import wallet_operations
 from adapters.http.withdrawal_routes import withdrawal_operations
@@ -56,6 +57,7 @@ def operations() -> list[Operation]:
         *public_operations(),
         *customer_operations(),
         *subscription_operations(),
+        *referral_operations(),
         *wallet_operations(),
         *escrow_operations(),
         *withdrawal_operations(),

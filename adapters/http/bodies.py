@@ -13,6 +13,7 @@ from core.domain.credentials import Session
 from core.domain.item import Deposit, EscrowShare, PlanItem, Verification
 from core.domain.money import AMOUNT_MINOR_MAX, Money
 from core.domain.purchase import Purchase, PurchaseStatus
+from core.domain.referral_program import code_of
 from core.domain.usage_quota import (
     HOLD_SECONDS,
     HOLD_SECONDS_MAX,
@@ -77,6 +78,7 @@ class CustomerRequest(Closed):
     language: Language | None = None
     zone: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")] | None = None
     receipt_contact: ContactText | None = None
+    referral_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")] | None = None
 
 
 class ConsumeRequest(Closed):
@@ -183,11 +185,18 @@ class WalletBody(BaseModel):
     withdrawable: list[MoneyBody]
 
 
+class ReferralCodeBody(BaseModel):
+    """What to give to those who are to be brought; null where there is no referral programme."""
+
+    code: str
+
+
 class MeBody(BaseModel):
     customer: CustomerBody
     subscription: SubscriptionBody
     usage: dict[str, UsageBody]
     wallet: WalletBody
+    referral: ReferralCodeBody | None
 
 
 class ItemBody(BaseModel):
@@ -278,6 +287,9 @@ def body_from_account(account: Account) -> MeBody:
         ),
         usage={quota.key.feature: body_from_quota(quota) for quota in account.quotas},
         wallet=body_from_wallet(account),
+        referral=ReferralCodeBody(code=code_of(customer.id))
+        if standing.catalog.money.referral.is_offered
+        else None,
     )
 
 

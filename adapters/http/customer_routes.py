@@ -43,8 +43,16 @@ from core.domain.credentials import (
 )
 from core.domain.customer import CustomerBlocked, CustomerNotFound, IdentityNotReadable
 from core.domain.errors import BillingError
+from core.domain.money_terms import NotOffered
 from core.domain.plan import Feature, FeatureNotFound, PlanNotForSale, PlanNotFound
 from core.domain.purchase import PurchaseId, PurchaseNotFound, PurchaseNotPending
+from core.domain.referral_program import (
+    OwnReferralCode,
+    ReferralCodeNotFound,
+    ReferredAlready,
+    ReferrerNotOlder,
+    TooLateToJoin,
+)
 from core.domain.usage_quota import (
     CaptureNotUsable,
     HoldId,
@@ -53,6 +61,7 @@ from core.domain.usage_quota import (
     UsageHoldNotFound,
 )
 from core.ports.payment_gateway import CheckoutDeclined, GatewayNotFound, GatewayUnavailable
+from core.ports.unit_of_work import CatalogMissing
 from core.use_cases.checkouts import ReceiptContactMissing
 from core.use_cases.grouping import TooManyAsks
 from core.use_cases.purchases import PreviewOutdated
@@ -221,6 +230,15 @@ _OF_THE_COOKIE: Final = (OriginNotListed, CsrfTokenNotValid)
 OF_THE_CLAIM: Final = (KeyUsedOtherwise, StillRunning)
 OF_THE_OFFER: Final = (PlanNotFound, PlanNotForSale, GatewayNotFound)
 OF_THE_WALLET: Final = (WalletTooLow,)
+OF_THE_CODE: Final = (
+    ReferralCodeNotFound,
+    OwnReferralCode,
+    ReferrerNotOlder,
+    ReferredAlready,
+    TooLateToJoin,
+    NotOffered,
+    CatalogMissing,
+)
 OF_THE_LIMITS: Final = (TooManyRequests, LimitsAway)
 OF_THE_GATEWAY: Final = (CheckoutDeclined, GatewayUnavailable, ReceiptContactMissing)
 

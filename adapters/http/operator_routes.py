@@ -333,7 +333,7 @@ _OF_AMOUNTS = (UnknownCurrency, AmountNotUsable, CurrencyMismatch)
 _OF_THE_CUSTOMER = (IdentityNotReadable, CustomerNotFound)
 
 
-def _operation(
+def operator_operation(
     method: str,
     path: str,
     endpoint: Any,
@@ -359,28 +359,28 @@ def _operation(
 def operator_operations() -> list[Operation]:
     moves: Mapping[str, Any] = {"headers": IdempotencyHeader}
     return [
-        _operation("POST", "/purchases/{purchase_id}/refund/", refund_purchase,
+        operator_operation("POST", "/purchases/{purchase_id}/refund/", refund_purchase,
                    "Give money back, all of it or a part, or book what a bank took", RefundBody,
                    PurchaseNotFound, NothingToRefund, RefundTooLarge, RefundNotPossible,
                    *OF_THE_CLAIM, *_OF_AMOUNTS, params=PurchasePath, body=RefundRequest, **moves),
-        _operation("POST", "/customers/{ref}/adjust/", adjust_wallet,
+        operator_operation("POST", "/customers/{ref}/adjust/", adjust_wallet,
                    "Give money by hand, or take it", EntryBody, AdjustmentNotUsable,
                    *OF_THE_CLAIM, *_OF_AMOUNTS, *_OF_THE_CUSTOMER, params=CustomerPath,
                    body=AdjustRequest, **moves),
-        _operation("POST", "/entries/reverse/", reverse_adjustment,
+        operator_operation("POST", "/entries/reverse/", reverse_adjustment,
                    "Take an adjustment back, once, by an entry of its own", EntryBody,
                    AdjustmentNotFound, AmountNotUsable, body=ReverseRequest),
-        _operation("POST", "/customers/{ref}/block/", block_customer,
+        operator_operation("POST", "/customers/{ref}/block/", block_customer,
                    "Serve a customer no longer", DoneBody, *_OF_THE_CUSTOMER,
                    params=CustomerPath, body=ReasonRequest),
-        _operation("POST", "/customers/{ref}/unblock/", unblock_customer,
+        operator_operation("POST", "/customers/{ref}/unblock/", unblock_customer,
                    "Serve a customer again", DoneBody, *_OF_THE_CUSTOMER,
                    params=CustomerPath, body=ReasonRequest),
-        _operation("POST", "/escrows/{escrow_id}/resolve/", resolve_escrow,
+        operator_operation("POST", "/escrows/{escrow_id}/resolve/", resolve_escrow,
                    "Decide what is in dispute", EscrowBody, EscrowNotFound, NothingDisputed,
                    *OF_THE_CLAIM, params=EscrowPath, body=ResolveRequest, **moves),
         *(
-            _operation("POST", f"/withdrawals/{{withdrawal_id}}/{path}/", _deciding(name), summary,
+            operator_operation("POST", f"/withdrawals/{{withdrawal_id}}/{path}/", _deciding(name), summary,
                        WithdrawalBody, WithdrawalNotFound, WithdrawalMoved,
                        WithdrawalSentByGateway, params=WithdrawalPath, body=ReasonRequest)
             for path, name, summary in (
@@ -389,16 +389,16 @@ def operator_operations() -> list[Operation]:
                 ("mark-done", "mark_withdrawal_done", "Say that it was sent by hand"),
             )
         ),
-        _operation("GET", "/cases/", list_cases, "What waits for a person, the oldest first",
+        operator_operation("GET", "/cases/", list_cases, "What waits for a person, the oldest first",
                    CasesBody, CaseNotFound, query=CasesQuery),
-        _operation("POST", "/cases/close/", close_case, "Say how a case was seen to", DoneBody,
+        operator_operation("POST", "/cases/close/", close_case, "Say how a case was seen to", DoneBody,
                    CaseNotFound, body=CloseCaseRequest),
-        _operation("POST", "/inbox/{inbox_id}/replay/", replay_notice,
+        operator_operation("POST", "/inbox/{inbox_id}/replay/", replay_notice,
                    "Have the gateway asked again about a notice", DoneBody,
                    NoticeNotFound, NoticeNotReplayable, params=InboxPath, body=ReasonRequest),
-        _operation("POST", "/breakers/{gateway}/reset/", reset_breakers,
+        operator_operation("POST", "/breakers/{gateway}/reset/", reset_breakers,
                    "Call a gateway again at once that was left alone, in the process that answers",
                    DoneBody, BreakersNotFound, params=GatewayPath, body=ReasonRequest),
-        _operation("GET", "/audit/", show_audit, "Who did what by hand, and why", AuditBody,
+        operator_operation("GET", "/audit/", show_audit, "Who did what by hand, and why", AuditBody,
                    query=AuditQuery),
     ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Signing in and out, customers of the business's backend, and the gateways' webhooks."""
 
 import hmac
+from contextlib import suppress
 from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
@@ -25,7 +26,7 @@ from adapters.http.browsers import (
     require_our_page,
     set_cookie,
 )
-from adapters.http.customer_routes import API_KEY, CHANGING, ROOT, CustomerPath
+from adapters.http.customer_routes import API_KEY, CHANGING, OF_THE_CODE, ROOT, CustomerPath
 from adapters.http.edge import (
     INIT_DATA_LIFE,
     INIT_DATA_LIFE_FOR_MONEY,
@@ -73,7 +74,9 @@ from core.domain.customer import (
     IdentityNotReadable,
     identity,
 )
+from core.domain.errors import Conflict, Invalid, NotFound, Refused
 from core.domain.period import UnknownTimeZone, time_zone
+from core.domain.referral_program import Door, Invitation, code_in
 from core.ports.notifier import NotifierUnavailable
 from core.ports.payment_gateway import (
     GatewayNotFound,
@@ -99,10 +102,16 @@ async def sign_in_with_telegram(request: Request, body: TelegramSignIn) -> Respo
     now = edge.now()
     data = read_init_data(body.init_data, bot_token=edge.bot_token, now=now, max_age=INIT_DATA_LIFE)
     await count_once(request, SIGN_IN_BY_CUSTOMER, str(data.user_id))
+    code = code_in(data.start_param or "")
+    invitation = None if code is None else Invitation(code, Door.MINI_APP)
     customer = await edge.billing.register_customer(
         Identity(IdentityKind.TELEGRAM, str(data.user_id)),
         first_language=guessed(data.language_code),
+        invitation=invitation,
     )
+    if invitation is not None:  # Whatever a link says, nobody is kept from signing in by it.
+        with suppress(Invalid, NotFound, Refused, Conflict):
+            await edge.billing.join_referral(customer.id, invitation)
     session = await edge.billing.open_session(
         customer.id,
         may_pay=now - data.auth_date <= INIT_DATA_LIFE_FOR_MONEY,
@@ -142,12 +151,17 @@ async def put_customer(request: Request, params: CustomerPath, body: CustomerReq
     if body.zone is not None:
         time_zone(body.zone)
     edge = edge_of(request)
+    code = body.referral_code
+    invitation = None if code is None else Invitation(code, Door.API)
     customer = await edge.billing.register_customer(
         identity(params.ref),
         language=body.language,
         receipt_contact=body.receipt_contact,
         zone=body.zone,
+        invitation=invitation,
     )
+    if invitation is not None:
+        await edge.billing.join_referral(customer.id, invitation)
     return body_from_account(await edge.billing.show_account(customer.id))
 
 
@@ -286,6 +300,7 @@ def _for_the_host() -> list[Operation]:
                 ScopeMissing,
                 IdentityNotReadable,
                 UnknownTimeZone,
+                *OF_THE_CODE,
                 TooManyRequests,
                 StoreBusy,
             ),

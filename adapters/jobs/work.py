@@ -30,6 +30,7 @@ from core.use_cases.consequences import (
     SEND_WITHDRAWAL,
     SETTLE_PAYMENT,
     TELL_CUSTOMER,
+    TEND_REWARD,
     TEND_SUBSCRIPTION,
     WATCH_CHECKOUT,
     WATCH_REFUND,
@@ -97,7 +98,7 @@ def work_of(billing: Billing) -> Work:
 
 
 def _of_money(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]]]:
-    """Wallets, refunds, escrows, withdrawals."""
+    """Wallets, refunds, rewards, escrows, withdrawals."""
 
     async def pay_waiting(payload: Payload) -> None:
         await billing.pay_waiting(CustomerId(payload["customer_id"]), payload["cause"])
@@ -125,6 +126,9 @@ def _of_money(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]
     async def clean_method(payload: Payload) -> None:
         await billing.clean_method(PaymentMethodId(payload["method_id"]))
 
+    async def tend_reward(payload: Payload) -> None:
+        await billing.tend_reward(PurchaseId(payload["purchase_id"]))
+
     async def reconcile(payload: Payload) -> None:
         done = await billing.reconcile(GatewayName(payload["gateway"]))
         if done.healed or not done.agrees:
@@ -138,6 +142,7 @@ def _of_money(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]
 
     return {
         RECONCILE: reconcile,
+        TEND_REWARD: tend_reward,
         PAY_WAITING: pay_waiting,
         BOOK_REFUNDS: book_refunds,
         WATCH_REFUND: watch_refund,
@@ -148,9 +153,9 @@ def _of_money(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]
 
 
 def news_ref_from_payload(payload: Payload) -> NewsRef:
-    purchase_id, entry_id, plan, escrow_id, part, withdrawal_id = (
-        payload.get(name)
-        for name in ("purchase_id", "entry_id", "plan", "escrow_id", "part", "withdrawal_id")
+    purchase_id, entry_id, plan, escrow_id, part, withdrawal_id, reward_of = map(
+        payload.get,
+        ("purchase_id", "entry_id", "plan", "escrow_id", "part", "withdrawal_id", "reward_of"),
     )
     return NewsRef(
         payload["news_id"],
@@ -162,4 +167,5 @@ def news_ref_from_payload(payload: Payload) -> NewsRef:
         None if escrow_id is None else EscrowId(escrow_id),
         None if part is None else EscrowPart(part),
         None if withdrawal_id is None else WithdrawalId(withdrawal_id),
+        None if reward_of is None else PurchaseId(reward_of),
     )

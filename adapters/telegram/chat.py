@@ -14,7 +14,7 @@ from telegram.constants import ChatType
 from telegram.error import TelegramError
 
 from adapters.locales.translations import guessed
-from adapters.telegram import buying, home, orders, wallet
+from adapters.telegram import buying, home, inviting, orders, wallet
 from adapters.telegram.drawing import acknowledge, redraw, seem_busy, send
 from adapters.telegram.paying import (
     answer_pre_checkout,
@@ -30,6 +30,7 @@ from core.domain.cause import Cause, StillRunning, StoreBusy
 from core.domain.customer import CustomerNotFound, Identity, IdentityKind
 from core.domain.errors import BillingError, NotFound, Unavailable
 from core.domain.plan import GatewayName
+from core.domain.referral_program import Door, Invitation, code_in
 from core.ports.notifier import CustomerUnreachable
 from core.ports.payment_gateway import WebhookNotReadable
 from core.use_cases.updates import ChatUpdate
@@ -65,6 +66,7 @@ PRESSED: Final[Mapping[str, tuple[Action, int]]] = {
     "ways": (wallet.ways, 1),
     "put": (wallet.put, 2),
     "history": (wallet.history, 2),
+    "invite": (inviting.invite, 0),
 }
 COMMANDS: Final[Mapping[str, Action]] = {
     "start": home.home,
@@ -72,15 +74,16 @@ COMMANDS: Final[Mapping[str, Action]] = {
     "status": home.status,
     "wallet": wallet.wallet,
     "history": wallet.newest,
+    "invite": inviting.invite,
     "language": home.languages,
     "help": home.help_,
     "paysupport": home.help_,
 }
-HIDDEN_COMMANDS: Final = frozenset({"paysupport", "wallet", "history"})
+HIDDEN_COMMANDS: Final = frozenset({"paysupport", "wallet", "history", "invite"})
 """They work, and are not in Telegram's menu: not every business has a use for them."""
 
 _CONTACT: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}", re.ASCII)
-_LINK: Final = re.compile(r"(?:r_[A-Za-z0-9-]{1,32}(?:__|$))?(?:([po])_([A-Za-z0-9_]{1,60}))?")
+_LINK: Final = re.compile(r"(?:r_[A-Za-z0-9-]{1,40}(?:__|$))?(?:([po])_([A-Za-z0-9_]{1,60}))?")
 
 log: Final = structlog.get_logger(__name__)
 
@@ -175,7 +178,7 @@ class Chat:
         query = update.callback_query
         if query is not None:
             await acknowledge(self._bot, query.id)
-        visit = await self._visit(user, cause)
+        visit = await self._visit(user, cause, _invitation(update.message))
         try:
             await self._draw(user.id, query, await self._screen(visit, update))
         except CustomerUnreachable:
@@ -205,11 +208,12 @@ class Chat:
             rows = [[visit.button("plans", "plans"), visit.button("home", "home")]]
             return Screen(visit.texts.error(refused), rows)
 
-    async def _visit(self, user: User, cause: Cause) -> Visit:
+    async def _visit(self, user: User, cause: Cause, invitation: Invitation | None) -> Visit:
         """The first contact registers; the language is guessed then, and never again."""
         customer = await self._around.billing.register_customer(
             Identity(IdentityKind.TELEGRAM, str(user.id)),
             first_language=guessed(user.language_code),
+            invitation=invitation,
         )
         if customer.unreachable_since is not None:
             await self._around.billing.mark_reach(customer.id, is_reachable=True)
@@ -291,6 +295,15 @@ async def _said(visit: Visit, message: Message) -> Screen:
 
 async def _started(visit: Visit, message: Message, payload: str) -> Screen:
     """`/start`, with where a link leads to: a plan, or one's own order."""
+    invitation = _invitation(message)
+    if invitation is not None:
+        told = await inviting.came_by(visit, invitation)
+        screen = await _led(visit, message, payload)
+        return screen if told is None else screen.after(told)
+    return await _led(visit, message, payload)
+
+
+async def _led(visit: Visit, message: Message, payload: str) -> Screen:
     name = "" if message.from_user is None else message.from_user.first_name
     greeted = replace(visit, name=name)
     found = _LINK.fullmatch(payload)
@@ -303,6 +316,12 @@ async def _started(visit: Visit, message: Message, payload: str) -> Screen:
         except NotFound:
             pass
     return (await home.home(greeted)).after(visit.texts("link.over"))
+
+
+def _invitation(message: Message | None) -> Invitation | None:
+    command, payload = ("", "") if message is None else _command(message)
+    code = code_in(payload) if command == "start" else None
+    return None if code is None else Invitation(code, Door.BOT)
 
 
 def _command(message: Message) -> tuple[str, str]:

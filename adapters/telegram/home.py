@@ -24,6 +24,7 @@ async def home(visit: Visit, _: Sequence[str] = ()) -> Screen:
             _ways_to_buy(visit, account),
             visit.app_button(),
             [visit.button("status", "status"), *_to_the_wallet(visit, account)],
+            _to_invite(visit, account),
             [visit.button("language", "languages"), visit.button("help", "help")],
         ],
     )
@@ -86,6 +87,11 @@ def _to_the_wallet(visit: Visit, account: Account) -> list[Button]:
     """Where money can be put into it, or is in it."""
     takes_deposits = account.standing.catalog.money.deposit.bounds
     return [visit.button("wallet", "wallet")] if takes_deposits or account.has_money else []
+
+
+def _to_invite(visit: Visit, account: Account) -> list[Button]:
+    is_offered = account.standing.catalog.money.referral.is_offered
+    return [visit.button("invite", "invite")] if is_offered else []
 
 
 def _ways_to_buy(visit: Visit, account: Account) -> list[Button]:

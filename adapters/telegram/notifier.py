@@ -61,19 +61,9 @@ class TelegramNotifier:
 def screen_from_news(news: News, app_url: str | None = None) -> Screen:
     """The message: what happened, whether the money is safe, and what can be done next."""
     texts = Texts.of(news.standing.customer)
-    if news.kind is NewsKind.ENDED:
-        return _of_the_end(news, texts)
-    if news.kind is NewsKind.RENEWS_NO_MORE:
-        known = news.ended
-        some = texts("news.renews_no_more_some")
-        title = None if known is None else known.terms.title(texts.language)
-        told = some if title is None else texts("news.renews_no_more", plan=title)
-        return Screen(
-            told, [[_button(texts, "plans", "plans"), _button(texts, "status", "status")]]
-        )
-    if news.kind.startswith(("escrow_", "withdrawal_")):
-        told = texts(f"news.{news.kind}", amount=news.received, title=news.title)
-        return Screen(told, [[_button(texts, "wallet", "wallet")]])
+    screen = _of_no_purchase(news, texts)
+    if screen is not None:
+        return screen
     purchase = news.purchase
     assert purchase is not None, "all other news are of a purchase"
     facts: dict[str, object] = {
@@ -107,6 +97,29 @@ def screen_from_news(news: News, app_url: str | None = None) -> Screen:
     elif isinstance(purchase.item, Deposit) and not is_over:
         rows = [[_button(texts, "new_order", "ways", word_of(purchase.amount))], *rows]
     return Screen(texts(key, **facts), rows)
+
+
+def _of_no_purchase(news: News, texts: Texts) -> Screen | None:
+    """News of a period, a reward, an escrow or a withdrawal."""
+    if news.kind is NewsKind.ENDED:
+        return _of_the_end(news, texts)
+    if news.kind is NewsKind.RENEWS_NO_MORE:
+        known = news.ended
+        some = texts("news.renews_no_more_some")
+        title = None if known is None else known.terms.title(texts.language)
+        told = some if title is None else texts("news.renews_no_more", plan=title)
+        return Screen(
+            told, [[_button(texts, "plans", "plans"), _button(texts, "status", "status")]]
+        )
+    if news.kind.startswith(("escrow_", "withdrawal_")):
+        told = texts(f"news.{news.kind}", amount=news.received, title=news.title)
+        return Screen(told, [[_button(texts, "wallet", "wallet")]])
+    if news.reward is not None:
+        told = texts(f"news.{news.kind}", amount=news.reward.left, at=news.reward.ripe_at)
+        return Screen(
+            told, [[_button(texts, "invite", "invite"), _button(texts, "wallet", "wallet")]]
+        )
+    return None
 
 
 def _of_the_end(news: News, texts: Texts) -> Screen:

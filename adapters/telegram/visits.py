@@ -16,7 +16,7 @@ class Surroundings:
     """
     What is the same for all visits. `app_url` is the Mini App's address (None: there is none),
     `return_url` says where a payer comes back to, `may_check_out` raises where somebody asks for
-    payments too often. `secret` proves to the gateways that an update is Telegram's.
+    payments too often. `bot_address` is the bot's own link, once it is known. `secret` proves to the gateways that an update is Telegram's.
     """
 
     billing: Billing
@@ -25,6 +25,7 @@ class Surroundings:
     may_check_out: Callable[[CustomerId, Cause], Awaitable[None]]
     app_url: str | None = None
     secret: str = field(default="", repr=False)
+    bot_address: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

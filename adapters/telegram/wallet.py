@@ -36,6 +36,7 @@ WHAT: Final = {
     "adjustment": "history.adjustment",
     "reversal": "history.adjustment",
     "rest_of_former_plan": "history.rest",
+    "reward": "history.reward",
     "refund": "history.refund",
     "refund_asked": "history.refund",
     "refund_failed": "history.refund_failed",

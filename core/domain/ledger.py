@@ -77,6 +77,10 @@ BONUSES: Final = Account("bonuses")
 """The other side of what was given as bonus."""
 
 
+REWARDS: Final = Account("rewards")
+"""What referrers were given for whom they brought (a debit, so below zero)."""
+
+
 def kind_of(account: Account) -> str:
     return account.partition(":")[0]
 

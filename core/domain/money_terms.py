@@ -1,4 +1,4 @@
-"""What the catalog says of money beside plans: deposits, methods, escrow, withdrawals, renewals."""
+"""What the catalog says of money beside plans: deposits, methods, escrow, withdrawals, renewals, referrals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from typing import Final
 from core.domain.errors import Refused
 from core.domain.money import Currency, Money
 from core.domain.plan import GatewayName, ReceiptRule
+from core.domain.referral_program import ReferralTerms
 from core.domain.renewal import RenewalTerms
 
 BASIS_POINTS: Final = 10_000
@@ -99,6 +100,7 @@ class MoneyTerms:
     escrow: EscrowTerms = field(default_factory=EscrowTerms)
     withdrawal: WithdrawalTerms = field(default_factory=WithdrawalTerms)
     renewal: RenewalTerms = field(default_factory=RenewalTerms)
+    referral: ReferralTerms = field(default_factory=ReferralTerms)
 
     @property
     def currencies(self) -> tuple[str, ...]:

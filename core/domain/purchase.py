@@ -43,6 +43,10 @@ MOVES: Final = {
 }
 
 
+PAID: Final = frozenset({PurchaseStatus.PAID, PurchaseStatus.REFUNDED})
+"""Money was taken for it, whatever became of that."""
+
+
 @dataclass(eq=False)
 class PurchaseNotFound(NotFound):
     """No such purchase."""
@@ -113,7 +117,7 @@ class Purchase:
     @property
     def refundable(self) -> Money:
         """What was paid and not given back so far; nothing, unless it was paid."""
-        if self.status not in {PurchaseStatus.PAID, PurchaseStatus.REFUNDED}:
+        if self.status not in PAID:
             return self.amount - self.amount
         return self.amount if self.refunded is None else self.amount - self.refunded
 
@@ -130,7 +134,7 @@ class Purchase:
             if instead is None:
                 return self._moved(PurchaseStatus.PAID, at=at), Meeting.SETTLED
             meeting = instead
-        elif self.status in {PurchaseStatus.PAID, PurchaseStatus.REFUNDED}:
+        elif self.status in PAID:
             meeting = Meeting.SECOND
         else:
             meeting = Meeting.AFTER_END

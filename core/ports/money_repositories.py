@@ -14,6 +14,7 @@ from core.domain.payment import PaymentId, PayoutId
 from core.domain.payment_method import PaymentMethod
 from core.domain.plan import GatewayName
 from core.domain.purchase import PurchaseId
+from core.domain.referral_program import ReferralFigures, Reward
 from core.domain.refund import OurRefundId, Refund
 from core.domain.withdrawal import Withdrawal, WithdrawalId
 
@@ -190,6 +191,37 @@ class Withdrawals(WithdrawalsRead, Protocol):
         ...
 
     async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[WithdrawalId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+
+class RewardsRead(Protocol):
+    async def find(self, purchase_id: PurchaseId) -> Reward | None: ...
+
+    async def figures(self, referrer_id: CustomerId) -> ReferralFigures:
+        """All that the referrer's referrals came to."""
+        ...
+
+
+class Rewards(RewardsRead, Protocol):
+    async def add(self, reward: Reward) -> None:
+        """
+        Raises:
+            SavedMeanwhile: it was decided already.
+        """
+        ...
+
+    async def save(self, reward: Reward) -> None: ...
+
+    async def count_paying(self, referrer_id: CustomerId, *, but: CustomerId) -> int:
+        """The referrer's other referrals that earned a reward of which something stands."""
+        ...
+
+    async def sum_since(self, referrer_id: CustomerId, unit: Currency, since: datetime) -> Money:
+        """What was decided for the referrer since then, less what was taken back."""
+        ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[PurchaseId]:
         """As `Subscriptions.take_due`."""
         ...
 

@@ -9,6 +9,7 @@ from core.domain.errors import Refused, Unavailable
 from core.domain.money import Money
 from core.domain.plan import PlanVersion
 from core.domain.purchase import Purchase
+from core.domain.referral_program import Reward
 from core.domain.subscription import Standing
 
 
@@ -41,6 +42,8 @@ class NewsKind(StrEnum):
     ESCROW_DISPUTED = "escrow_disputed"  # To the payee: a person decides.
     ESCROW_RELEASED = "escrow_released"  # To the payee: the money is in the wallet.
     ESCROW_REFUNDED = "escrow_refunded"  # To the payer: the money is in the wallet again.
+    REWARD_BOOKED = "reward_booked"  # To the referrer: it waits for its time.
+    REWARD_EARNED = "reward_earned"  # To the referrer: it is in the wallet.
     WITHDRAWAL_DONE = "withdrawal_done"  # The money has left.
     WITHDRAWAL_FAILED = "withdrawal_failed"  # It never left, and is in the wallet again.
     WITHDRAWAL_RETURNED = "withdrawal_returned"  # It left, came back, and is in the wallet again.
@@ -65,6 +68,7 @@ class News:
     ended: PlanVersion | None = None
     in_wallet: Money | None = None
     title: str | None = None
+    reward: Reward | None = None
 
 
 class Notifier(Protocol):

@@ -15,6 +15,7 @@ from core.domain.money import Money
 from core.domain.payment import InboxItem, PaymentId
 from core.domain.plan import GatewayName
 from core.domain.purchase import Purchase, PurchaseId
+from core.domain.referral_program import Referral
 from core.domain.subscription import Standing, Subscription
 from core.domain.usage_quota import HoldId, UsageHold, UsageKey, UsageQuota, UsageReceipt
 
@@ -85,6 +86,23 @@ class Subscriptions(SubscriptionsRead, Protocol):
         ...
 
 
+class ReferralsRead(Protocol):
+    async def find(self, customer_id: CustomerId) -> Referral | None:
+        """How this customer came; None: by nobody's code."""
+        ...
+
+
+class Referrals(ReferralsRead, Protocol):
+    async def add(self, referral: Referral) -> None:
+        """
+        Raises:
+            SavedMeanwhile: the customer has one.
+        """
+        ...
+
+    async def save(self, referral: Referral) -> None: ...
+
+
 class PurchasesRead(Protocol):
     async def get(self, purchase_id: PurchaseId) -> Purchase:
         """
@@ -106,6 +124,10 @@ class PurchasesRead(Protocol):
         The open purchase of the same thing at the same price; there is at most one. None: at
         whatever price, one of them.
         """
+
+    async def has_paid(self, customer_id: CustomerId) -> bool:
+        """Whether the customer ever paid for anything, also what was refunded since."""
+        ...
 
     async def waiting(self, customer_id: CustomerId) -> list[Purchase]:
         """The open purchases that wait for money in the wallet, the oldest first."""

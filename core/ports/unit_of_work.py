@@ -27,6 +27,8 @@ from core.ports.money_repositories import (
     MethodsRead,
     Refunds,
     RefundsRead,
+    Rewards,
+    RewardsRead,
     Withdrawals,
     WithdrawalsRead,
 )
@@ -48,6 +50,8 @@ from core.ports.repositories import (
     JobsRead,
     Purchases,
     PurchasesRead,
+    Referrals,
+    ReferralsRead,
     Subscriptions,
     SubscriptionsRead,
     Usage,
@@ -115,6 +119,8 @@ class View(Protocol):
     escrows: EscrowsRead
     methods: MethodsRead
     withdrawals: WithdrawalsRead
+    referrals: ReferralsRead
+    rewards: RewardsRead
     ledger: LedgerRead
     usage: UsageRead
     holds: HoldsRead
@@ -163,6 +169,8 @@ class UnitOfWork(Protocol):
     escrows: Escrows
     methods: Methods
     withdrawals: Withdrawals
+    referrals: Referrals
+    rewards: Rewards
     ledger: Ledger
     usage: Usage
     holds: Holds

@@ -50,6 +50,7 @@ from core.use_cases.purchases import (
 )
 from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
 from core.use_cases.reconciling import Reconcile, StartReconciling
+from core.use_cases.referrals import JoinReferral, ShowReferrals, TendReward
 from core.use_cases.refunds import RefundPurchase, WatchRefund
 from core.use_cases.sessions import (
     CheckProof,
@@ -112,6 +113,10 @@ class Billing:
     show_statement: ShowStatement
     adjust_wallet: AdjustWallet
     reverse_adjustment: ReverseAdjustment
+    # Referrals
+    join_referral: JoinReferral
+    show_referrals: ShowReferrals
+    tend_reward: TendReward
     # Escrows
     open_escrow: OpenEscrow
     fund_escrow: FundEscrow

@@ -23,6 +23,7 @@ SEND_WITHDRAWAL: Final = "send_withdrawal"
 ASK_PAYOUT: Final = "ask_payout"
 CLEAN_METHOD: Final = "clean_method"
 RECONCILE: Final = "reconcile"
+TEND_REWARD: Final = "tend_reward"
 
 
 def _ask_by(job: str, name: str = "payment_id") -> Callable[[Event], Job]:
@@ -58,6 +59,15 @@ def _charge_the_renewal(event: Event) -> Job:
         "try": str(event.facts["try"]),
     }
     return Job(CHARGE_RENEWAL, payload, event.at, dedupe=f"{event.subject} {event.facts['try']}")
+
+
+def _tend_the_reward(event: Event) -> Job:
+    payload = {"purchase_id": event.subject}
+    return Job(TEND_REWARD, payload, event.at, dedupe=event.subject)
+
+
+def _tell_of_the_reward(kind: NewsKind) -> Callable[[Event], Job]:
+    return lambda event: _tell(event, kind, event.subject, reward_of=event.subject)
 
 
 def _tell_of_the_renewal(event: Event) -> Job:
@@ -127,7 +137,10 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job], ...]]] = {
     "wallet.credited": (_pay_what_waits,),
     "payment.refused": (_tell_of_the_refusal,),
     "payment.left_in_wallet": (_tell_of_the_money,),
-    "purchase.refunded": (_tell_of_the_refund,),
+    "purchase.refunded": (_tell_of_the_refund, _tend_the_reward),
+    "referral.paid": (_tend_the_reward,),
+    "reward.booked": (_tell_of_the_reward(NewsKind.REWARD_BOOKED),),
+    "reward.earned": (_tell_of_the_reward(NewsKind.REWARD_EARNED),),
     "subscription.ended": (_tell_of_the_end,),
     "renewal.due": (_charge_the_renewal,),
     "renewal.failed": (_tell_of_the_renewal,),

@@ -8,6 +8,7 @@ from core.domain.audit import AuditLine, Deed, line_of
 from core.domain.customer import Customer, CustomerId, CustomerNotFound, Identity
 from core.domain.event import Event
 from core.domain.money import Currency, Money
+from core.domain.referral_program import Invitation
 from core.domain.subscription import Standing, Subscription, SubscriptionId
 from core.domain.usage_quota import UsageKey, UsageQuota
 from core.ports.unit_of_work import (
@@ -19,6 +20,7 @@ from core.ports.unit_of_work import (
     UnitOfWork,
 )
 from core.use_cases.grouping import Remembered
+from core.use_cases.referrals import join_at_first_contact
 from core.use_cases.wallet import Purse
 
 
@@ -43,23 +45,31 @@ class RegisterCustomer:
         receipt_contact: str | None = None,
         zone: str | None = None,
         first_language: str = "en",
+        invitation: Invitation | None = None,
     ) -> Customer:
         """
-        `zone` and `first_language` count only at the first contact; the catalog's zone stands in
-        for None.
+        `zone`, `first_language` and `invitation` count only at the first contact; the catalog's
+        zone stands in for None.
         """
         async with self._store.read() as view:
             known = await view.customers.find(identity)
         if known is None:
             try:
-                return await self._add(identity, language or first_language, receipt_contact, zone)
+                return await self._add(
+                    identity, language or first_language, receipt_contact, zone, invitation
+                )
             except IdentityTaken:  # Somebody registered the same identity at the same moment.
                 async with self._store.read() as view:
                     known = await view.customers.get(identity)
         return await self._update(known, language, receipt_contact)
 
     async def _add(
-        self, identity: Identity, language: str, contact: str | None, zone: str | None
+        self,
+        identity: Identity,
+        language: str,
+        contact: str | None,
+        zone: str | None,
+        invitation: Invitation | None,
     ) -> Customer:
         async with self._store.write() as uow:
             catalog = await uow.catalogs.current()
@@ -78,6 +88,8 @@ class RegisterCustomer:
             await uow.record(
                 Event("customer.registered", customer.id, customer.created_at, customer.id)
             )
+            if invitation is not None:
+                await join_at_first_contact(uow, customer, invitation, catalog.money.referral)
             await uow.commit()
         return customer
 

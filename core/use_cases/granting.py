@@ -13,6 +13,7 @@ from core.domain.payment_method import MethodStatus
 from core.domain.plan import PlanVersion
 from core.domain.purchase import Meeting, Purchase
 from core.ports.unit_of_work import UnitOfWork
+from core.use_cases import referrals
 from core.use_cases.customers import standing_of
 from core.use_cases.wallet import credited, purse_of
 
@@ -55,6 +56,8 @@ async def grant(
         case EscrowShare():
             told |= await _fund_part(uow, purchase, purchase.item, at=at)
     await uow.record(Event("purchase.paid", purchase.id, at, purchase.customer_id, told))
+    if isinstance(purchase.item, PlanItem | Deposit):
+        await referrals.paid(uow, purchase, at=at)
 
 
 async def obstacle(uow: UnitOfWork, item: Item) -> Meeting | None:

@@ -12,6 +12,7 @@ from core.domain.ledger import EntryId
 from core.domain.money import Money
 from core.domain.plan import PlanCode
 from core.domain.purchase import Purchase, PurchaseId, PurchaseStatus
+from core.domain.referral_program import Reward, RewardStatus
 from core.domain.withdrawal import WithdrawalId
 from core.ports.notifier import (
     CustomerUnreachable,
@@ -40,6 +41,7 @@ class NewsRef:
     escrow_id: EscrowId | None = None
     part: EscrowPart | None = None
     withdrawal_id: WithdrawalId | None = None
+    reward_of: PurchaseId | None = None
 
 
 class TellCustomer:
@@ -109,6 +111,7 @@ class TellCustomer:
             ended,
             await _in_wallet(view, purchase),
             None if ref.escrow_id is None else (await view.escrows.get(ref.escrow_id)).title,
+            None if ref.reward_of is None else await view.rewards.find(ref.reward_of),
         )
 
 
@@ -166,10 +169,18 @@ def _is_overtaken(news: News) -> bool:
         case NewsKind.EXPIRED | NewsKind.REFUSED | NewsKind.NOT_RENEWED:
             unpaid = {PurchaseStatus.EXPIRED, PurchaseStatus.PENDING}
             return _status(news.purchase) not in unpaid
+        case NewsKind.REWARD_BOOKED:
+            return _reward_is_not(news.reward, RewardStatus.WAITING)
+        case NewsKind.REWARD_EARNED:
+            return _reward_is_not(news.reward, RewardStatus.EARNED)
         case NewsKind.ENDED:
             return news.standing.subscription.at(news.at).period is not None
         case _:
             return False
+
+
+def _reward_is_not(reward: Reward | None, status: RewardStatus) -> bool:
+    return reward is None or reward.status is not status
 
 
 def _status(purchase: Purchase | None) -> PurchaseStatus | None:

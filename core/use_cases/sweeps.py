@@ -11,6 +11,7 @@ from core.use_cases.consequences import (
     EXPIRE_PURCHASE,
     RELEASE_ESCROW,
     SEND_WITHDRAWAL,
+    TEND_REWARD,
     TEND_SUBSCRIPTION,
     WATCH_CHECKOUT,
     WATCH_REFUND,
@@ -67,6 +68,10 @@ class Sweep:
             found += [
                 Job(RELEASE_ESCROW, {"escrow_id": one}, now, dedupe=one)
                 for one in await uow.escrows.take_due(now, until=until, limit=BATCH)
+            ]
+            found += [
+                Job(TEND_REWARD, {"purchase_id": one}, now, dedupe=one)
+                for one in await uow.rewards.take_due(now, until=until, limit=BATCH)
             ]
             for job in found:
                 await uow.jobs.enqueue(job)

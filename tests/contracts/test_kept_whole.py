@@ -25,6 +25,7 @@ from core.domain.money import Money
 from core.domain.payment import InboxStatus, NoticeKind, PayoutId
 from core.domain.payment_method import MethodStatus
 from core.domain.purchase import Meeting, PurchaseStatus, Remark
+from core.domain.referral_program import NoReward, ReferralStatus, RewardStatus
 from core.domain.refund import RefundStatus
 from core.domain.renewal import Renewal
 from core.domain.subscription import Activation, SubscriptionStatus
@@ -58,11 +59,14 @@ from tests.escrows import a_fresh_escrow, an_escrow
 from tests.money_builders import (
     a_charge,
     a_method,
+    a_referral,
     a_refund,
     a_requested_withdrawal,
+    a_reward,
     a_withdrawal,
     an_asked_refund,
     an_unproven_method,
+    no_reward,
 )
 
 CUSTOMER = a_customer(id="cus_carol001", identities=(Identity(IdentityKind.TELEGRAM, "1003"),))
@@ -205,6 +209,30 @@ KINDS = {
         save=lambda uow, it: uow.inbox.save(it),
         load=lambda reader, it: reader.inbox.find(it.id),
     ),
+    "referral": Kept(
+        fresh=a_referral(),
+        full=a_referral(status=ReferralStatus.ACTIVATED),
+        other=a_referral(status=ReferralStatus.EARNING),
+        add=lambda uow, it: uow.referrals.add(it),
+        save=lambda uow, it: uow.referrals.save(it),
+        load=lambda reader, it: reader.referrals.find(it.customer_id),
+    ),
+    "reward": Kept(
+        fresh=a_reward(taken_back=rub(0), status=RewardStatus.WAITING),
+        full=a_reward(),
+        other=a_reward(ripe_at=NOON, taken_back=rub(7), status=RewardStatus.TAKEN_BACK),
+        add=lambda uow, it: uow.rewards.add(it),
+        save=lambda uow, it: uow.rewards.save(it),
+        load=lambda reader, it: reader.rewards.find(it.purchase_id),
+    ),
+    "reward of nothing": Kept(
+        fresh=no_reward(),
+        full=no_reward(why=NoReward.DAY_IS_FULL, in_cash=False),
+        other=no_reward(count=9),
+        add=lambda uow, it: uow.rewards.add(it),
+        save=lambda uow, it: uow.rewards.save(it),
+        load=lambda reader, it: reader.rewards.find(it.purchase_id),
+    ),
     "checkout": Kept(
         fresh=an_asked_checkout(),
         full=a_checkout(),
@@ -298,7 +326,7 @@ async def _key(reader: Any, key_hash: str) -> ApiKey | None:
 @pytest.fixture(params=KINDS)
 async def kept(request: pytest.FixtureRequest, shop: Store) -> Kept:
     """One kind, with whatever it belongs to in the store already."""
-    if request.param in {"charge", "refund", "checkout"}:
+    if request.param in {"charge", "refund", "checkout", "reward", "reward of nothing"}:
         await written(shop, lambda uow: uow.purchases.add(a_pending_purchase()))
     if request.param == "withdrawal":
         await written(shop, lambda uow: uow.methods.add(a_method()))

@@ -18,6 +18,7 @@ from adapters.http.customer_routes import API_KEY, SESSION
 from adapters.http.operations import Operation
 from adapters.http.tokens import api_key_hash
 from core.domain.credentials import Scope
+from core.domain.referral_program import code_of
 from tests.adapters.http.api import KEY, PEPPER, ROOT, Api
 from tests.hostile.things import opens_everything, things_of
 
@@ -143,7 +144,10 @@ class Scene:
 
 
 async def a_scene(api: Api) -> Scene:
-    sessions = {"anna": await api.session(1001), "boris": await api.session(1002)}
+    await opens_everything(api.world)
+    code = code_of(await api.world.customer("telegram:900"))  # Who brought them both.
+    came = {"start_param": f"r_{code}"}
+    sessions = {"anna": await api.session(1001, **came), "boris": await api.session(1002, **came)}
     sessions["revoked"] = await api.session(1001, age_seconds=60)
     assert (await api.call("POST", "auth/logout/", token=sessions["revoked"])).status_code == 204
     keys = {"host": KEY, "revoked": REVOKED_KEY}
@@ -186,6 +190,7 @@ async def a_scene(api: Api) -> Scene:
     }
     texts = {
         "plan": "PRO_MONTHLY",
+        "code": code,
         "request_id": "a-request",
         "init_data": api.init_data(1001, age_seconds=1),
         "amount_minor": 20000,
@@ -227,7 +232,6 @@ class _Things:
 
 async def _things(api: Api) -> _Things:
     world = api.world
-    await opens_everything(world)
     anna, boris, clara = [await world.customer(f"telegram:{n}") for n in (1001, 1002, 1003)]
     return _Things(await things_of(world, anna, clara), await things_of(world, boris, clara))
 

@@ -18,6 +18,7 @@ from core.domain.money_terms import (
 )
 from core.domain.payment import InboxStatus
 from core.domain.payout import PayoutAccount
+from core.domain.referral_program import ReferralTerms, RewardLevel
 from core.use_cases.buying import WALLET
 from core.use_cases.checkouts import Terms
 from tests.builders import a_notice, an_inbox_item, rub
@@ -32,6 +33,7 @@ MARKET: Final = MoneyTerms(
     VerificationTerms((rub(1),)),
     EscrowTerms(is_offered=True),
     WithdrawalTerms((rub(10),), (Brake(rub(500), rub(900), rub(50_000)),)),
+    referral=ReferralTerms((RewardLevel(1, 1000),)),
 )
 
 

@@ -15,7 +15,7 @@ from core.domain.item import Item
 from core.domain.money import Money
 from core.domain.payment import PaymentId
 from core.domain.plan import GatewayName
-from core.domain.purchase import Purchase, PurchaseId, PurchaseNotFound
+from core.domain.purchase import PAID, Purchase, PurchaseId, PurchaseNotFound
 from core.domain.subscription import Standing, Subscription
 from core.ports.unit_of_work import CatalogMissing, SavedMeanwhile
 
@@ -145,6 +145,11 @@ class MemoryPurchases(Dated):
         all_of_theirs = self._unit.find(self._tables.purchases, "customer", customer_id)
         open_ones = (it for _, it in all_of_theirs if it.is_pending and it.item.key == item.key)
         return next(open_ones, None)
+
+    async def has_paid(self, customer_id: CustomerId) -> bool:
+        await self._unit.called()
+        found = self._unit.find(self._tables.purchases, "customer", customer_id)
+        return any(it.status in PAID for _, it in found)
 
     async def waiting(self, customer_id: CustomerId) -> list[Purchase]:
         await self._unit.called()

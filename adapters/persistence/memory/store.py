@@ -9,6 +9,7 @@ from datetime import datetime
 from adapters.persistence.memory.books import MemoryHolds, MemoryLedger, MemoryUsage
 from adapters.persistence.memory.escrows import MemoryEscrows
 from adapters.persistence.memory.methods import MemoryMethods, MemoryWithdrawals
+from adapters.persistence.memory.referrals import MemoryReferrals, MemoryRewards
 from adapters.persistence.memory.refunds import MemoryCharges, MemoryRefunds
 from adapters.persistence.memory.repositories import (
     MemoryCatalogs,
@@ -70,6 +71,8 @@ class MemoryView:
         self.escrows: money.EscrowsRead = MemoryEscrows(tables, unit)
         self.methods: money.MethodsRead = MemoryMethods(tables, unit)
         self.withdrawals: money.WithdrawalsRead = MemoryWithdrawals(tables, unit)
+        self.referrals: kept.ReferralsRead = MemoryReferrals(tables, unit)
+        self.rewards: money.RewardsRead = MemoryRewards(tables, unit)
         self.ledger: money.LedgerRead = MemoryLedger(tables, unit)
         self.usage: kept.UsageRead = MemoryUsage(tables, unit)
         self.holds: kept.HoldsRead = MemoryHolds(tables, unit)
@@ -142,6 +145,8 @@ class MemoryUnitOfWork:
         self.escrows: money.Escrows = MemoryEscrows(tables, unit)
         self.methods: money.Methods = MemoryMethods(tables, unit)
         self.withdrawals: money.Withdrawals = MemoryWithdrawals(tables, unit)
+        self.referrals: kept.Referrals = MemoryReferrals(tables, unit)
+        self.rewards: money.Rewards = MemoryRewards(tables, unit)
         self.ledger: money.Ledger = MemoryLedger(tables, unit)
         self.usage: kept.Usage = MemoryUsage(tables, unit)
         self.holds: kept.Holds = MemoryHolds(tables, unit)

@@ -24,6 +24,7 @@ from core.domain.money import Currency, Money
 from core.domain.payment import InboxItem
 from core.domain.payment_method import PaymentMethod
 from core.domain.purchase import Purchase, PurchaseId
+from core.domain.referral_program import Referral, Reward
 from core.domain.refund import OurRefundId, Refund
 from core.domain.subscription import Subscription
 from core.domain.usage_quota import HoldId, UsageHold, UsageKey, UsageReceipt
@@ -82,7 +83,7 @@ def _waiting(_: int, kept: KeptJob) -> Iterator[tuple[str, str]]:
 
 
 class MoneyTables:
-    """Purchases, what was charged and given back for them, escrows, and the books."""
+    """Purchases, what was charged and given back for them, rewards, escrows, and the books."""
 
     def __init__(self) -> None:
         self.purchases: Final = Table[PurchaseId, Purchase](
@@ -120,6 +121,12 @@ class MoneyTables:
         )
         self.escrows: Final = Table[EscrowId, Escrow](
             "escrow", index={"customer": lambda _, it: [it.payer_id, it.payee_id]}
+        )
+        self.referrals: Final = Table[CustomerId, Referral](
+            "referral", index={"referrer": lambda _, it: [it.referrer_id]}
+        )
+        self.rewards: Final = Table[PurchaseId, Reward](
+            "reward", index={"referrer": lambda _, it: [it.referrer_id]}
         )
         self.entries: Final = Table[EntryId, Entry]("entry")
         self.postings: Final = Table[tuple[EntryId, int], Posting](

@@ -190,9 +190,37 @@ _RULES: Final = {
             FROM balance WHERE account LIKE 'hold:%'
             UNION ALL SELECT 'hold:' || customer_id AS account, currency, 0, amount_minor
             FROM withdrawal WHERE status IN ('held', 'requested', 'sent')
+            UNION ALL SELECT 'hold:' || referrer_id AS account, currency, 0,
+                amount_minor - taken_back_minor FROM reward WHERE status = 'waiting'
             UNION ALL SELECT 'hold:' || customer_id AS account, currency, 0, amount_minor
             FROM refund WHERE status = 'asked'
         ) both_sides GROUP BY account, currency HAVING sum(held) <> sum(due)
+    """,
+    # So that the figures a referrer is shown are those of the books.
+    "the reward for purchase {id} stands at {said} and its entries make {found}": """
+        SELECT id, currency, sum(said) AS said, sum(found) AS found FROM (
+            SELECT id, currency, amount_minor - taken_back_minor AS said, 0 AS found FROM reward
+            UNION ALL SELECT e.purchase_id AS id, p.currency, 0, -p.amount_minor
+            FROM posting p JOIN entry e ON e.id = p.entry_id WHERE p.account = 'rewards'
+        ) both_sides GROUP BY id, currency HAVING sum(said) <> sum(found)
+    """,
+    "the reward for purchase {id} is {status} and its entry does not say so": """
+        SELECT id, status FROM reward r
+        WHERE (status = 'none') = EXISTS (SELECT 1 FROM entry e WHERE e.id = 'reward ' || r.id)
+            OR (status IN ('earned', 'taken_back')) <> EXISTS (
+                SELECT 1 FROM entry e WHERE e.id = 'reward ' || r.id || ' ended')
+    """,
+    "the reward for purchase {id} is not for whom brought its buyer, or of another sum": """
+        SELECT r.id FROM reward r JOIN purchase p ON p.id = r.id
+        LEFT JOIN referral f ON f.customer_id = p.customer_id
+        WHERE f.referrer_id IS NULL OR f.referrer_id <> r.referrer_id
+            OR p.customer_id <> r.customer_id OR p.currency <> r.currency
+            OR r.base_minor > p.amount_minor
+    """,
+    "customer {customer_id} was brought by {referrer_id}, who came later": """
+        SELECT r.customer_id, r.referrer_id FROM referral r
+        JOIN customer c ON c.id = r.customer_id JOIN customer o ON o.id = r.referrer_id
+        WHERE o.created_at > c.created_at OR (o.created_at = c.created_at AND o.id > c.id)
     """,
     "withdrawal {id} is {status} and its entry does not say so": """
         SELECT id, status FROM withdrawal w WHERE

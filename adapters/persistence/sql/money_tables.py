@@ -38,6 +38,7 @@ from core.domain.money import AMOUNT_MINOR_MAX
 from core.domain.money_terms import BASIS_POINTS
 from core.domain.payment_method import MethodStatus
 from core.domain.purchase import Meeting, PurchaseStatus
+from core.domain.referral_program import Door, NoReward, ReferralStatus, RewardStatus
 from core.domain.refund import RefundStatus
 from core.domain.withdrawal import WithdrawalStatus
 
@@ -314,6 +315,66 @@ withdrawal: Final = table(
         sqlite_where=_asked,
     ),
     due("withdrawal"),
+)
+
+referral: Final = table(
+    "referral",
+    words("customer_id"),
+    words("referrer_id"),
+    words("door"),
+    moment("at"),
+    words("status"),
+    whole("version"),
+    key("customer_id"),
+    refers("customer_id", "customer.id"),
+    refers("referrer_id", "customer.id"),
+    check("sides", "customer_id <> referrer_id"),
+    one_of("door", Door),
+    one_of("status", ReferralStatus),
+    Index(None, "referrer_id", "at"),
+)
+
+# In whole numbers that no amount makes too large.
+_SHARE: Final = (
+    f"base_minor / {BASIS_POINTS} * basis_points"
+    f" + base_minor % {BASIS_POINTS} * basis_points / {BASIS_POINTS}"
+)
+
+reward: Final = table(
+    "reward",
+    words("id"),  # The purchase's.
+    words("customer_id"),
+    words("referrer_id"),
+    whole("base_minor"),
+    words("currency"),
+    whole("count"),
+    whole("basis_points"),
+    whole("amount_minor"),
+    whole("taken_back_minor"),
+    yes_no("in_cash"),
+    moment("at"),
+    moment("ripe_at"),
+    words("status"),
+    words("why", null=True),
+    moment("due_at", null=True),
+    whole("version"),
+    key("id"),
+    refers("id", "purchase.id"),
+    refers("customer_id", "customer.id"),
+    refers("referrer_id", "customer.id"),
+    check("sides", "customer_id <> referrer_id"),
+    check("base_minor", f"base_minor BETWEEN 0 AND {AMOUNT_MINOR_MAX}"),
+    currency(),
+    check("count", "count >= 1"),
+    check("basis_points", f"basis_points BETWEEN 1 AND {BASIS_POINTS}"),
+    check("amount_minor", f"amount_minor BETWEEN 0 AND {_SHARE}"),
+    check("taken_back", "taken_back_minor BETWEEN 0 AND amount_minor"),
+    one_of("status", RewardStatus),
+    one_of("why", NoReward),
+    check("none_why", "(status = 'none') = (why IS NOT NULL)"),
+    check("none_amount", "(status = 'none') = (amount_minor = 0)"),
+    Index(None, "referrer_id", "at"),
+    due("reward"),
 )
 
 entry: Final = table(

@@ -15,6 +15,7 @@ from core.domain.item import Deposit, EscrowPart, EscrowShare, Item, PlanItem, V
 from core.domain.money import Money
 from core.domain.plan import PlanVersion, PlanVersionId
 from core.domain.purchase import (
+    PAID,
     Meeting,
     Purchase,
     PurchaseId,
@@ -56,6 +57,11 @@ class SqlPurchases:
         if amount is not None:
             same += [c.amount_minor == amount.amount_minor, c.currency == amount.currency.code]
         return await self._one(*same)
+
+    async def has_paid(self, customer_id: CustomerId) -> bool:
+        c = purchases.c
+        theirs = select(c.id).where(c.customer_id == customer_id, c.status.in_(PAID)).limit(1)
+        return await self._statements.first(theirs) is not None
 
     async def waiting(self, customer_id: CustomerId) -> list[Purchase]:
         c = purchases.c

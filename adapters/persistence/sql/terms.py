@@ -21,6 +21,7 @@ from core.domain.plan import (
     QuotaRule,
     ReceiptRule,
 )
+from core.domain.referral_program import ReferralTerms, RewardLevel
 from core.domain.renewal import RenewalTerms
 
 
@@ -55,7 +56,7 @@ def plan_terms_from_json(code: PlanCode, terms: dict[str, Any]) -> PlanTerms:
 
 def json_from_money_terms(terms: MoneyTerms) -> dict[str, Any]:
     deposit, verification = terms.deposit, terms.verification
-    escrow, withdrawal = terms.escrow, terms.withdrawal
+    escrow, withdrawal, referral = terms.escrow, terms.withdrawal, terms.referral
     return {
         "deposit": {
             "bounds": [[_pair(least), _pair(most)] for least, most in deposit.bounds],
@@ -85,6 +86,14 @@ def json_from_money_terms(terms: MoneyTerms) -> dict[str, Any]:
         "renewal": {
             "tries_seconds": [one // timedelta(seconds=1) for one in terms.renewal.tries],
             "grace_seconds": terms.renewal.grace // timedelta(seconds=1),
+        },
+        "referral": {
+            "levels": [[one.since, one.basis_points] for one in referral.levels],
+            "hold_seconds": referral.hold // timedelta(seconds=1),
+            "join_seconds": referral.join // timedelta(seconds=1),
+            "in_cash": referral.in_cash,
+            "least": [_pair(amount) for amount in referral.least],
+            "most_a_day": [_pair(amount) for amount in referral.most_a_day],
         },
     }
 
@@ -126,6 +135,20 @@ def money_terms_from_json(terms: dict[str, Any]) -> MoneyTerms:
             tuple(timedelta(seconds=one) for one in renewal["tries_seconds"]),
             timedelta(seconds=renewal["grace_seconds"]),
         ),
+        _referral_from_json(terms.get("referral")),
+    )
+
+
+def _referral_from_json(terms: dict[str, Any] | None) -> ReferralTerms:
+    if terms is None:
+        return ReferralTerms()
+    return ReferralTerms(
+        tuple(RewardLevel(*level) for level in terms["levels"]),
+        timedelta(seconds=terms["hold_seconds"]),
+        timedelta(seconds=terms["join_seconds"]),
+        terms["in_cash"],
+        tuple(Money.of(*amount) for amount in terms["least"]),
+        tuple(Money.of(*amount) for amount in terms["most_a_day"]),
     )
 
 

@@ -16,6 +16,7 @@ from adapters.persistence.sql.jobs import SqlJobs
 from adapters.persistence.sql.ledger import SqlLedger
 from adapters.persistence.sql.methods import SqlMethods, SqlWithdrawals
 from adapters.persistence.sql.purchases import SqlPurchases
+from adapters.persistence.sql.referrals import SqlReferrals, SqlRewards
 from adapters.persistence.sql.refunds import SqlCharges, SqlRefunds
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.subscriptions import SqlSubscriptions
@@ -43,6 +44,8 @@ class SqlView:
         self.escrows: money.EscrowsRead = SqlEscrows(statements)
         self.methods: money.MethodsRead = SqlMethods(statements, data_key)
         self.withdrawals: money.WithdrawalsRead = SqlWithdrawals(statements, data_key)
+        self.referrals: kept.ReferralsRead = SqlReferrals(statements)
+        self.rewards: money.RewardsRead = SqlRewards(statements)
         self.ledger: money.LedgerRead = SqlLedger(statements)
         self.usage: kept.UsageRead = SqlUsage(statements)
         self.holds: kept.HoldsRead = SqlHolds(statements)
@@ -90,6 +93,8 @@ class SqlUnitOfWork:
         self.escrows: money.Escrows = SqlEscrows(statements)
         self.methods: money.Methods = SqlMethods(statements, data_key)
         self.withdrawals: money.Withdrawals = SqlWithdrawals(statements, data_key)
+        self.referrals: kept.Referrals = SqlReferrals(statements)
+        self.rewards: money.Rewards = SqlRewards(statements)
         self.ledger: money.Ledger = SqlLedger(statements)
         self.usage: kept.Usage = SqlUsage(statements)
         self.holds: kept.Holds = SqlHolds(statements)

@@ -77,11 +77,14 @@ class Api:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access_token"])
 
-    def init_data(self, user_id: int = 1001, *, age_seconds: int = 0) -> str:
+    def init_data(
+        self, user_id: int = 1001, *, age_seconds: int = 0, start_param: str | None = None
+    ) -> str:
         fields = {
             "user": json.dumps({"id": user_id, "first_name": "Анна", "language_code": "ru"}),
             "auth_date": str(int(self.world.clock().timestamp()) - age_seconds),
             "query_id": "AAH",
+            **({} if start_param is None else {"start_param": start_param}),
         }
         secret = hmac.digest(b"WebAppData", BOT_TOKEN.encode(), hashlib.sha256)
         text = "\n".join(f"{name}={value}" for name, value in sorted(fields.items()))

@@ -90,6 +90,7 @@ class ChatRoom:
             self._may_check_out,
             APP_URL,
             SECRET,
+            bot_address=lambda: RETURN_URL,
         )
         self.chat = Chat(self.bot, around)
 
