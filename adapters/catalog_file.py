@@ -107,11 +107,14 @@ class _Plan(_Section):
     grants: list[str] = []
     gateways: list[str] = []
     receipt: _Receipt | None = None
+    trial: _Period | None = None
 
     @model_validator(mode="after")
     def _sold_for_a_time(self) -> "_Plan":
         if self.prices and self.period is None:
             raise ValueError("a plan with prices needs a period, for example { months = 1 }")
+        if self.trial and not self.prices:
+            raise ValueError("trial: what is tried for nothing has prices to be bought at after it")
         for code, text in self.prices.items():
             _amount(f"prices.{code}", text, code)
         return self
@@ -243,6 +246,8 @@ class _File(_Section):
             raise ValueError(f"default_plan: there is no [plans.{self.default_plan}]")
         if default.prices:
             raise ValueError("default_plan: the plan that everybody starts on has no price")
+        if sum(plan.trial is not None for plan in self.plans.values()) > 1:
+            raise ValueError("trial: one plan can be tried, once by each customer")
         for code, withdrawal in self.withdrawals.items():
             for name in ("least", "payout", "customer_day", "hour"):
                 _amount(f"withdrawals.{code}.{name}", getattr(withdrawal, name), code)
@@ -361,6 +366,7 @@ def _terms(code: str, plan: _Plan) -> PlanTerms:
         grants=tuple(plan.grants),
         gateways=tuple(GatewayName(name) for name in plan.gateways),
         receipt=_receipt(plan.receipt),
+        trial=_period(plan.trial),
     )
 
 

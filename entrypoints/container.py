@@ -69,6 +69,7 @@ from core.use_cases.sessions import (
 from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import ChangeSubscription, ChargeRenewal, TendSubscription
 from core.use_cases.sweeps import Sweep
+from core.use_cases.trials import StartTrial
 from core.use_cases.updates import HandleUpdate
 from core.use_cases.wallet import AdjustWallet, ReverseAdjustment, ShowStatement
 from core.use_cases.webhooks import TakeInWebhook
@@ -124,6 +125,7 @@ class Container(containers.DeclarativeContainer):
     release_hold = providers.Factory(ReleaseHold, store=store, now=now)
 
     show_offer = providers.Factory(ShowOffer, store=store, gateways=gateways)
+    start_trial = providers.Factory(StartTrial, store=store, now=now)
     preview_purchase = providers.Factory(PreviewPurchase, store=store, gateways=gateways, now=now)
     start_purchase = providers.Factory(
         StartPurchase, store=store, gateways=gateways, now=now, new_id=new_id
@@ -240,6 +242,7 @@ class Container(containers.DeclarativeContainer):
         capture_hold=capture_hold,
         release_hold=release_hold,
         show_offer=show_offer,
+        start_trial=start_trial,
         preview_purchase=preview_purchase,
         start_purchase=start_purchase,
         add_checkout=add_checkout,

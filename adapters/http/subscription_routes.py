@@ -9,14 +9,17 @@ from adapters.http.customer_routes import for_both
 from adapters.http.edge import Call
 from adapters.http.operations import Closed, Operation
 from core.domain.credentials import Scope
+from core.domain.customer import CustomerBlocked
 from core.domain.payment_method import (
     PaymentMethodNotFound,
     PaymentMethodNotVerified,
     PaymentMethodRemoved,
 )
 from core.domain.renewal import FROM_WALLET
+from core.domain.subscription import TrialTaken
 from core.use_cases.charging import MethodNotChargeable
 from core.use_cases.subscriptions import NothingToRenew
+from core.use_cases.trials import PlanIsRunning, TrialNotOffered
 
 
 class RenewalRequest(Closed):
@@ -44,6 +47,11 @@ async def resume_subscription(call: Call) -> SubscriptionBody:
     return await _present(call)
 
 
+async def start_trial(call: Call) -> SubscriptionBody:
+    await call.billing.start_trial(call.customer_id)
+    return await _present(call)
+
+
 async def _present(call: Call) -> SubscriptionBody:
     return body_from_account(await call.billing.show_account(call.customer_id)).subscription
 
@@ -62,6 +70,10 @@ def subscription_operations() -> list[Operation]:
                   "Renew by itself, and from what; or not", SubscriptionBody,
                   scope=Scope.PURCHASES, body=RenewalRequest,
                   errors=(NothingToRenew, *_OF_THE_METHOD)),
+        *for_both("POST", "/subscription/trial/", start_trial,
+                  "Try the plan that can be tried, once, for nothing", SubscriptionBody,
+                  scope=Scope.PURCHASES,
+                  errors=(TrialNotOffered, TrialTaken, PlanIsRunning, CustomerBlocked)),
         *for_both("POST", "/subscription/cancel/", cancel_subscription,
                   "Let it end with what is paid for; nothing is charged any more",
                   SubscriptionBody, scope=Scope.PURCHASES, errors=(NothingToRenew,)),

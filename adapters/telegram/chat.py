@@ -52,6 +52,7 @@ PRESSED: Final[Mapping[str, tuple[Action, int]]] = {
     "language": (home.language, 1),
     "help": (home.help_, 0),
     "renewal": (home.renewal, 1),
+    "trial": (home.trial, 0),
     "plans": (buying.plans, 0),
     "plan": (buying.plan, 1),
     "confirm": (buying.confirm, 1),

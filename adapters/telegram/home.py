@@ -21,6 +21,7 @@ async def home(visit: Visit, _: Sequence[str] = ()) -> Screen:
     return Screen(
         "\n".join(lines).strip(),
         [
+            _to_try(visit, account),
             _ways_to_buy(visit, account),
             visit.app_button(),
             [visit.button("status", "status"), *_to_the_wallet(visit, account)],
@@ -94,6 +95,18 @@ def _to_invite(visit: Visit, account: Account) -> list[Button]:
     return [visit.button("invite", "invite")] if is_offered else []
 
 
+async def trial(visit: Visit, _: Sequence[str] = ()) -> Screen:
+    await visit.billing.start_trial(visit.customer.id)
+    return (await status(visit)).after(visit.texts("trial.started"))
+
+
+def _to_try(visit: Visit, account: Account) -> list[Button]:
+    plan = account.standing.trial(account.at)
+    if plan is None or plan.terms.trial is None:
+        return []
+    return [visit.button("trial", "trial", span=visit.texts.period(plan.terms.trial))]
+
+
 def _ways_to_buy(visit: Visit, account: Account) -> list[Button]:
     """More of the present plan, if it is still sold; and all plans."""
     standing = account.standing
@@ -161,6 +174,8 @@ def standing_lines(texts: Texts, account: Account) -> list[str]:
         lines = [texts("plan.now", plan=title)]
     elif renews is not None and period.end <= now:
         lines = [texts("plan.past_due", plan=title, end=renews.grace_until)]
+    elif subscription.is_trial:
+        lines = [texts("plan.trial", plan=title, end=period.end)]
     else:
         lines = [texts("plan.until", plan=title, end=period.end)]
     for quota in account.quotas:

@@ -48,6 +48,11 @@ class Catalog:
     def default(self) -> PlanVersion:
         return self.plans[self.default_plan]
 
+    @property
+    def trial(self) -> PlanVersion | None:
+        """The one plan that can be tried for nothing."""
+        return next((plan for plan in self.plans.values() if plan.terms.trial is not None), None)
+
     def plan(self, code: str) -> PlanVersion:
         found = self.plans.get(PlanCode(code))
         if found is None:

@@ -64,7 +64,8 @@ class PlanTerms:
     Everything that a plan version promises. Two versions with equal terms are one version.
 
     `prices` has one amount per currency, `gateways` lists which may take it (empty: every one
-    that is switched on). `period` is None for a plan that is never sold, only given.
+    that is switched on). `period` is None for a plan that is never sold, only given. `trial` is for
+    how long it can be tried for nothing; None: it cannot.
     """
 
     code: PlanCode
@@ -75,6 +76,7 @@ class PlanTerms:
     grants: tuple[str, ...] = ()
     gateways: tuple[GatewayName, ...] = ()
     receipt: ReceiptRule | None = None
+    trial: Period | None = None
 
     def title(self, language: str) -> str:
         return self.titles.get(language) or next(iter(self.titles.values()))

@@ -7,6 +7,7 @@ from typing import NewType
 
 from core.domain.catalog import Catalog
 from core.domain.customer import Customer, CustomerId
+from core.domain.errors import Conflict
 from core.domain.money import Money
 from core.domain.period import Anchor, Period
 from core.domain.plan import Feature, PlanVersion, quota_window
@@ -22,6 +23,11 @@ class SubscriptionStatus(StrEnum):
     ACTIVE = "active"
     PAST_DUE = "past_due"
     EXPIRED = "expired"
+
+
+@dataclass(eq=False)
+class TrialTaken(Conflict):
+    """The trial was taken already; there is one for each customer."""
 
 
 class Activation(StrEnum):
@@ -48,6 +54,11 @@ class PaidPeriod:
     count: int
     paid: Money
     of_bonus: Money
+
+    @property
+    def is_free(self) -> bool:
+        """A trial."""
+        return not self.paid.is_positive
 
     def rest(self, at: datetime) -> Money:
         """What of `paid` is for the time after `at`, by time, rounded down."""
@@ -79,7 +90,7 @@ class Subscription:
     plan, active, with no end. Read it through `at(now)`: an ended period is over whether or not
     somebody has written that down yet. `renewal`: it renews by itself, unless it was canceled for
     the end of the period; while that is still being tried after the end it is past due, and
-    nothing is taken away.
+    nothing is taken away. `trialed_at`: when the one trial began.
     """
 
     id: SubscriptionId
@@ -89,7 +100,12 @@ class Subscription:
     renewal: Renewal | None = None
     cancel_at_period_end: bool = False
     activation: Activation = Activation.NONE
+    trialed_at: datetime | None = None
     version: int = 0
+
+    @property
+    def is_trial(self) -> bool:
+        return self.period is not None and self.period.is_free
 
     @property
     def renews(self) -> Renewal | None:
@@ -135,7 +151,7 @@ class Subscription:
         if (
             running is not None
             and running.plan.code == plan.code
-            and running.paid.currency == paid.currency
+            and (running.is_free or running.paid.currency == paid.currency)
         ):
             longer = _prolonged(running, plan, period, paid, of_bonus)
             return Extension(_on(present, longer, renewals, at=at), longer.end, None)
@@ -194,6 +210,22 @@ class Subscription:
             planned = replace(planned, next_at=known.next_at, purchase_id=known.purchase_id)
         return replace(self, renewal=planned, cancel_at_period_end=False)
 
+    def trying(self, plan: PlanVersion, *, zone: str, at: datetime) -> "Subscription":
+        """The plan's trial begins. Call it on what is true `at` now, while nothing runs."""
+        assert self.period is None
+        assert self.trialed_at is None
+        assert plan.terms.trial is not None
+        anchor, (price, *_) = Anchor(at, zone), plan.terms.prices
+        trial = plan.terms.trial
+        end, nothing = anchor.after(trial.count, trial.unit), price - price
+        return replace(
+            self,
+            period=PaidPeriod(plan, at, end, anchor, trial.count, nothing, nothing),
+            status=SubscriptionStatus.TRIALING,
+            activation=Activation.PENDING if plan.terms.grants else Activation.NONE,
+            trialed_at=at,
+        )
+
     def is_renewal_due(self, now: datetime) -> bool:
         """Of what is true `now`: whether the moment of a try has come."""
         renewal = self.renews if self.period is not None else None
@@ -246,7 +278,13 @@ def _prolonged(
     running: PaidPeriod, plan: PlanVersion, period: Period, paid: Money, of_bonus: Money
 ) -> PaidPeriod:
     had = running.plan.terms.period
-    if had is not None and had.unit is period.unit:
+    if (
+        running.is_free
+    ):  # What is paid for begins where the trial ends, whatever that was counted in.
+        anchor, nothing = Anchor(running.end, running.anchor.zone), paid - paid
+        running = replace(running, start=running.end, paid=nothing, of_bonus=nothing)
+        count = period.count
+    elif had is not None and had.unit is period.unit:
         anchor, count = running.anchor, running.count + period.count
     else:  # The unit was changed in a new version: the chain starts anew where the old ends.
         anchor, count = Anchor(running.end, running.anchor.zone), period.count
@@ -274,6 +312,12 @@ class Standing:
     def plan(self, now: datetime) -> PlanVersion:
         period = self.subscription.at(now).period
         return self.catalog.default if period is None else period.plan
+
+    def trial(self, now: datetime) -> PlanVersion | None:
+        """What the customer could try for nothing; None: nothing any more, or not now."""
+        present = self.subscription.at(now)
+        is_free = present.period is None and present.trialed_at is None
+        return self.catalog.trial if is_free else None
 
     def quota(self, feature: Feature, now: datetime) -> UsageQuota:
         """

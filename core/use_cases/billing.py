@@ -62,6 +62,7 @@ from core.use_cases.sessions import (
 from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import ChangeSubscription, ChargeRenewal, TendSubscription
 from core.use_cases.sweeps import Sweep
+from core.use_cases.trials import StartTrial
 from core.use_cases.updates import HandleUpdate
 from core.use_cases.wallet import AdjustWallet, ReverseAdjustment, ShowStatement
 from core.use_cases.webhooks import TakeInWebhook
@@ -102,6 +103,7 @@ class Billing:
     release_hold: ReleaseHold
     # Purchases
     show_offer: ShowOffer
+    start_trial: StartTrial
     preview_purchase: PreviewPurchase
     start_purchase: StartPurchase
     add_checkout: AddCheckout

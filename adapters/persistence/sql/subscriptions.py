@@ -156,6 +156,7 @@ def subscription_from_row(
         renewal=renewal,
         cancel_at_period_end=row[c.cancel_at_period_end],
         activation=Activation(row[c.activation]),
+        trialed_at=row[c.trialed_at],
         version=row[c.version],
     )
 
@@ -182,6 +183,7 @@ def row_from_subscription(subscription: Subscription) -> dict[str, Any]:
         "paid_minor": None if period is None else period.paid.amount_minor,
         "bonus_minor": None if period is None else period.of_bonus.amount_minor,
         "paid_currency": None if period is None else period.paid.currency.code,
+        "trialed_at": subscription.trialed_at,
         "due_at": subscription.due_at,
         "version": subscription.version,
     }

@@ -129,6 +129,7 @@ subscription: Final = table(
     whole("paid_minor", null=True),
     words("paid_currency", null=True),
     whole("bonus_minor", null=True),
+    moment("trialed_at", null=True),
     moment("due_at", null=True),
     whole("version"),
     key("id"),

@@ -34,11 +34,12 @@ def json_from_plan_terms(terms: PlanTerms) -> dict[str, Any]:
         "grants": terms.grants,
         "gateways": terms.gateways,
         "receipt": _json_from_receipt(terms.receipt),
+        "trial": None if terms.trial is None else [terms.trial.count, terms.trial.unit],
     }
 
 
 def plan_terms_from_json(code: PlanCode, terms: dict[str, Any]) -> PlanTerms:
-    period = terms["period"]
+    period, trial = terms["period"], terms.get("trial")
     return PlanTerms(
         code=code,
         titles=terms["titles"],
@@ -51,6 +52,7 @@ def plan_terms_from_json(code: PlanCode, terms: dict[str, Any]) -> PlanTerms:
         grants=tuple(terms["grants"]),
         gateways=tuple(terms["gateways"]),
         receipt=_receipt_from(terms),
+        trial=None if trial is None else Period(trial[0], PeriodUnit(trial[1])),
     )
 
 

@@ -131,6 +131,7 @@ CHANGES = (
     ("POST", "purchases/pur_00000001/checkouts/", {}),
     ("POST", "purchases/pur_00000001/cancel/", None),
     ("PATCH", "subscription/", {"auto_renew": True}),
+    ("POST", "subscription/trial/", None),
     ("POST", "subscription/cancel/", None),
     ("POST", "subscription/resume/", None),
     ("POST", "referral/", {"code": "nobody12345"}),
