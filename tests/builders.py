@@ -295,6 +295,7 @@ def a_subscription(**fields: Any) -> Subscription:
         ),
         cancel_at_period_end=True,
         activation=Activation.PENDING,
+        trialed_at=NOON - timedelta(days=70),
     )
     return replace(subscription, **fields)
 

@@ -18,6 +18,7 @@ from core.domain.money_terms import (
 )
 from core.domain.payment import InboxStatus
 from core.domain.payout import PayoutAccount
+from core.domain.period import Period, PeriodUnit
 from core.domain.referral_program import ReferralTerms, RewardLevel
 from core.use_cases.buying import WALLET
 from core.use_cases.checkouts import Terms
@@ -39,7 +40,11 @@ MARKET: Final = MoneyTerms(
 
 async def opens_everything(world: World) -> None:
     """The fitness app sells all that can be sold."""
-    await world.billing.apply_catalog(replace(world.wanted(), money=MARKET))
+    wanted, trial = world.wanted(), Period(3, PeriodUnit.DAY)
+    plans = tuple(
+        replace(plan, trial=trial) if plan.code == "PRO_MONTHLY" else plan for plan in wanted.plans
+    )
+    await world.billing.apply_catalog(replace(wanted, money=MARKET, plans=plans))
 
 
 async def things_of(world: World, who: CustomerId, partner: CustomerId) -> Mapping[str, str]:

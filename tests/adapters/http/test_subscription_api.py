@@ -1,11 +1,13 @@
 """The running subscription over HTTP: what is told before and after each decision."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from adapters.persistence.memory import MemoryStore
 from core.domain.customer import identity
+from core.domain.period import Period, PeriodUnit
 from core.use_cases.consequences import consequences
 from tests.adapters.http.api import Api, an_api
 from tests.world import World
@@ -38,3 +40,22 @@ async def test_renewal_is_agreed_canceled_resumed_and_given_up(api: Api) -> None
     assert (off["auto_renew"], off["renews_from"], off["renews_at"]) == (False, None, None)
     unknown = await api.host("PATCH", SUBSCRIPTION, {"auto_renew": True, "source": "pm_99999999"})
     assert (unknown.status_code, unknown.json()["code"]) == (404, "payment_method_not_found")
+
+
+async def test_a_trial_is_begun_once_and_told(api: Api) -> None:
+    await api.world.billing.register_customer(identity("telegram:1001"))
+    none = await api.host("POST", f"{SUBSCRIPTION}trial/")
+    assert (none.status_code, none.json()["code"]) == (409, "trial_not_offered")
+    wanted = api.world.wanted()
+    trial = Period(3, PeriodUnit.DAY)
+    plans = [replace(plan, trial=trial if plan.prices else None) for plan in wanted.plans[:2]]
+    await api.world.billing.apply_catalog(replace(wanted, plans=tuple(plans)))
+
+    begun = (await api.host("POST", f"{SUBSCRIPTION}trial/")).json()
+    again = (await api.host("POST", f"{SUBSCRIPTION}trial/")).json()
+
+    assert (begun["plan"], begun["status"]) == ("PRO_MONTHLY", "trialing")
+    assert again == begun
+    await api.world.time_passes(days=3)
+    late = await api.host("POST", f"{SUBSCRIPTION}trial/")
+    assert (late.status_code, late.json()["code"]) == (409, "trial_taken")
