@@ -5,7 +5,7 @@ import tomllib
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -62,6 +62,7 @@ FeatureName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
 Title = Annotated[str, Field(min_length=1, max_length=128)]
 PluralCategory = Literal["zero", "one", "two", "few", "many", "other"]
+STARS_MAX: Final = Money.of(10_000, "XTR")
 Price = Annotated[str, Field(description="an amount in quotes, such as 299.00")]
 
 
@@ -108,6 +109,7 @@ class _Plan(_Section):
     gateways: list[str] = []
     receipt: _Receipt | None = None
     trial: _Period | None = None
+    stars_subscription: bool = False
 
     @model_validator(mode="after")
     def _sold_for_a_time(self) -> "_Plan":
@@ -117,6 +119,13 @@ class _Plan(_Section):
             raise ValueError("trial: what is tried for nothing has prices to be bought at after it")
         for code, text in self.prices.items():
             _amount(f"prices.{code}", text, code)
+        stars = [_amount("", text, code) for code, text in self.prices.items() if code == "XTR"]
+        is_month = self.period is not None and self.period.days == 30
+        if self.stars_subscription and not (is_month and stars and stars[0] <= STARS_MAX):
+            raise ValueError(
+                "stars_subscription: Telegram renews 30 days for at most 10000 Stars;"
+                " give period = { days = 30 } and such a price in XTR"
+            )
         return self
 
 
@@ -367,6 +376,7 @@ def _terms(code: str, plan: _Plan) -> PlanTerms:
         gateways=tuple(GatewayName(name) for name in plan.gateways),
         receipt=_receipt(plan.receipt),
         trial=_period(plan.trial),
+        stars_subscription=plan.stars_subscription,
     )
 
 

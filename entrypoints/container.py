@@ -31,6 +31,7 @@ from core.use_cases.escrows import (
     ShowEscrows,
 )
 from core.use_cases.found_refunds import BookRefunds
+from core.use_cases.gateway_renewals import HearRenewal, MatchRenewal
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.offers import ShowOffer
@@ -205,6 +206,8 @@ class Container(containers.DeclarativeContainer):
     change_subscription = providers.Factory(
         ChangeSubscription, store=store, gateways=gateways, now=now
     )
+    match_renewal = providers.Factory(MatchRenewal, store=store, gateways=gateways, now=now)
+    hear_renewal = providers.Factory(HearRenewal, store=store, now=now)
     reconcile = providers.Factory(Reconcile, store=store, gateways=gateways, now=now, new_id=new_id)
     start_reconciling = providers.Singleton(  # It remembers the day.
         StartReconciling, store=store, gateways=gateways, now=now, new_id=new_id
@@ -289,6 +292,8 @@ class Container(containers.DeclarativeContainer):
         tend_subscription=tend_subscription,
         charge_renewal=charge_renewal,
         change_subscription=change_subscription,
+        match_renewal=match_renewal,
+        hear_renewal=hear_renewal,
         reconcile=reconcile,
         start_reconciling=start_reconciling,
         list_cases=list_cases,

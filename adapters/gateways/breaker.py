@@ -20,6 +20,7 @@ from core.domain.payment import (
     PayoutFacts,
     PayoutId,
     RefundFacts,
+    RenewalFacts,
 )
 from core.domain.payment_method import Billing
 from core.domain.payout import PayoutOrder
@@ -216,6 +217,9 @@ class GuardedGateway:
     def dispute_in(self, notice: Notice) -> RefundFacts | None:
         return self._gateway.dispute_in(notice)
 
+    def renewal_in(self, notice: Notice) -> RenewalFacts | None:
+        return self._gateway.renewal_in(notice)
+
     async def find_payment(self, payment_id: PaymentId) -> PaymentFacts | None:
         with self.breakers[Group.ENQUIRY].call():
             return await self._gateway.find_payment(payment_id)
@@ -231,6 +235,10 @@ class GuardedGateway:
     async def charge_saved(self, checkout: Checkout, token: str) -> PaymentFacts:
         with self.breakers[Group.CHARGE].call():
             return await self._gateway.charge_saved(checkout, token)
+
+    async def set_renewal(self, charge_id: str, payer: str, *, renews: bool) -> None:
+        with self.breakers[Group.CLOSING].call():
+            await self._gateway.set_renewal(charge_id, payer, renews=renews)
 
     async def refund(self, refund: Refund) -> RefundFacts:
         with self.breakers[Group.REFUND].call():

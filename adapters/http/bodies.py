@@ -245,6 +245,7 @@ class PreviewBody(BaseModel):
     gateway: str
     period_end: AwareDatetime
     returned_to_wallet: MoneyBody | None
+    subscribes: bool = Field(description="The gateway charges it again by itself, every 30 days.")
 
 
 def body_from_money(money: Money, language: str) -> MoneyBody:
@@ -281,8 +282,8 @@ def body_from_account(account: Account) -> MeBody:
             current_period_end=None if subscription.period is None else subscription.period.end,
             cancel_at_period_end=subscription.cancel_at_period_end,
             auto_renew=renewal is not None,
-            renews_from=None if renewal is None else renewal.source,
-            renews_at=None if subscription.renews is None else subscription.renews.next_at,
+            renews_from=None if renewal is None else renewal.source.partition(" ")[0],
+            renews_at=subscription.renews_at,
             activation=subscription.activation,
         ),
         usage={quota.key.feature: body_from_quota(quota) for quota in account.quotas},
@@ -411,4 +412,5 @@ def body_from_preview(preview: Preview) -> PreviewBody:
         gateway=preview.gateway,
         period_end=preview.ends_at,
         returned_to_wallet=None if returned is None else body_from_money(returned, language),
+        subscribes=preview.subscribes,
     )

@@ -5,6 +5,7 @@ from typing import Final
 
 import structlog
 
+from core.domain.charge import ChargeKey
 from core.domain.checkout import CheckoutId
 from core.domain.customer import CustomerId
 from core.domain.item import EscrowId, EscrowPart, PaymentMethodId
@@ -24,6 +25,8 @@ from core.use_cases.consequences import (
     CLEAN_METHOD,
     EXPIRE_HOLD,
     EXPIRE_PURCHASE,
+    HEAR_RENEWAL,
+    MATCH_RENEWAL,
     PAY_WAITING,
     RECONCILE,
     RELEASE_ESCROW,
@@ -82,6 +85,17 @@ def work_of(billing: Billing) -> Work:
             payload["try"],
         )
 
+    async def match_renewal(payload: Payload) -> None:
+        first = ChargeKey(GatewayName(payload["gateway"]), payload["charge_id"])
+        await billing.match_renewal(CustomerId(payload["customer_id"]), first)
+
+    async def hear_renewal(payload: Payload) -> None:
+        await billing.hear_renewal(
+            GatewayName(payload["gateway"]),
+            PaymentId(payload["payment_id"]),
+            goes_on=payload["goes_on"] == str(True),
+        )
+
     async def tell_customer(payload: Payload) -> None:
         await billing.tell_customer(news_ref_from_payload(payload))
 
@@ -93,6 +107,8 @@ def work_of(billing: Billing) -> Work:
         RELEASE_ESCROW: release_escrow,
         TEND_SUBSCRIPTION: tend_subscription,
         CHARGE_RENEWAL: charge_renewal,
+        MATCH_RENEWAL: match_renewal,
+        HEAR_RENEWAL: hear_renewal,
         TELL_CUSTOMER: tell_customer,
     }
 

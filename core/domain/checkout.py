@@ -87,7 +87,8 @@ class Checkout:
     `id` is the provider's idempotency key, and everything the request is built from is frozen
     here, so that asking again is the same request. `looked` counts how often we asked about it.
 
-    `saves_method`: the gateway is asked to keep what is paid with, to be charged again later.
+    `saves_method`: the gateway is asked to keep what is paid with, to be charged again later: by
+    us, or of a plan by itself.
     `method_id`: the saved method that is charged, with nobody there; None: it is opened, and
     somebody pays at its address.
     """

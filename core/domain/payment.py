@@ -37,6 +37,13 @@ class Foreign(StrEnum):
     OTHER_MODE = "other_mode"
 
 
+class Recurrence(StrEnum):
+    """Which charge it is of those that a gateway makes by itself, period by period."""
+
+    FIRST = "first"
+    LATER = "later"
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedCheckout:
     """What the gateway answered: where the customer pays, and until when (None: it did not say)."""
@@ -59,7 +66,8 @@ class PaymentFacts:
 
     `fee` is what the provider keeps of `paid`, in its currency; None: not known (yet). `token` can
     charge the same payer again; None where nothing was saved. `details` are facts worth keeping
-    (asset, rate, rail), in plain words of the provider, never about a person.
+    (asset, rate, rail), in plain words of the provider, never about a person. `recurrence` is set
+    where the gateway goes on charging by itself: every later charge is of the payment that began it.
     """
 
     gateway: GatewayName
@@ -75,6 +83,7 @@ class PaymentFacts:
     fee: Money | None = None
     token: str | None = field(default=None, repr=False)
     details: Mapping[str, str] = field(default_factory=dict)
+    recurrence: Recurrence | None = None
 
     def __post_init__(self) -> None:
         assert (self.status is PaymentStatus.PAID) == (self.paid is not None)
@@ -128,6 +137,14 @@ class PayoutFacts:
     our_id: str | None = None
     fee: Money | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalFacts:
+    """What the payer did at the gateway: whether it still may charge by itself what this began."""
+
+    payment_id: PaymentId
+    goes_on: bool
 
 
 class NoticeKind(StrEnum):

@@ -66,6 +66,7 @@ class PlanTerms:
     `prices` has one amount per currency, `gateways` lists which may take it (empty: every one
     that is switched on). `period` is None for a plan that is never sold, only given. `trial` is for
     how long it can be tried for nothing; None: it cannot.
+    `stars_subscription`: bought in Stars, Telegram charges it again by itself every 30 days.
     """
 
     code: PlanCode
@@ -77,6 +78,7 @@ class PlanTerms:
     gateways: tuple[GatewayName, ...] = ()
     receipt: ReceiptRule | None = None
     trial: Period | None = None
+    stars_subscription: bool = False
 
     def title(self, language: str) -> str:
         return self.titles.get(language) or next(iter(self.titles.values()))

@@ -4,9 +4,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from core.domain.charge import ChargeKey
+from core.domain.plan import GatewayName
 from core.domain.purchase import PurchaseId
 
 FROM_WALLET: Final = "wallet"
+
+
+def source_at_gateway(first: ChargeKey) -> str:
+    """Where the gateway charges by itself, it is told by the first charge which subscription is meant."""
+    return f"{first.gateway} {first.charge_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +31,22 @@ class RenewalTerms:
 @dataclass(frozen=True, slots=True)
 class Renewal:
     """
-    `source` is FROM_WALLET or the id of a payment method. `next_at` is when it is tried next
-    (None: no more for this period), and access lasts until `grace_until` meanwhile. `purchase_id`
-    is the order by which the running period is being renewed; None: it was not tried yet.
+    `source` is FROM_WALLET, the id of a payment method, or `source_at_gateway`. `next_at` is when
+    it is tried next (None: no more for this period), and access lasts until `grace_until`
+    meanwhile. `purchase_id` is the order by which the running period is being renewed; None: it
+    was not tried yet, or is its gateway's to try.
     """
 
     source: str
     next_at: datetime | None
     grace_until: datetime
     purchase_id: PurchaseId | None = None
+
+    @property
+    def at_gateway(self) -> ChargeKey | None:
+        """The first charge of what a gateway charges by itself; None: we do it."""
+        gateway, _, charge_id = self.source.partition(" ")
+        return ChargeKey(GatewayName(gateway), charge_id) if charge_id else None
 
     @classmethod
     def planned(
@@ -46,7 +60,7 @@ class Renewal:
 
     def tried(
         self,
-        purchase_id: PurchaseId,
+        purchase_id: PurchaseId | None,
         start: datetime,
         end: datetime,
         terms: RenewalTerms,

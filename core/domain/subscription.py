@@ -9,6 +9,7 @@ from core.domain.catalog import Catalog
 from core.domain.customer import Customer, CustomerId
 from core.domain.errors import Conflict
 from core.domain.money import Money
+from core.domain.payment import Recurrence
 from core.domain.period import Anchor, Period
 from core.domain.plan import Feature, PlanVersion, quota_window
 from core.domain.purchase import PurchaseId
@@ -113,6 +114,24 @@ class Subscription:
         return None if self.cancel_at_period_end else self.renewal
 
     @property
+    def renews_at(self) -> datetime | None:
+        """When it is charged next; a gateway that does so by itself does it at the end."""
+        renewal = self.renews
+        if renewal is None or self.period is None:
+            return None
+        return renewal.next_at if renewal.at_gateway is None else self.period.end
+
+    def is_on(self, plan: PlanVersion, price: Money) -> bool:
+        """Whether that would prolong what runs. Call it on what is true now."""
+        running = self.period
+        if running is None or running.plan.code != plan.code:
+            return False
+        return running.is_free or running.paid.currency == price.currency
+
+    def renews_by(self, source: str) -> bool:
+        return self.renews is not None and self.renews.source == source
+
+    @property
     def due_at(self) -> datetime | None:
         """When there is something to write down, or to try."""
         period, renewal = self.period, self.renews
@@ -148,11 +167,7 @@ class Subscription:
         of_bonus = paid - paid if of_bonus is None else of_bonus
         present = self.at(at)
         running = present.period
-        if (
-            running is not None
-            and running.plan.code == plan.code
-            and (running.is_free or running.paid.currency == paid.currency)
-        ):
+        if running is not None and present.is_on(plan, paid):
             longer = _prolonged(running, plan, period, paid, of_bonus)
             return Extension(_on(present, longer, renewals, at=at), longer.end, None)
         anchor = Anchor(at, zone)
@@ -160,6 +175,8 @@ class Subscription:
         fresh = PaidPeriod(plan, at, end, anchor, period.count, paid, of_bonus)
         rest = None if running is None else running.rest(at)
         returned = rest if rest is not None and rest.is_positive else None
+        if present.renewal is not None and present.renewal.at_gateway is not None:
+            present = replace(present, renewal=None)  # There it is the former plan that is charged.
         return Extension(_on(present, fresh, renewals, at=at), end, returned)
 
     def without(
@@ -226,6 +243,26 @@ class Subscription:
             trialed_at=at,
         )
 
+    def charged_at_gateway(
+        self,
+        before: "Subscription",
+        source: str,
+        recurrence: Recurrence,
+        terms: RenewalTerms,
+        *,
+        at: datetime,
+    ) -> "Subscription":
+        """
+        Extended by a charge that a gateway goes on with by itself. `before` is what was true just
+        then: where something else had been decided on meanwhile, a later charge does not undo it.
+        """
+        is_later = recurrence is Recurrence.LATER
+        is_its_own = before.renewal is not None and before.renewal.source == source
+        if is_later and before.period is not None and not is_its_own:
+            return self
+        stops = is_later and before.cancel_at_period_end
+        return replace(self.renewing(source, terms, at=at), cancel_at_period_end=stops)
+
     def is_renewal_due(self, now: datetime) -> bool:
         """Of what is true `now`: whether the moment of a try has come."""
         renewal = self.renews if self.period is not None else None
@@ -238,9 +275,9 @@ class Subscription:
         return replace(self, cancel_at_period_end=True)
 
     def tried(
-        self, purchase_id: PurchaseId, terms: RenewalTerms, *, at: datetime
+        self, purchase_id: PurchaseId | None, terms: RenewalTerms, *, at: datetime
     ) -> "Subscription":
-        """The try that was due is made, by this order."""
+        """The try that was due is made, by this order; None: by the gateway itself, at the end."""
         assert self.period is not None
         assert self.renewal is not None, "it renews by itself"
         start, end = self.period.start, self.period.end
@@ -318,6 +355,13 @@ class Standing:
         present = self.subscription.at(now)
         is_free = present.period is None and present.trialed_at is None
         return self.catalog.trial if is_free else None
+
+    def may_subscribe(self, plan: PlanVersion, price: Money, now: datetime) -> bool:
+        """Whether a gateway may begin to charge it by itself: one that does so already is enough."""
+        present = self.subscription.at(now)
+        renewal = present.renews if present.is_on(plan, price) else None
+        is_subscribed = renewal is not None and renewal.at_gateway is not None
+        return plan.terms.stars_subscription and not is_subscribed
 
     def quota(self, feature: Feature, now: datetime) -> UsageQuota:
         """

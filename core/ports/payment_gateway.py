@@ -17,6 +17,7 @@ from core.domain.payment import (
     PayoutFacts,
     PayoutId,
     RefundFacts,
+    RenewalFacts,
 )
 from core.domain.payment_method import Billing
 from core.domain.payout import PayoutOrder
@@ -43,6 +44,14 @@ class CheckoutDeclined(Refused):
 @dataclass(eq=False)
 class RefundDeclined(Refused):
     """The payment provider refused to give this money back."""
+
+    gateway: str
+    reason: str
+
+
+@dataclass(eq=False)
+class RenewalDeclined(Refused):
+    """The payment provider refused to change whether it charges by itself."""
 
     gateway: str
     reason: str
@@ -126,7 +135,7 @@ class Abilities:
     idempotency key: asking again within it is safe. Zero: it honours none, so that whatever asks
     twice opens two. `payouts` are the bounds of payouts; empty: it makes none. `accounts` are the
     kinds of account that it can send to (empty: of any kind). `charges_saved`: a token that it
-    gave can be charged later. `lists`: it can be asked for all that happened since a time.
+    gave can be charged later. `subscribes`: it can charge a plan again by itself. `lists`: it can be asked for all that happened since a time.
     `fees`: what it is expected to keep of a payment, by currency; no entry: not known before.
     """
 
@@ -136,6 +145,7 @@ class Abilities:
     payouts: Bounds = field(default_factory=dict)
     accounts: frozenset[str] = frozenset()
     charges_saved: bool = False
+    subscribes: bool = False
     lists: bool = False
     fees: Mapping[str, FeeRule] = field(default_factory=dict)
 
@@ -224,6 +234,13 @@ class PaymentGateway(Protocol):
         """
         ...
 
+    def renewal_in(self, notice: Notice) -> RenewalFacts | None:
+        """
+        What a notice tells of the payer's word on a subscription that it charges by itself, which
+        nobody can be asked about. Pure. None: it tells nothing of that.
+        """
+        ...
+
     async def find_payment(self, payment_id: PaymentId) -> PaymentFacts | None:
         """What the provider says now; None: it knows no such payment. An unknown status is never paid."""
         ...
@@ -250,6 +267,16 @@ class PaymentGateway(Protocol):
 
         Raises:
             CheckoutDeclined: the provider will not try; the token is of no more use.
+        """
+        ...
+
+    async def set_renewal(self, charge_id: str, payer: str, *, renews: bool) -> None:
+        """
+        Whether it goes on charging this payer by itself for what began with that charge. Saying
+        the same again changes nothing; what the payer has stopped there stays so.
+
+        Raises:
+            RenewalDeclined: the provider answered, and will not.
         """
         ...
 
@@ -310,6 +337,12 @@ class TakesPayments:
 
     def dispute_in(self, notice: Notice) -> RefundFacts | None:  # noqa: ARG002
         return None
+
+    def renewal_in(self, notice: Notice) -> RenewalFacts | None:  # noqa: ARG002
+        return None
+
+    async def set_renewal(self, charge_id: str, payer: str, *, renews: bool) -> None:
+        raise NotImplementedError
 
     async def close_checkout(self, payment_id: PaymentId) -> None:
         """It cannot be closed; it ends by itself."""

@@ -24,6 +24,7 @@ from core.use_cases.escrows import (
     ShowEscrows,
 )
 from core.use_cases.found_refunds import BookRefunds
+from core.use_cases.gateway_renewals import HearRenewal, MatchRenewal
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.offers import ShowOffer
@@ -157,6 +158,8 @@ class Billing:
     tend_subscription: TendSubscription
     charge_renewal: ChargeRenewal
     change_subscription: ChangeSubscription
+    match_renewal: MatchRenewal
+    hear_renewal: HearRenewal
     reconcile: Reconcile
     start_reconciling: StartReconciling
     # The operator's own

@@ -142,6 +142,8 @@ class Opening:
             id_, purchase, standing, chosen.name, billing, return_url=terms.return_url, at=now
         )
         saves = isinstance(purchase.item, Verification) and chosen.abilities.charges_saved
+        if purchase.plan is not None and chosen.abilities.subscribes:
+            saves = standing.may_subscribe(purchase.plan, purchase.amount, now)
         checkout = replace(asked, saves_method=saves)
         await uow.checkouts.add(checkout)
         return checkout

@@ -15,6 +15,8 @@ EXPIRE_HOLD: Final = "expire_hold"
 RELEASE_ESCROW: Final = "release_escrow"
 TEND_SUBSCRIPTION: Final = "end_period"  # So named since the first jobs.
 CHARGE_RENEWAL: Final = "charge_renewal"
+MATCH_RENEWAL: Final = "match_renewal"
+HEAR_RENEWAL: Final = "hear_renewal"
 TELL_CUSTOMER: Final = "tell_customer"
 PAY_WAITING: Final = "pay_waiting"
 BOOK_REFUNDS: Final = "book_refunds"
@@ -68,6 +70,20 @@ def _tend_the_reward(event: Event) -> Job:
 
 def _tell_of_the_reward(kind: NewsKind) -> Callable[[Event], Job]:
     return lambda event: _tell(event, kind, event.subject, reward_of=event.subject)
+
+
+def _match_the_renewal(event: Event) -> Job:
+    payload = {
+        "customer_id": str(event.customer_id),
+        "gateway": str(event.facts["gateway"]),
+        "charge_id": event.subject,
+    }
+    return Job(MATCH_RENEWAL, payload, event.at, dedupe=event.subject)
+
+
+def _hear_of_the_renewal(event: Event) -> Job:
+    payload = {name: str(event.facts[name]) for name in ("gateway", "payment_id", "goes_on")}
+    return Job(HEAR_RENEWAL, payload, event.at, dedupe=event.subject)
 
 
 def _tell_of_the_renewal(event: Event) -> Job:
@@ -143,6 +159,8 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job], ...]]] = {
     "reward.earned": (_tell_of_the_reward(NewsKind.REWARD_EARNED),),
     "subscription.ended": (_tell_of_the_end,),
     "renewal.due": (_charge_the_renewal,),
+    "gateway_renewal.moved": (_match_the_renewal,),
+    "gateway_renewal.told": (_hear_of_the_renewal,),
     "renewal.failed": (_tell_of_the_renewal,),
     "renewal.stopped": (_tell_that_it_renews_no_more,),
     "escrow.funded": (_tell_of_the_part(NewsKind.ESCROW_FUNDED),),

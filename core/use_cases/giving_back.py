@@ -13,6 +13,7 @@ from core.domain.payment import OutgoingStatus, RefundFacts
 from core.domain.purchase import Purchase
 from core.domain.refund import OurRefundId, Refund, RefundStatus
 from core.ports.unit_of_work import UnitOfWork
+from core.use_cases.gateway_renewals import hand_on
 from core.use_cases.granting import Moves
 from core.use_cases.wallet import credited, purse_of
 
@@ -182,6 +183,7 @@ async def gave_back(
     if shorter == subscription:
         return less
     await uow.subscriptions.save(shorter)
+    await hand_on(uow, subscription, shorter, at=at)
     if added is not None:
         told: dict[str, str | int] = {"purchase_id": less.id}
         if shorter.period is not None:

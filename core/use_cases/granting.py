@@ -12,9 +12,11 @@ from core.domain.payment import PaymentFacts
 from core.domain.payment_method import MethodStatus
 from core.domain.plan import PlanVersion
 from core.domain.purchase import Meeting, Purchase
+from core.domain.renewal import source_at_gateway
 from core.ports.unit_of_work import UnitOfWork
 from core.use_cases import referrals
 from core.use_cases.customers import standing_of
+from core.use_cases.gateway_renewals import began_with, hand_on
 from core.use_cases.wallet import credited, purse_of
 
 Moves = list[tuple[Account, Money]]
@@ -40,7 +42,7 @@ async def grant(
     }
     match purchase.item:
         case PlanItem(plan):
-            told |= await _grant_plan(uow, purchase, plan, at=at)
+            told |= await _grant_plan(uow, purchase, plan, facts, at=at)
         case Deposit():
             event = credited(purchase.customer_id, purchase.amount, purchase.id, at=at)
             await uow.record(event)
@@ -108,24 +110,35 @@ async def spend(
 
 
 async def _grant_plan(
-    uow: UnitOfWork, purchase: Purchase, plan: PlanVersion, *, at: datetime
+    uow: UnitOfWork,
+    purchase: Purchase,
+    plan: PlanVersion,
+    facts: PaymentFacts | None,
+    *,
+    at: datetime,
 ) -> dict[str, str | int]:
     customer = purchase.customer_id
     revenue = ledger.revenue(plan.code)
     of_bonus = await spend(uow, purchase, revenue, with_bonus=purchase.from_wallet, at=at)
     standing = await standing_of(uow, customer)
-    former = standing.plan(at)
+    former, terms = standing.plan(at), standing.catalog.money.renewal
     assert plan.terms.period is not None, "a plan without a period is never sold"
     extension = standing.subscription.extended_by(
         plan,
         plan.terms.period,
         purchase.amount,
         zone=standing.customer.zone,
-        renewals=standing.catalog.money.renewal,
+        renewals=terms,
         at=at,
         of_bonus=of_bonus,
     )
-    await uow.subscriptions.save(extension.subscription)
+    extended = extension.subscription
+    if facts is not None and facts.recurrence is not None:
+        source = source_at_gateway(await began_with(uow, facts))
+        before = standing.subscription.at(at)
+        extended = extended.charged_at_gateway(before, source, facts.recurrence, terms, at=at)
+    await uow.subscriptions.save(extended)
+    await hand_on(uow, standing.subscription, extended, at=at)
     if extension.returned is not None:
         running = standing.subscription.period
         assert running is not None, "only what is running has a rest"

@@ -25,6 +25,7 @@ class Refusal(StrEnum):
     ENDED = "ended"
     OVER = "over"
     OTHER_SUM = "other_sum"
+    SUBSCRIBED = "subscribed"  # It would be charged twice every month from now on.
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class AllowPayment:
             if payer is None or payer.id != checkout.customer_id:
                 return Verdict(Refusal.OTHER_PAYER, language)
             purchase = await view.purchases.get(checkout.purchase_id)
+            standing = (await view.subscriptions.standings([payer.id]))[payer.id]
         ends_at = checkout.opened.expires_at
         asked_for = (checkout.amount.currency.code, checkout.amount.amount_minor)
         refusal = None
@@ -87,4 +89,10 @@ class AllowPayment:
             refusal = Refusal.OVER
         elif (asked.currency, asked.total_minor) != asked_for:
             refusal = Refusal.OTHER_SUM
+        elif (
+            checkout.saves_method
+            and purchase.plan is not None
+            and not standing.may_subscribe(purchase.plan, purchase.amount, self._now())
+        ):
+            refusal = Refusal.SUBSCRIBED
         return Verdict(refusal, language)

@@ -40,7 +40,8 @@ class PreviewOutdated(Conflict):
 class Preview:
     """
     What buying would do now: the price, the new end, and what returns of a former plan.
-    `missing` is what would have to come into the wallet first; None: nothing.
+    `missing` is what would have to come into the wallet first; None: nothing. `subscribes`: the
+    gateway will charge it again by itself.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Preview:
     returned: Money | None
     standing: Standing
     missing: Money | None = None
+    subscribes: bool = False
 
 
 class PreviewPurchase:
@@ -131,6 +133,7 @@ class PreviewPurchase:
             renewals=standing.catalog.money.renewal,
             at=self._now(),
         )
+        subscribes = way != WALLET and self._gateways.get(way).abilities.subscribes
         return Preview(
             _preview_id(standing, plan, amount),
             plan,
@@ -139,6 +142,7 @@ class PreviewPurchase:
             extension.end,
             extension.returned,
             standing,
+            subscribes=subscribes and standing.may_subscribe(plan, amount, self._now()),
         )
 
 

@@ -14,11 +14,19 @@ from core.domain.errors import Unavailable
 from core.domain.event import Event
 from core.domain.ledger import Entry, EntryContradicts, EntryId
 from core.domain.money import Money
-from core.domain.payment import InboxItem, InboxStatus, PaymentFacts, PaymentId, PaymentStatus
+from core.domain.payment import (
+    InboxItem,
+    InboxStatus,
+    PaymentFacts,
+    PaymentId,
+    PaymentStatus,
+    Recurrence,
+)
 from core.domain.plan import GatewayName
 from core.domain.purchase import Meeting, Purchase, PurchaseId
 from core.ports.payment_gateway import Gateways, GatewayUnavailable
 from core.ports.unit_of_work import Now, Store, UnitOfWork, View
+from core.use_cases.gateway_renewals import ask_to_match, began_with, renewal_order
 from core.use_cases.granting import grant, obstacle
 from core.use_cases.wallet import credited
 
@@ -275,6 +283,9 @@ async def _owned(
     if await _is_booked(uow, charge):
         await _learn_fee(uow, facts, at=at)
         return Settlement.REPEATED
+    if facts.recurrence is Recurrence.LATER:
+        purchase = await renewal_order(uow, purchase, facts, at=at)
+        charge = replace(charge, purchase_id=purchase.id)
     instead = await obstacle(uow, purchase.item)
     await uow.ledger.post(charge)
     purchase, meeting = purchase.meet(facts.paid, at=at, instead=instead)
@@ -287,6 +298,8 @@ async def _owned(
         await grant(uow, purchase, at=at, facts=facts)
     else:
         await _leave_in_wallet(uow, purchase, facts, meeting, at=at)
+        if facts.recurrence is not None:
+            await ask_to_match(uow, await began_with(uow, facts), purchase.customer_id, at=at)
     return _OF_MEETING[meeting]
 
 

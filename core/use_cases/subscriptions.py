@@ -18,6 +18,7 @@ from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.buying import pay_from_wallet
 from core.use_cases.charging import ChargeMethod, require_chargeable
 from core.use_cases.customers import standing_of
+from core.use_cases.gateway_renewals import hand_on
 from core.use_cases.payment_methods import owned_method
 from core.use_cases.wallet import WalletTooLow
 
@@ -41,7 +42,7 @@ class ChangeSubscription:
     async def renew_from(self, customer_id: CustomerId, source: str | None) -> None:
         """
         `source` is FROM_WALLET or the id of a payment method; None: not by itself. A canceled one
-        is resumed by it.
+        is resumed by it. What a gateway renews is canceled by None, so that it can be resumed.
 
         Raises:
             NothingToRenew, CustomerBlocked
@@ -52,7 +53,8 @@ class ChangeSubscription:
             at = self._now()
             running = await self._running(uow, customer_id, at)
             if source is None:
-                changed = replace(running, renewal=None)
+                is_ours = running.renewal is None or running.renewal.at_gateway is None
+                changed = replace(running, renewal=None) if is_ours else running.canceled()
             else:
                 if source != FROM_WALLET:
                     method = await owned_method(uow, customer_id, PaymentMethodId(source))
@@ -110,6 +112,7 @@ class ChangeSubscription:
         if after.renews is None:
             await _give_up_order(uow, before, at=at)
         await uow.subscriptions.save(after)
+        await hand_on(uow, before, after, at=at)
         whose = after.customer_id
         await uow.record(Event(f"subscription.{name}", whose, at, whose, told))
         await uow.commit()
@@ -123,6 +126,8 @@ class TendSubscription:
     Each try belongs to one moment of the plan and is counted with what it begins, so however many
     look at once, it is begun once. What is paid from the wallet is paid here; a method is charged by
     a job that follows (`ChargeRenewal`). The order waits for the wallet until the grace is over.
+    Where a gateway charges by itself there is none (`renewal_order`): only whether the plan is
+    still sold is looked at, in time for it to be stopped there.
     """
 
     def __init__(self, store: Store, now: Now, new_id: NewId) -> None:
@@ -169,10 +174,15 @@ class TendSubscription:
         currency = period.paid.currency
         prices = [] if plan is None else [p for p in plan.terms.prices if p.currency == currency]
         if plan is None or not prices or standing.customer.blocked_at is not None:
-            await uow.subscriptions.save(replace(present, renewal=None))
+            stopped = replace(present, renewal=None)
+            await uow.subscriptions.save(stopped)
+            await hand_on(uow, present, stopped, at=at)
             await uow.record(
                 Event("renewal.stopped", customer_id, at, customer_id, {"plan": period.plan.code})
             )
+            return
+        if renewal.at_gateway is not None:
+            await uow.subscriptions.save(present.tried(None, terms, at=at))
             return
         order = await self._order(uow, present, PlanItem(plan), prices[0], at)
         await uow.subscriptions.save(present.tried(order.id, terms, at=at))

@@ -37,7 +37,8 @@ class TakeInWebhook:
             GatewayNotFound
             SenderNotListed, WebhookNotTrusted, WebhookNotReadable: nothing was stored.
         """
-        notice = self._gateways.get(gateway).read_webhook(webhook)
+        known = self._gateways.get(gateway)
+        notice = known.read_webhook(webhook)
         now = self._now()
         fresh = InboxItem(self._new_id("inb"), notice, received_at=now)
         async with self._store.write() as uow:
@@ -46,6 +47,10 @@ class TakeInWebhook:
                 item = item.received_again()
             elif notice.kind not in ASKED_ABOUT:
                 item = item.done(notice.kind.value, at=now)
+                if (renewal := known.renewal_in(notice)) is not None:
+                    said = {"payment_id": renewal.payment_id, "goes_on": str(renewal.goes_on)}
+                    said["gateway"] = notice.gateway
+                    await uow.record(Event("gateway_renewal.told", item.id, now, facts=said))
             if item != fresh:
                 await uow.inbox.save(item)
             about = notice.payment_id or notice.payout_id

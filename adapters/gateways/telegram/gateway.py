@@ -18,6 +18,7 @@ from adapters.gateways.telegram.translate import (
     notice_from_update,
     our_payload,
     payload_of,
+    renewal_from_notice,
     row_from_transaction,
     unpaid_facts,
 )
@@ -33,6 +34,7 @@ from core.domain.payment import (
     PayoutFacts,
     RefundFacts,
     RefundId,
+    RenewalFacts,
 )
 from core.domain.payment_method import Billing
 from core.domain.plan import GatewayName
@@ -43,6 +45,7 @@ from core.ports.payment_gateway import (
     GatewayUnavailable,
     RefundDeclined,
     Refunding,
+    RenewalDeclined,
     TakesPayments,
     Webhook,
     WebhookNotTrusted,
@@ -123,6 +126,9 @@ class TelegramGateway(TakesPayments):
     def proven(self, notice: Notice) -> PaymentFacts | None:
         return facts_from_notice(notice)
 
+    def renewal_in(self, notice: Notice) -> RenewalFacts | None:
+        return renewal_from_notice(notice)
+
     async def find_payment(self, payment_id: PaymentId) -> PaymentFacts | None:
         """Who was paid is told by updates alone; not paid is what has no update yet."""
         assert not unit_is_open.get(), "a gateway is never called inside a unit of work"
@@ -181,6 +187,7 @@ class TelegramStarsGateway(TelegramGateway):
         bounds={"XTR": (Money.of(1, "XTR"), Money.of(100_000, "XTR"))},
         key_memory=KEY_MEMORY,
         refunding=Refunding.WHOLE,
+        subscribes=True,
         lists=True,
     )
 
@@ -229,6 +236,17 @@ class TelegramStarsGateway(TelegramGateway):
             amount=refund.amount,
             charge_id=row.charge_id,
         )
+
+    async def set_renewal(self, charge_id: str, payer: str, *, renews: bool) -> None:
+        asked = {
+            "user_id": int(payer),
+            "telegram_payment_charge_id": charge_id,
+            "is_canceled": not renews,
+        }
+        try:
+            await self._client.call("editUserStarSubscription", asked)
+        except AnsweredNo as no:
+            raise RenewalDeclined(self.name, no.word) from None
 
     async def find_refunds(self, payment_id: PaymentId) -> list[RefundFacts]:
         found = []

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -17,8 +17,10 @@ from core.domain.payment import (
     PaymentFacts,
     PaymentId,
     PaymentStatus,
+    Recurrence,
     RefundFacts,
     RefundId,
+    RenewalFacts,
 )
 from core.domain.plan import GatewayName
 from core.ports.payment_gateway import WebhookNotReadable
@@ -28,6 +30,9 @@ STARS_CURRENCY: Final = "XTR"
 TERM: Final = timedelta(hours=1)
 """How long a payer has. Telegram's invoices never end, so it stands in the payload and is kept at
 pre-checkout."""
+
+SUBSCRIPTION_SECONDS: Final = 2_592_000
+"""30 days: the one period that Telegram renews."""
 
 TITLE_MAX: Final = 32
 DESCRIPTION_MAX: Final = 255
@@ -89,6 +94,8 @@ def invoice_from_checkout(checkout: Checkout, provider_token: str) -> dict[str, 
     if checkout.receipt is not None and provider_token:
         receipt = {"receipt": _receipt(checkout.receipt, checkout.amount)}
         invoice["provider_data"] = json.dumps(receipt, ensure_ascii=False)
+    if checkout.saves_method:
+        invoice["subscription_period"] = SUBSCRIPTION_SECONDS
     return invoice
 
 
@@ -128,9 +135,19 @@ def facts_from_notice(notice: Notice) -> PaymentFacts | None:
         return None
     paid = _money(kept.get("total_amount"), kept.get("currency"))
     details = {name: _detail(kept[name]) for name in DETAILS if name in kept}
-    return paid_facts(
-        notice.gateway, notice.payment_id, kept["telegram_payment_charge_id"], paid, details
-    )
+    charge_id, recurrence = kept["telegram_payment_charge_id"], None
+    if kept.get("is_recurring"):
+        recurrence = Recurrence.FIRST if kept.get("is_first_recurring") else Recurrence.LATER
+    facts = paid_facts(notice.gateway, notice.payment_id, charge_id, paid, recurrence)
+    return replace(facts, details=details)
+
+
+def renewal_from_notice(notice: Notice) -> RenewalFacts | None:
+    """A payer's word. That a renewal failed is none: Telegram tells the payer, and tries again."""
+    goes_on = {"subscription.active": True, "subscription.canceled": False}.get(notice.event)
+    if goes_on is None:
+        return None
+    return RenewalFacts(PaymentId(json.loads(notice.body)["invoice_payload"]), goes_on)
 
 
 def paid_facts(
@@ -138,7 +155,7 @@ def paid_facts(
     payment_id: PaymentId,
     charge_id: str,
     paid: Money | None,
-    details: Mapping[str, str],
+    recurrence: Recurrence | None,
 ) -> PaymentFacts:
     """A sum that we cannot keep books of (None) is never paid: a person's, after a day."""
     ours = our_payload(payment_id)
@@ -149,7 +166,7 @@ def paid_facts(
         status=PaymentStatus.UNKNOWN if paid is None else PaymentStatus.PAID,
         paid=paid,
         checkout_id=None if ours is None else ours.checkout_id,
-        details=details,
+        recurrence=recurrence,
     )
 
 
@@ -174,7 +191,8 @@ def unpaid_facts(
 class StarRow:
     """
     One line of `getStarTransactions` about an invoice. A refund has the id of its payment, so
-    `is_refund` is a part of what tells rows apart. `payer`: whom Telegram gives it back to.
+    `is_refund` is a part of what tells rows apart. `payer`: whom Telegram gives it back to. Of a
+    subscription the rows do not say which is the first: it is the one that was made in the term.
     """
 
     charge_id: str
@@ -182,10 +200,13 @@ class StarRow:
     payment_id: PaymentId
     stars: Money | None
     payer: int
+    recurrence: Recurrence | None = None
 
     def facts(self, gateway: GatewayName) -> PaymentFacts | RefundFacts:
         if not self.is_refund:
-            return paid_facts(gateway, self.payment_id, self.charge_id, self.stars, {})
+            return paid_facts(
+                gateway, self.payment_id, self.charge_id, self.stars, self.recurrence
+            )
         unreadable = Money.of(0, STARS_CURRENCY)
         return RefundFacts(
             gateway=gateway,
@@ -206,7 +227,12 @@ def row_from_transaction(told: Mapping[str, Any]) -> StarRow | None:
     if type(payer) is not int or not isinstance(payload, str) or not isinstance(charge_id, str):
         return None
     stars = None if told.get("nanostar_amount") else _money(told.get("amount"), STARS_CURRENCY)
-    return StarRow(charge_id, is_refund, _payment_id(payload), stars, payer)
+    recurrence = None
+    if type(at(partner, "subscription_period")) is int:
+        ours, made = our_payload(payload), made_at(told)
+        is_late = ours is not None and made is not None and made > ours.expires_at + TERM
+        recurrence = Recurrence.LATER if is_late else Recurrence.FIRST
+    return StarRow(charge_id, is_refund, _payment_id(payload), stars, payer, recurrence)
 
 
 def made_at(told: Mapping[str, Any]) -> datetime | None:

@@ -35,6 +35,7 @@ def json_from_plan_terms(terms: PlanTerms) -> dict[str, Any]:
         "gateways": terms.gateways,
         "receipt": _json_from_receipt(terms.receipt),
         "trial": None if terms.trial is None else [terms.trial.count, terms.trial.unit],
+        "stars_subscription": terms.stars_subscription,
     }
 
 
@@ -53,6 +54,7 @@ def plan_terms_from_json(code: PlanCode, terms: dict[str, Any]) -> PlanTerms:
         gateways=tuple(terms["gateways"]),
         receipt=_receipt_from(terms),
         trial=None if trial is None else Period(trial[0], PeriodUnit(trial[1])),
+        stars_subscription=terms.get("stars_subscription", False),
     )
 
 
