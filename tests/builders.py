@@ -136,6 +136,7 @@ def a_plan_version(**fields: Any) -> PlanVersion:
             tax_system_code=2,
             fallback_contact="shop@example.com",
         ),
+        stars_subscription=True,
     )
     own = {name: fields.pop(name) for name in list(fields) if hasattr(terms, name)}
     version = PlanVersion(PlanVersionId("plv_pro_monthly_1"), 1, replace(terms, **own), NOON)

@@ -144,10 +144,13 @@ def _order_to_confirm(visit: Visit, preview: Preview, *, back: tuple[str, str]) 
         "",
         _fate_of_the_present_plan(visit, preview),
     ]
-    if preview.standing.subscription.renews is None:
-        lines.append(texts("confirm.once"))
     said = ("buy", _shown(visit, preview), code)
     order_it = visit.button("buy", *said, price=preview.amount)
+    if preview.subscribes:
+        lines.append(texts("confirm.subscribes", price=preview.amount))
+        order_it = visit.button("buy_subscription", *said, price=preview.amount)
+    elif preview.standing.subscription.renews is None:
+        lines.append(texts("confirm.once"))
     if preview.gateway == WALLET and preview.missing is None:
         lines += ["", texts("confirm.wallet")]
         order_it = visit.button("buy_wallet", *said, price=preview.amount)

@@ -52,8 +52,11 @@ async def status(visit: Visit, _: Sequence[str] = ()) -> Screen:
 
 
 async def renewal(visit: Visit, words: Sequence[str]) -> Screen:
-    """From the wallet alone; a saved method is chosen where it was saved."""
+    """From the wallet alone; a saved method is chosen where it was saved. Or again as it was."""
     [wanted] = words
+    if wanted == "again":
+        await visit.billing.change_subscription.resume(visit.customer.id)
+        return await status(visit)
     source = FROM_WALLET if wanted == "on" else None
     await visit.billing.change_subscription.renew_from(visit.customer.id, source)
     return await status(visit)
@@ -61,9 +64,11 @@ async def renewal(visit: Visit, words: Sequence[str]) -> Screen:
 
 def _what_follows(texts: Texts, account: Account) -> str:
     renews = account.standing.subscription.at(account.at).renews
-    if renews is None or renews.next_at is None:
+    if renews is None or (renews.next_at is None and renews.at_gateway is None):
         after = account.standing.catalog.default.terms.title(texts.language)
         return texts("status.then", plan=after)
+    if renews.at_gateway is not None:
+        return texts("status.renews_at_gateway")
     key = "status.renews" if renews.source == FROM_WALLET else "status.renews_by_method"
     return texts(key, at=renews.next_at)
 
@@ -75,6 +80,8 @@ def _renewal_switch(visit: Visit, account: Account) -> list[Button]:
         return []
     if subscription.renews is not None:
         return [visit.button("renewal_off", "renewal", "off")]
+    if subscription.renewal is not None and subscription.renewal.at_gateway is not None:
+        return [visit.button("renewal_again", "renewal", "again")]
     plan = account.standing.catalog.plans.get(subscription.period.plan.code)
     is_sold = plan is not None and plan.terms.prices
     return (

@@ -63,9 +63,11 @@ async def order_screen(visit: Visit, started: Started) -> Screen:
             lines = [texts("pay.order", **facts)]
             if opened.expires_at is not None:
                 lines.append(texts("pay.until", end=texts.when(opened.expires_at, visit.now)))
-            pay = Button(
-                texts.label("button.pay", price=purchase.amount), url=opened.confirmation_url
-            )
+            subscribes = purchase.plan is not None and checkout.saves_method
+            if subscribes:
+                lines.append(texts("pay.subscribes", price=purchase.amount))
+            key = "button.pay_subscription" if subscribes else "button.pay"
+            pay = Button(texts.label(key, price=purchase.amount), url=opened.confirmation_url)
             check_it = visit.button("check", "check", purchase.id)
             cancel_it = visit.button("cancel", "cancel", purchase.id)
             rows = [

@@ -356,12 +356,15 @@ class Standing:
         is_free = present.period is None and present.trialed_at is None
         return self.catalog.trial if is_free else None
 
-    def may_subscribe(self, plan: PlanVersion, price: Money, now: datetime) -> bool:
-        """Whether a gateway may begin to charge it by itself: one that does so already is enough."""
+    def is_subscribed(self, plan: PlanVersion, price: Money, now: datetime) -> bool:
+        """Whether a gateway charges that by itself already."""
         present = self.subscription.at(now)
         renewal = present.renews if present.is_on(plan, price) else None
-        is_subscribed = renewal is not None and renewal.at_gateway is not None
-        return plan.terms.stars_subscription and not is_subscribed
+        return renewal is not None and renewal.at_gateway is not None
+
+    def may_subscribe(self, plan: PlanVersion, price: Money, now: datetime) -> bool:
+        """Whether a gateway that can is to charge it by itself: one that does so is enough."""
+        return plan.terms.stars_subscription and not self.is_subscribed(plan, price, now)
 
     def quota(self, feature: Feature, now: datetime) -> UsageQuota:
         """

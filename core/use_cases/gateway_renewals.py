@@ -53,9 +53,15 @@ async def renewal_order(
 async def first_charge(
     uow: UnitOfWork | View, gateway: GatewayName, payment_id: PaymentId
 ) -> ChargeKey | None:
-    """By which the gateway knows what it charges by itself; None: no charge of it was settled."""
-    charges = await uow.charges.of_payment(gateway, payment_id)
-    return next((one.key for one in charges if one.settled), None)
+    """
+    By which the gateway knows what it charges by itself: the charge that paid the order which was
+    opened there, as later ones pay their own. None: that was never paid.
+    """
+    checkout = await uow.checkouts.find_by_payment(gateway, payment_id)
+    for one in await uow.charges.of_payment(gateway, payment_id):
+        if one.settled and checkout is not None and one.purchase_id == checkout.purchase_id:
+            return one.key
+    return None
 
 
 async def began_with(uow: UnitOfWork, facts: PaymentFacts) -> ChargeKey:
@@ -147,9 +153,7 @@ class HearRenewal:
         self._store = store
         self._now = now
 
-    async def __call__(
-        self, gateway: GatewayName, payment_id: PaymentId, *, goes_on: bool
-    ) -> None:
+    async def __call__(self, gateway: GatewayName, payment_id: PaymentId, *, goes_on: bool) -> None:
         async with self._store.read() as view:
             checkout = await view.checkouts.find_by_payment(gateway, payment_id)
             first = await first_charge(view, gateway, payment_id)

@@ -92,7 +92,7 @@ class AllowPayment:
         elif (
             checkout.saves_method
             and purchase.plan is not None
-            and not standing.may_subscribe(purchase.plan, purchase.amount, self._now())
+            and standing.is_subscribed(purchase.plan, purchase.amount, self._now())
         ):
             refusal = Refusal.SUBSCRIBED
         return Verdict(refusal, language)

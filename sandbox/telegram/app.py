@@ -157,6 +157,8 @@ class TelegramDouble(Double[Pending]):
         return 0 if self.rules.webhook is None else self.rules.webhook.max_connections
 
     def owed(self, at: datetime) -> Sequence[Pending]:
+        self.rules.pass_time(at)
+        self.keep()
         return self.rules.due_updates(at)
 
     async def send(self, client: httpx.AsyncClient, one: Pending) -> None:

@@ -3,7 +3,8 @@ Invoices, what was paid for them and what was given back, as pure rules of one b
 
 Refusals are named as Telegram names them where that is documented (core.telegram.org, errors of
 messages.exportInvoice, payments.refundStarsCharge and messages.setBotPrecheckoutResults). Payers
-have all the Stars they like, and a provider takes whatever its test token asks for.
+have all the Stars they like, unless a tester counts them, and a provider takes whatever its test
+token asks for.
 """
 
 import re
@@ -93,7 +94,10 @@ class Attempt:
 
 @dataclass(slots=True)
 class Charge:
-    """`first_id` is that of a subscription's first payment; None where nothing renews."""
+    """
+    `first_id` is that of a subscription's first payment; None where nothing renews. The first one
+    is the subscription: `renews` is its subscriber's word, `stopped` the bot's.
+    """
 
     id: str
     provider_id: str
@@ -103,6 +107,11 @@ class Charge:
     first_id: str | None = None
     paid_until: datetime | None = None
     renews: bool = False
+    stopped: bool = False
+
+    @property
+    def is_subscription(self) -> bool:
+        return self.first_id == self.id
 
 
 @dataclass(slots=True)
@@ -115,6 +124,8 @@ class Till:
     rows: list[Json] = field(default_factory=list)
     """What `getStarTransactions` tells, oldest first."""
     stars: int = 0
+    purses: dict[int, int] = field(default_factory=dict)
+    """What payers have, of those whose Stars are counted."""
 
     # The bot's side.
 
@@ -184,11 +195,14 @@ class Till:
         return charge
 
     def set_renewal(self, user_id: int, charge_id: str, *, renews: bool) -> Charge:
-        """By the id of the subscription's first payment. Raises: Refused."""
+        """
+        By the id of the subscription's first payment. Whoever stopped it by hand is not made to go
+        on by it. Raises: Refused.
+        """
         charge = self.charges.get(charge_id)
-        if charge is None or charge.user_id != user_id or charge.first_id != charge.id:
-            raise bad_request("CHARGE_NOT_FOUND")
-        charge.renews = renews
+        if charge is None or charge.user_id != user_id or not charge.is_subscription:
+            raise bad_request("CHARGE_ID_INVALID")
+        charge.stopped = not renews
         return charge
 
     def transactions(self, call: Call) -> Json:
@@ -226,11 +240,27 @@ class Till:
 
     def renewed(self, first: Charge, *, at: datetime) -> Charge:
         """The next period of a subscription: nobody asks the bot. Raises: NotPossible."""
-        if first.first_id != first.id or not first.renews or first.paid_until is None:
+        if not first.is_subscription or not first.renews or first.stopped:
             raise NotPossible("nothing renews under this charge id; name that of the first payment")
         charge = self._charged(self.of(first), first.user_id, at, first=first)
         first.paid_until = charge.paid_until
         return charge
+
+    def subscriptions(self) -> list[Charge]:
+        return [one for one in self.charges.values() if one.is_subscription]
+
+    def due(self, at: datetime) -> Charge | None:
+        """A subscription whose next period begins, and that nobody has stopped."""
+        for one in self.subscriptions():
+            is_over = one.paid_until is not None and one.paid_until <= at
+            if is_over and one.renews and not one.stopped:
+                return one
+        return None
+
+    def affords(self, charge: Charge) -> bool:
+        """Once more."""
+        there = self.purses.get(charge.user_id)
+        return there is None or there >= self.of(charge).total
 
     def _charged(
         self, invoice: Invoice, user_id: int, at: datetime, *, first: Charge | None = None
@@ -252,6 +282,8 @@ class Till:
         self.charges[charge.id] = charge
         if invoice.currency == STARS:
             self.stars += invoice.total
+            if user_id in self.purses:
+                self.purses[user_id] -= invoice.total
             self._row(charge, "source", at)
         return charge
 
@@ -286,6 +318,7 @@ class Till:
         }
         self.charges = {one: _charge(raw) for one, raw in state["charges"].items()}
         self.rows, self.stars = state["rows"], state["stars"]
+        self.purses = {int(one): stars for one, stars in state.get("purses", {}).items()}
 
 
 def paid_words(message: Json) -> str | None:

@@ -51,11 +51,21 @@ def payment_controls(
         state = text_field(fields, "state")
         return payments.change_subscription(charge_id, state, at=now())
 
+    def purse(fields: Json, user_id: int) -> Json:
+        """`{"stars": 0}`: so many are there to be charged from now on."""
+        stars = fields.get("stars")
+        if type(stars) is not int or stars < 0:
+            raise ValueError("stars must be a whole number")
+        payments.till.purses[user_id] = stars
+        payments.changes += 1
+        return {"stars": stars}
+
     charge = "stars/{charge_id}"
     return [
         *control("invoices/{slug}", invoice, "GET"),
         *control("invoices/{slug}/pay", pay, "POST"),
         *control("stars", charges, "GET"),
+        *control("users/{user_id:int}/stars", purse, "POST"),
         *control(f"{charge}/refund", refund, "POST"),
         *control(f"{charge}/renew", renew, "POST"),
         *control(f"{charge}/subscription", subscription, "POST"),

@@ -63,6 +63,17 @@ class TelegramPayments(TelegramChats):
         self._say_paid(charge, at)
         return self.charge_view(charge)
 
+    def pass_time(self, at: datetime) -> None:
+        """
+        Every subscription is paid for again whose time has come; once for each period that a moved
+        clock has jumped over. Without enough Stars it stops, which the bot is told.
+        """
+        while (first := self.till.due(at)) is not None:
+            if self.till.affords(first):
+                self.renew(first.id, at=at)
+            else:
+                self.change_subscription(first.id, "failed", at=at)
+
     def change_subscription(self, charge_id: str, state: str, *, at: datetime) -> Json:
         """
         The subscriber stops it or takes it up again, or a renewal failed.
@@ -72,9 +83,13 @@ class TelegramPayments(TelegramChats):
         if state not in SUBSCRIPTION_STATES:
             raise ValueError(f"state is one of {', '.join(SUBSCRIPTION_STATES)}")
         charge = self.till.charge(charge_id)
-        if charge.first_id != charge.id:
+        if not charge.is_subscription:
             raise NotPossible("this charge is not the first of a subscription")
+        if state == "active" and charge.stopped:
+            raise NotPossible("the bot has canceled it")
         charge.renews = state == "active"
+        if charge.renews and charge.paid_until is not None:
+            charge.paid_until = max(charge.paid_until, at)
         self._say_subscription(charge, state, at)
         return self.charge_view(charge)
 
@@ -104,8 +119,25 @@ class TelegramPayments(TelegramChats):
         return payment_as_told(charge, self.till.of(charge)) | {
             "user_id": charge.user_id,
             "refunded": charge.refunded,
-            "renews": charge.renews,
+            "renews": charge.renews and not charge.stopped,
             "paid_until": None if paid_until is None else paid_until.isoformat(),
+        }
+
+    def view(self, user_id: int, *, at: datetime) -> Json:
+        """With the subscriptions, which a client has in its settings."""
+        own = [one for one in self.till.subscriptions() if one.user_id == user_id]
+        return super().view(user_id, at=at) | {
+            "subscriptions": [
+                {
+                    "charge_id": one.id,
+                    "title": self.till.of(one).title,
+                    "sum": sum_of(self.till.of(one).as_told),
+                    "paid_until": None if one.paid_until is None else one.paid_until.isoformat(),
+                    "renews": one.renews and not one.stopped,
+                    "stopped": one.stopped,
+                }
+                for one in own
+            ]
         }
 
     def charges_view(self) -> list[Json]:
@@ -155,11 +187,11 @@ class TelegramPayments(TelegramChats):
     def _get_my_star_balance(self, _call: Call, _at: datetime) -> Answer:
         return done({"amount": self.till.stars, "nanostar_amount": 0})
 
-    def _edit_user_star_subscription(self, call: Call, at: datetime) -> Answer:
+    def _edit_user_star_subscription(self, call: Call, _at: datetime) -> Answer:
         renews = not call.flag("is_canceled")
         charge_id = call.text("telegram_payment_charge_id")
-        charge = self.till.set_renewal(call.whole("user_id"), charge_id, renews=renews)
-        self._say_subscription(charge, "active" if renews else "canceled", at)
+        self.till.set_renewal(call.whole("user_id"), charge_id, renews=renews)
+        self.changes += 1  # Telegram tells of what subscribers do, and not of what the bot did.
         return done()
 
     # What the bot hears.

@@ -238,6 +238,13 @@ def test_a_subscription_renews_until_it_is_stopped(room: Room) -> None:
 
     edit = {"user_id": ANNA, "telegram_payment_charge_id": first_id, "is_canceled": True}
     assert room.result("editUserStarSubscription", **edit) is True
+    with pytest.raises(NotPossible):
+        room.rules.renew(first_id, at=room.at)
+    with pytest.raises(NotPossible):
+        room.rules.change_subscription(first_id, "active", at=room.at)
+    assert room.result("editUserStarSubscription", **edit | {"is_canceled": False}) is True
+    assert not [one for one in room.updates() if "subscription" in one]
+    room.rules.change_subscription(first_id, "canceled", at=room.at)
     told = news(room, "subscription")
     assert (told["user"]["id"], told["state"]) == (ANNA, "canceled")
     with pytest.raises(NotPossible):
@@ -245,6 +252,26 @@ def test_a_subscription_renews_until_it_is_stopped(room: Room) -> None:
     room.rules.change_subscription(first_id, "active", at=room.at)
     assert news(room, "subscription")["state"] == "active"
     assert room.rules.renew(first_id, at=room.at)["is_recurring"] is True
+
+
+def test_each_period_is_charged_once_as_time_passes_while_there_are_stars(room: Room) -> None:
+    pays(room, slug_of(room, **an_invoice(subscription_period=MONTH)))
+    room.rules.till.purses[ANNA] = 600
+    room.wait(days=29)
+    room.rules.pass_time(room.at)
+    assert len(room.rules.till.charges) == 1
+
+    room.wait(days=31)
+    for _ in range(2):
+        room.rules.pass_time(room.at)
+    assert len(room.rules.till.charges) == 3
+    room.wait(days=30)
+    room.rules.pass_time(room.at)
+
+    assert len(room.rules.till.charges) == 3
+    assert news(room, "subscription")["state"] == "failed"
+    [mine] = room.rules.view(ANNA, at=room.at)["subscriptions"]
+    assert (mine["renews"], mine["stopped"]) == (False, False)
 
 
 def test_what_is_not_there_says_so(room: Room) -> None:

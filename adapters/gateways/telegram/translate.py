@@ -204,9 +204,7 @@ class StarRow:
 
     def facts(self, gateway: GatewayName) -> PaymentFacts | RefundFacts:
         if not self.is_refund:
-            return paid_facts(
-                gateway, self.payment_id, self.charge_id, self.stars, self.recurrence
-            )
+            return paid_facts(gateway, self.payment_id, self.charge_id, self.stars, self.recurrence)
         unreadable = Money.of(0, STARS_CURRENCY)
         return RefundFacts(
             gateway=gateway,

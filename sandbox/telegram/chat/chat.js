@@ -101,6 +101,7 @@ function draw() {
   drawMessages();
   drawBottom();
   drawAnswers();
+  drawSubscriptions();
 }
 
 function drawStatus() {
@@ -194,6 +195,21 @@ function drawBottom() {
   byId("menu").classList.toggle("app", isApp);
   byId("menu-text").textContent = isApp ? button.text : "Menu";
   if (!hasMenu || chat.blocked) showCommands(false);
+}
+
+// Clients of Telegram have them in the settings: who subscribed may stop, and take it up again.
+function drawSubscriptions() {
+  const rows = chat.subscriptions.flatMap((one) => {
+    const end = new Date(one.paid_until).toLocaleDateString(undefined, { dateStyle: "medium" });
+    const how = one.stopped ? "canceled by the bot, ends" : one.renews ? "renews" : "canceled, ends";
+    const line = make("p", {}, `${one.title} · ${one.sum} · ${how} ${end}`);
+    if (one.stopped) return [line];
+    const key = make("button", { type: "button", "data-testid": "subscription" }, one.renews ? "Cancel" : "Renew");
+    const state = one.renews ? "canceled" : "active";
+    key.addEventListener("click", () => attempt(() => post(`stars/${one.charge_id}/subscription`, { state })));
+    return [line, key];
+  });
+  byId("subscriptions").replaceChildren(...(rows.length ? [make("h2", {}, "Manage subscriptions"), ...rows] : []));
 }
 
 // Answers that came before this page looked are old news.

@@ -15,6 +15,7 @@ from adapters.gateways.telegram.translate import (
     notice_from_update,
     our_payload,
     payload_of,
+    renewal_from_notice,
     row_from_transaction,
     unpaid_facts,
 )
@@ -27,7 +28,9 @@ from core.domain.payment import (
     PaymentFacts,
     PaymentId,
     PaymentStatus,
+    Recurrence,
     RefundFacts,
+    RenewalFacts,
 )
 from core.ports.payment_gateway import WebhookNotReadable
 from tests.builders import NOON, a_checkout, an_asked_checkout, rub
@@ -92,6 +95,8 @@ def test_a_renewal_is_a_charge_of_its_own_and_says_until_when(name: str) -> None
     assert facts.details["is_recurring"] == "true"
     assert ("is_first_recurring" in facts.details) is (name == "first-recurring")
     assert facts.details["subscription_expiration_date"].isdecimal()
+    is_first = name == "first-recurring"
+    assert facts.recurrence is (Recurrence.FIRST if is_first else Recurrence.LATER)
 
 
 def test_a_refund_is_about_the_payment_it_came_from() -> None:
@@ -116,6 +121,39 @@ def test_what_becomes_of_a_subscription_moves_no_money(state: str) -> None:
         "state": state,
     }
     assert facts_from_notice(notice) is None
+    renewal = renewal_from_notice(notice)
+    assert (renewal is None) is (state == "failed")
+    if renewal is not None:
+        assert renewal == RenewalFacts(PaymentId("sub:77"), state == "active")
+
+
+def test_a_checkout_that_is_to_be_charged_again_asks_for_thirty_days() -> None:
+    stars = Money.of(250, "XTR")
+    once = invoice_from_checkout(an_asked_checkout(amount=stars, saves_method=False), "")
+    monthly = invoice_from_checkout(an_asked_checkout(amount=stars, saves_method=True), "")
+
+    assert "subscription_period" not in once
+    assert monthly == once | {"subscription_period": 2_592_000}
+
+
+@pytest.mark.parametrize(
+    ("days", "recurrence"), [(0, Recurrence.FIRST), (30, Recurrence.LATER), (None, None)]
+)
+def test_the_list_tells_the_first_charge_from_later_ones_by_its_day(
+    days: int | None, recurrence: Recurrence | None
+) -> None:
+    until = our_payload(OURS)
+    assert until is not None
+    partner = {"user": {"id": 5}, "invoice_payload": OURS}
+    made = until.expires_at + timedelta(days=days or 0)
+    told = {"id": CHARGE, "amount": 250, "date": int(made.timestamp())}
+
+    row = row_from_transaction(
+        told | {"source": partner | ({} if days is None else {"subscription_period": 2_592_000})}
+    )
+
+    assert row is not None
+    assert row.facts(STARS).recurrence is recurrence  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
