@@ -281,7 +281,7 @@ def body_from_account(account: Account) -> MeBody:
             status=subscription.status,
             current_period_end=None if subscription.period is None else subscription.period.end,
             cancel_at_period_end=subscription.cancel_at_period_end,
-            auto_renew=renewal is not None,
+            auto_renew=subscription.renews is not None,
             renews_from=None if renewal is None else renewal.source.partition(" ")[0],
             renews_at=subscription.renews_at,
             activation=subscription.activation,

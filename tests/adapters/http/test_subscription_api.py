@@ -10,6 +10,7 @@ from core.domain.customer import identity
 from core.domain.period import Period, PeriodUnit
 from core.use_cases.consequences import consequences
 from tests.adapters.http.api import Api, an_api
+from tests.stars import StarsShop
 from tests.world import World
 
 SUBSCRIPTION = "customers/telegram:1001/subscription/"
@@ -59,3 +60,23 @@ async def test_a_trial_is_begun_once_and_told(api: Api) -> None:
     await api.world.time_passes(days=3)
     late = await api.host("POST", f"{SUBSCRIPTION}trial/")
     assert (late.status_code, late.json()["code"]) == (409, "trial_taken")
+
+
+async def test_what_telegram_renews_is_named_after_it_and_stopped_as_any() -> None:
+    shop = await StarsShop(MemoryStore(consequences)).opens()
+    async with an_api(shop.world) as api:
+        await shop.room.says("/start")
+        told = await api.host(
+            "POST", "customers/telegram:1001/purchases/preview/", {"plan": "PRO_MONTHLY"}
+        )
+        assert told.json()["subscribes"] is True
+        first = await shop.subscribes()
+        on = (await api.host("GET", "customers/telegram:1001/")).json()["subscription"]
+
+        off = (await api.host("PATCH", SUBSCRIPTION, {"auto_renew": False})).json()
+        await shop.settles()
+
+    assert (on["auto_renew"], on["renews_from"]) == (True, "telegram_stars")
+    assert on["renews_at"] == on["current_period_end"]
+    assert (off["auto_renew"], off["cancel_at_period_end"]) == (False, True)
+    assert not shop.renews_there(first)
