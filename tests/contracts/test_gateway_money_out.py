@@ -42,6 +42,8 @@ FINDING_PAYOUTS = ["memory", "yookassa", "xendit", "cryptopay"]
 DISPUTED = ["memory", "paymongo"]
 PAYING_OUT = [*FINDING_PAYOUTS, "paymongo"]
 CHARGING = ["memory", "yookassa"]
+SUBSCRIBING = ["telegram_stars"]
+"""One alone: tried where its calls are."""
 LISTING = ["memory", "yookassa", "paymongo", "xendit", "cryptopay", "telegram_stars"]
 
 DisputedDesk = MemoryDesk | PayMongoDesk
@@ -132,10 +134,11 @@ async def test_whatever_a_gateway_declares_is_tried_here(
         can.refunding is Refunding.PARTS,
         bool(can.payouts),
         can.charges_saved,
+        can.subscribes,
         can.lists,
     )
 
-    lists = (REFUNDING, IN_PARTS, PAYING_OUT, CHARGING, LISTING)
+    lists = (REFUNDING, IN_PARTS, PAYING_OUT, CHARGING, SUBSCRIBING, LISTING)
     assert declared == tuple(name in names for names in lists)
 
 

@@ -26,6 +26,7 @@ from core.ports.payment_gateway import (
     CheckoutDeclined,
     GatewayUnavailable,
     RefundDeclined,
+    RenewalDeclined,
     Webhook,
     WebhookNotReadable,
     WebhookNotTrusted,
@@ -33,6 +34,7 @@ from core.ports.payment_gateway import (
 from sandbox.telegram.wire import Json
 from tests.adapters.gateways.served import Script, Stage
 from tests.adapters.gateways.telegram_desk import (
+    ANNA,
     BEN,
     SECRET,
     TOKEN,
@@ -174,6 +176,24 @@ async def test_what_is_not_about_money_is_not_readable(stage: Stage, now: Clock)
         for told in ({"update_id": 1}, {"update_id": 1, "message": {"text": "hi"}}, [], None):
             with pytest.raises(WebhookNotReadable):
                 desk.gateway.read_webhook(a_webhook(told))
+
+
+async def test_a_subscription_is_stopped_and_let_go_on_by_its_first_charge(
+    stage: Stage, now: Clock
+) -> None:
+    async with stars(stage, now) as desk:
+        opened = await desk.gateway.open_checkout(in_stars(saves_method=True))
+        first = desk.pay(opened.payment_id)
+
+        for renews in (False, False, True):
+            await desk.gateway.set_renewal(first, str(ANNA), renews=renews)
+            assert desk.rules.charge_view(desk.rules.till.charge(first))["renews"] is renews
+        with pytest.raises(RenewalDeclined) as refused:
+            await desk.gateway.set_renewal("another", str(ANNA), renews=False)
+        assert refused.value.reason == "CHARGE_ID_INVALID"
+        desk.down(1)
+        with pytest.raises(GatewayUnavailable):
+            await desk.gateway.set_renewal(first, str(ANNA), renews=False)
 
 
 async def test_a_second_payment_is_a_second_charge(stage: Stage, now: Clock) -> None:
