@@ -128,6 +128,11 @@ class Subscription:
             return False
         return running.is_free or running.paid.currency == price.currency
 
+    def is_subscribed(self, plan: PlanVersion, price: Money) -> bool:
+        """Whether a gateway charges that by itself already. Call it on what is true now."""
+        renewal = self.renews if self.is_on(plan, price) else None
+        return renewal is not None and renewal.at_gateway is not None
+
     def renews_by(self, source: str) -> bool:
         return self.renews is not None and self.renews.source == source
 
@@ -356,15 +361,10 @@ class Standing:
         is_free = present.period is None and present.trialed_at is None
         return self.catalog.trial if is_free else None
 
-    def is_subscribed(self, plan: PlanVersion, price: Money, now: datetime) -> bool:
-        """Whether a gateway charges that by itself already."""
-        present = self.subscription.at(now)
-        renewal = present.renews if present.is_on(plan, price) else None
-        return renewal is not None and renewal.at_gateway is not None
-
     def may_subscribe(self, plan: PlanVersion, price: Money, now: datetime) -> bool:
         """Whether a gateway that can is to charge it by itself: one that does so is enough."""
-        return plan.terms.stars_subscription and not self.is_subscribed(plan, price, now)
+        present = self.subscription.at(now)
+        return plan.terms.stars_subscription and not present.is_subscribed(plan, price)
 
     def quota(self, feature: Feature, now: datetime) -> UsageQuota:
         """

@@ -8,8 +8,8 @@ from core.domain.checkout import CheckoutStatus
 from core.domain.customer import Identity
 from core.domain.payment import PaymentId
 from core.domain.plan import GatewayName
-from core.domain.purchase import PurchaseStatus
-from core.ports.unit_of_work import Now, Store
+from core.domain.purchase import Purchase, PurchaseStatus
+from core.ports.unit_of_work import Now, Store, View
 from core.use_cases.checkouts import STARS, TELEGRAM_PAYMENTS
 
 STARS_CURRENCY: Final = "XTR"
@@ -73,7 +73,7 @@ class AllowPayment:
             if payer is None or payer.id != checkout.customer_id:
                 return Verdict(Refusal.OTHER_PAYER, language)
             purchase = await view.purchases.get(checkout.purchase_id)
-            standing = (await view.subscriptions.standings([payer.id]))[payer.id]
+            is_subscribed = checkout.saves_method and await self._is_subscribed(view, purchase)
         ends_at = checkout.opened.expires_at
         asked_for = (checkout.amount.currency.code, checkout.amount.amount_minor)
         refusal = None
@@ -89,10 +89,10 @@ class AllowPayment:
             refusal = Refusal.OVER
         elif (asked.currency, asked.total_minor) != asked_for:
             refusal = Refusal.OTHER_SUM
-        elif (
-            checkout.saves_method
-            and purchase.plan is not None
-            and standing.is_subscribed(purchase.plan, purchase.amount, self._now())
-        ):
+        elif is_subscribed:
             refusal = Refusal.SUBSCRIBED
         return Verdict(refusal, language)
+
+    async def _is_subscribed(self, view: View, purchase: Purchase) -> bool:
+        present = (await view.subscriptions.get(purchase.customer_id)).at(self._now())
+        return purchase.plan is not None and present.is_subscribed(purchase.plan, purchase.amount)

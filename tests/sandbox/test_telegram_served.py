@@ -367,7 +367,31 @@ async def test_a_bot_of_the_real_library_sells_for_stars(served: Served) -> None
         assert (await bot.get_my_star_balance()).amount == 0
 
 
+async def test_a_subscription_is_charged_as_the_clock_is_moved(served: Served) -> None:
+    async with bot_of(served) as bot:
+        prices, month = [LabeledPrice("PRO", 250)], 2_592_000
+        link = await bot.create_invoice_link(
+            "PRO", "30 days", "chk_1.1773137000", "XTR", prices, subscription_period=month
+        )
+        slug = link.partition("$")[2]
+        served.control(f"telegram/invoices/{slug}/pay", user_id=1001)
+        kinds = [*Update.ALL_TYPES, "subscription"]
+        [asked] = await bot.get_updates(allowed_updates=kinds)
+        assert await bot.answer_pre_checkout_query(asked.pre_checkout_query.id, ok=True)
+        [paid] = await bot.get_updates(asked.update_id + 1)
+        assert paid.message.successful_payment.is_first_recurring is True
+
+        assert served.control("telegram/users/1001/stars", stars=400).json() == {"stars": 400}
+        served.control("clock/advance", days=30, minutes=1)
+        [renewed] = await bot.get_updates(paid.update_id + 1, timeout=5)
+        assert renewed.message.successful_payment.is_recurring is True
+        served.control("clock/advance", days=30, minutes=1)
+        [failed] = await bot.get_updates(renewed.update_id + 1, timeout=5)
+        assert failed.api_kwargs["subscription"]["state"] == "failed"
+
+
 def test_controls_of_paying_say_what_is_wrong(served: Served) -> None:
+    assert served.control("telegram/users/1001/stars", stars="all").status_code == 422
     assert served.control("telegram/invoices/nothing/pay", user_id=1001).status_code == 404
     assert served.client.get("/sandbox/telegram/invoices/nothing").status_code == 404
     assert served.control("telegram/stars/nothing/refund").status_code == 404
