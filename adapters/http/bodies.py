@@ -265,7 +265,13 @@ def body_from_account(account: Account) -> MeBody:
     standing, language = account.standing, account.standing.customer.language
     customer = standing.customer
     subscription = standing.subscription.at(account.at)
-    plan, renewal = standing.plan(account.at), subscription.renewal
+    plan, renewal, renews = (
+        standing.plan(account.at),
+        subscription.renewal,
+        subscription.renews,
+    )
+    # A gateway that charges by itself knows when; what we do before is no charge.
+    next_at = None if renews is None or renews.at_gateway is not None else renews.next_at
     return MeBody(
         customer=CustomerBody(
             id=customer.id,
@@ -281,9 +287,9 @@ def body_from_account(account: Account) -> MeBody:
             status=subscription.status,
             current_period_end=None if subscription.period is None else subscription.period.end,
             cancel_at_period_end=subscription.cancel_at_period_end,
-            auto_renew=subscription.renews is not None,
+            auto_renew=renews is not None,
             renews_from=None if renewal is None else renewal.source.partition(" ")[0],
-            renews_at=subscription.renews_at,
+            renews_at=next_at,
             activation=subscription.activation,
         ),
         usage={quota.key.feature: body_from_quota(quota) for quota in account.quotas},

@@ -113,14 +113,6 @@ class Subscription:
         """As far as anything is going to be tried."""
         return None if self.cancel_at_period_end else self.renewal
 
-    @property
-    def renews_at(self) -> datetime | None:
-        """When it is charged next; a gateway that does so by itself does it at the end."""
-        renewal = self.renews
-        if renewal is None or self.period is None:
-            return None
-        return renewal.next_at if renewal.at_gateway is None else self.period.end
-
     def is_on(self, plan: PlanVersion, price: Money) -> bool:
         """Whether that would prolong what runs. Call it on what is true now."""
         running = self.period
