@@ -129,8 +129,9 @@ def test_a_moment_before_the_end_it_is_active_and_from_the_end_on_the_default_pl
     end = subscription.period.end
 
     assert subscription.at(end - MOMENT) is subscription
+    ended = replace(a_free_subscription(), trialed_at=subscription.trialed_at)
     for at in (end, end + MOMENT, end + timedelta(days=4000)):
-        assert subscription.at(at) == a_free_subscription()
+        assert subscription.at(at) == ended
     assert subscription.due_at == end
     assert FREE.due_at is None
     assert FREE.at(NOON) is FREE
