@@ -5,9 +5,12 @@ from datetime import UTC, datetime
 from dependency_injector import containers, providers
 from uuid_utils.compat import uuid7
 
+from adapters.provisioning.memory import NoProvisioner
+from core.ports.access_provisioner import AccessProvisioner
 from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Store
+from core.use_cases.access import MakeAccess, RetryAccess
 from core.use_cases.billing import Billing
 from core.use_cases.buying import AddCheckout, PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
@@ -100,6 +103,7 @@ class Container(containers.DeclarativeContainer):
     store: providers.Dependency[Store] = providers.Dependency()
     gateways = providers.Dependency(instance_of=Gateways)
     notifier: providers.Dependency[Notifier] = providers.Dependency()
+    provisioner: providers.Provider[AccessProvisioner] = providers.Object(NoProvisioner())
     now = providers.Object(utc_now)
     new_id = providers.Object(new_id)
 
@@ -208,6 +212,7 @@ class Container(containers.DeclarativeContainer):
     )
     match_renewal = providers.Factory(MatchRenewal, store=store, gateways=gateways, now=now)
     hear_renewal = providers.Factory(HearRenewal, store=store, now=now)
+    make_access = providers.Factory(MakeAccess, store=store, provisioner=provisioner, now=now)
     reconcile = providers.Factory(Reconcile, store=store, gateways=gateways, now=now, new_id=new_id)
     start_reconciling = providers.Singleton(  # It remembers the day.
         StartReconciling, store=store, gateways=gateways, now=now, new_id=new_id
@@ -217,6 +222,7 @@ class Container(containers.DeclarativeContainer):
     close_case = providers.Factory(CloseCase, store=store, now=now)
     replay_notice = providers.Factory(ReplayNotice, store=store, now=now)
     reset_breakers = providers.Factory(ResetBreakers, store=store, gateways=gateways, now=now)
+    retry_access = providers.Factory(RetryAccess, store=store, now=now)
     show_audit = providers.Factory(ShowAudit, store=store)
     diff_catalog = providers.Factory(DiffCatalog, store=store)
     apply_catalog = providers.Factory(ApplyCatalog, store=store, now=now, new_id=new_id)
@@ -294,12 +300,14 @@ class Container(containers.DeclarativeContainer):
         change_subscription=change_subscription,
         match_renewal=match_renewal,
         hear_renewal=hear_renewal,
+        make_access=make_access,
         reconcile=reconcile,
         start_reconciling=start_reconciling,
         list_cases=list_cases,
         close_case=close_case,
         replay_notice=replay_notice,
         reset_breakers=reset_breakers,
+        retry_access=retry_access,
         show_audit=show_audit,
         diff_catalog=diff_catalog,
         apply_catalog=apply_catalog,

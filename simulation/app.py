@@ -13,6 +13,7 @@ from adapters.jobs.work import ASIDE, work_of
 from adapters.persistence.memory import Committed, MemoryStore
 from adapters.persistence.memory.tables import JobStatus, Tables
 from core.domain.errors import BillingError, Unavailable
+from core.ports.access_provisioner import AccessProvisioner
 from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import HeldElsewhere, NewId, Now, Store
@@ -38,6 +39,7 @@ class Outside:
     store: Store
     gateways: Gateways
     notifier: Notifier
+    provisioner: AccessProvisioner
     now: Now
     new_id: NewId
 

@@ -12,6 +12,7 @@ import structlog
 
 from adapters.persistence.memory import Committed, MemoryStore
 from adapters.persistence.memory.tables import Tables
+from adapters.provisioning.memory import MemoryProvisioner
 from core.domain.cause import StoreBusy
 from core.domain.credentials import Session, SessionId
 from core.domain.errors import BillingError
@@ -87,6 +88,7 @@ class World:
         self.provider.faults = faults
         self.telegram = SimulatedTelegram(self.loop, self.now)
         self.telegram.faults = faults
+        self.panel = MemoryProvisioner()
         self.bank = Bank(self.loop, self.now)
         self.bank.faults = faults
         yookassa = SimulatedYooKassa(self.provider, self.loop, self.now)
@@ -168,7 +170,9 @@ class World:
             return self.now() + offset
 
         def compose(now: Now) -> Billing:
-            outside = Outside(self.store, self.gateways, self.telegram, now, self._new_id)
+            outside = Outside(
+                self.store, self.gateways, self.telegram, self.panel, now, self._new_id
+            )
             return self._compose(outside)
 
         self.apps.append(
@@ -308,7 +312,9 @@ class World:
         self.demand(not self.store._open, "O3 units left open", self.store._open)
         self.demand(not self.store._locks._holders, "O3 locks held", self.store._locks._holders)
         again = Node("again")
-        outside = Outside(self.store, self.gateways, self.telegram, self.now, self._new_id)
+        outside = Outside(
+            self.store, self.gateways, self.telegram, self.panel, self.now, self._new_id
+        )
         billing = self._compose(outside)
         await self.loop.spawn(again, billing.sweep())  # Forgets old receipts, if any.
         before = self.invariants.commits

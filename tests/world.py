@@ -12,6 +12,7 @@ from adapters.gateways.memory import MemoryGateway
 from adapters.jobs.pump import Pump
 from adapters.jobs.work import ASIDE, work_of
 from adapters.memory_notifier import MemoryNotifier
+from adapters.provisioning.memory import MemoryProvisioner
 from core.domain import ledger
 from core.domain.audit import Deed
 from core.domain.cause import Cause
@@ -59,11 +60,13 @@ class World:
         self.gateway = MemoryGateway(memory, now=self.clock)
         self.gateways = Gateways(*more_gateways, self.gateway)
         self.notifier = MemoryNotifier()
+        self.panel = MemoryProvisioner()
         self.ids = CountedIds()
         self.billing = Container(
             store=providers.Object(store),
             gateways=self.gateways,
             notifier=providers.Object(notifier(self.clock) if notifier else self.notifier),
+            provisioner=providers.Object(self.panel),
             now=providers.Object(self.clock),
             new_id=providers.Object(self.ids),
         ).billing()

@@ -27,6 +27,7 @@ from core.use_cases.consequences import (
     EXPIRE_PURCHASE,
     HEAR_RENEWAL,
     MATCH_RENEWAL,
+    MAKE_ACCESS,
     PAY_WAITING,
     RECONCILE,
     RELEASE_ESCROW,
@@ -40,9 +41,9 @@ from core.use_cases.consequences import (
 )
 from core.use_cases.news import NewsRef
 
-ASIDE: Final = frozenset({TELL_CUSTOMER, RECONCILE})
+ASIDE: Final = frozenset({TELL_CUSTOMER, MAKE_ACCESS, RECONCILE})
 """
-Nobody's money waits for a chat that is slow, for thousands who are told something, or for two days
+Nobody's money waits for a chat or a panel that is slow, for thousands who are told something, or for two days
 of a gateway that are looked through.
 """
 
@@ -96,6 +97,11 @@ def work_of(billing: Billing) -> Work:
             goes_on=payload["goes_on"] == str(True),
         )
 
+    async def make_access(payload: Payload) -> None:
+        case = await billing.make_access(CustomerId(payload["customer_id"]))
+        if case is not None:
+            log.error("access is not made", case=case.cause, why=case.facts["error"])
+
     async def tell_customer(payload: Payload) -> None:
         await billing.tell_customer(news_ref_from_payload(payload))
 
@@ -109,6 +115,7 @@ def work_of(billing: Billing) -> Work:
         CHARGE_RENEWAL: charge_renewal,
         MATCH_RENEWAL: match_renewal,
         HEAR_RENEWAL: hear_renewal,
+        MAKE_ACCESS: make_access,
         TELL_CUSTOMER: tell_customer,
     }
 

@@ -21,7 +21,9 @@ class CaseKind(StrEnum):
     DISPUTE = "dispute"  # A payer says that an escrow must not be released.
     WITHDRAWAL = "withdrawal"  # A withdrawal that waits for a person.
     DIFFERENCE = "difference"  # Our books and the provider's do not say the same.
-    POISON = "poison"  # A job that failed too often, or a chat's update that met a bug.
+    POISON = (
+        "poison"  # What fails too often: a job, access outside; or a chat's update that met a bug.
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class NewsKind(StrEnum):
     REFUNDED = "refunded"  # Money went back to whoever paid.
     ENDED = "ended"  # A paid period is over.
     NOT_RENEWED = "not_renewed"  # It was tried, and there was not the money.
+    ACCESS_DELAYED = "access_delayed"  # What was bought is not there yet.
+    ACCESS_GIVEN = "access_given"  # It is there now, and where.
     RENEWS_NO_MORE = "renews_no_more"  # The plan is not sold any more as it was.
     ESCROW_FUNDED = "escrow_funded"  # To the payee: the money is set aside.
     ESCROW_DISPUTED = "escrow_disputed"  # To the payee: a person decides.
@@ -56,7 +58,7 @@ class News:
     it is told again. `received` is money that did not pay the purchase, or went back of it; or what
     a part of an escrow or a withdrawal is about. `title` is the escrow's, as its payer wrote it.
     `ended` is the plan whose paid period is over. `in_wallet` is what can be spent now, where the
-    purchase was of a deposit, or paid from there.
+    purchase was of a deposit, or paid from there. `link` is where access is found.
     """
 
     id: str
@@ -69,6 +71,7 @@ class News:
     in_wallet: Money | None = None
     title: str | None = None
     reward: Reward | None = None
+    link: str | None = None
 
 
 class Notifier(Protocol):

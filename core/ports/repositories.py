@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from core.domain.access import AccessState
 from core.domain.catalog import Catalog
 from core.domain.cause import Cause, Claim
 from core.domain.checkout import Checkout, CheckoutId
@@ -101,6 +102,22 @@ class Referrals(ReferralsRead, Protocol):
         ...
 
     async def save(self, referral: Referral) -> None: ...
+
+
+class AccessRead(Protocol):
+    async def find(self, customer_id: CustomerId) -> AccessState | None:
+        """None: nothing was ever due outside."""
+        ...
+
+
+class AccessStates(AccessRead, Protocol):
+    async def add(self, state: AccessState) -> None: ...
+
+    async def save(self, state: AccessState) -> None: ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[CustomerId]:
+        """As `Subscriptions.take_due`."""
+        ...
 
 
 class PurchasesRead(Protocol):

@@ -33,6 +33,8 @@ from core.ports.money_repositories import (
     WithdrawalsRead,
 )
 from core.ports.repositories import (
+    AccessRead,
+    AccessStates,
     Catalogs,
     CatalogsRead,
     Checkouts,
@@ -112,6 +114,7 @@ class View(Protocol):
 
     customers: CustomersRead
     subscriptions: SubscriptionsRead
+    access: AccessRead
     purchases: PurchasesRead
     checkouts: CheckoutsRead
     charges: ChargesRead
@@ -162,6 +165,7 @@ class UnitOfWork(Protocol):
 
     customers: Customers
     subscriptions: Subscriptions
+    access: AccessStates
     purchases: Purchases
     checkouts: Checkouts
     charges: Charges

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from core.use_cases.access import MakeAccess, RetryAccess
 from core.use_cases.buying import AddCheckout, PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
 from core.use_cases.charging import ChargeMethod
@@ -160,6 +161,7 @@ class Billing:
     change_subscription: ChangeSubscription
     match_renewal: MatchRenewal
     hear_renewal: HearRenewal
+    make_access: MakeAccess
     reconcile: Reconcile
     start_reconciling: StartReconciling
     # The operator's own
@@ -167,6 +169,7 @@ class Billing:
     close_case: CloseCase
     replay_notice: ReplayNotice
     reset_breakers: ResetBreakers
+    retry_access: RetryAccess
     show_audit: ShowAudit
     diff_catalog: DiffCatalog
     apply_catalog: ApplyCatalog

@@ -26,6 +26,7 @@ ASK_PAYOUT: Final = "ask_payout"
 CLEAN_METHOD: Final = "clean_method"
 RECONCILE: Final = "reconcile"
 TEND_REWARD: Final = "tend_reward"
+MAKE_ACCESS: Final = "make_access"
 
 
 def _ask_by(job: str, name: str = "payment_id") -> Callable[[Event], Job]:
@@ -120,6 +121,25 @@ def _tell_that_it_renews_no_more(event: Event) -> Job:
     return _tell(event, NewsKind.RENEWS_NO_MORE, f"{plan} {event.at.isoformat()}", plan=plan)
 
 
+def access_of(customer_id: CustomerId) -> str:
+    """One job at a time waits to make somebody's access, whatever made it necessary."""
+    return f"access {customer_id}"
+
+
+def _make_access_bought(event: Event) -> Job | None:
+    return _make_access(event) if "access" in event.facts else None
+
+
+def _make_access(event: Event) -> Job:
+    customer_id = CustomerId(str(event.customer_id))
+    payload = {"customer_id": customer_id}
+    return Job(MAKE_ACCESS, payload, event.at, dedupe=access_of(customer_id))
+
+
+def _tell_of_the_access(kind: NewsKind) -> Callable[[Event], Job]:
+    return lambda event: _tell(event, kind, f"{event.subject} {event.at.isoformat()}")
+
+
 def _tell_of_the_part(kind: NewsKind) -> Callable[[Event], Job]:
     def tell(event: Event) -> Job:
         part, to = str(event.facts["part"]), event
@@ -141,14 +161,14 @@ def _tell(event: Event, kind: NewsKind, about: str, **ids: str) -> Job:
     return Job(TELL_CUSTOMER, {**payload, **ids}, event.at, dedupe=news_id)
 
 
-_FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job], ...]]] = {
+_FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job | None], ...]]] = {
     "notice.taken": (_ask_by(SETTLE_PAYMENT),),
     "refund_notice.taken": (_ask_by(BOOK_REFUNDS),),
     "refund.failed": (_ask_for_all_refunds,),
     "refund.another": (_ask_for_all_refunds,),
     "payout_notice.taken": (_ask_by(ASK_PAYOUT, "payout_id"),),
     "withdrawal.requested": (_send_it,),
-    "purchase.paid": (_tell_of_the_purchase(NewsKind.PAID),),
+    "purchase.paid": (_tell_of_the_purchase(NewsKind.PAID), _make_access_bought),
     "purchase.expired": (_tell_of_the_purchase(NewsKind.EXPIRED),),
     "wallet.credited": (_pay_what_waits,),
     "payment.refused": (_tell_of_the_refusal,),
@@ -157,12 +177,20 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job], ...]]] = {
     "referral.paid": (_tend_the_reward,),
     "reward.booked": (_tell_of_the_reward(NewsKind.REWARD_BOOKED),),
     "reward.earned": (_tell_of_the_reward(NewsKind.REWARD_EARNED),),
-    "subscription.ended": (_tell_of_the_end,),
+    "subscription.ended": (_tell_of_the_end, _make_access),
+    "subscription.shortened": (_make_access,),
+    "subscription.renewal_changed": (_make_access,),
+    "subscription.canceled": (_make_access,),
+    "subscription.resumed": (_make_access,),
     "renewal.due": (_charge_the_renewal,),
     "gateway_renewal.moved": (_match_the_renewal,),
     "gateway_renewal.told": (_hear_of_the_renewal,),
     "renewal.failed": (_tell_of_the_renewal,),
-    "renewal.stopped": (_tell_that_it_renews_no_more,),
+    "renewal.stopped": (_tell_that_it_renews_no_more, _make_access),
+    "access.asked_again": (_make_access,),
+    "access.overtaken": (_make_access,),
+    "access.delayed": (_tell_of_the_access(NewsKind.ACCESS_DELAYED),),
+    "access.given": (_tell_of_the_access(NewsKind.ACCESS_GIVEN),),
     "escrow.funded": (_tell_of_the_part(NewsKind.ESCROW_FUNDED),),
     "escrow.disputed": (_tell_of_the_part(NewsKind.ESCROW_DISPUTED),),
     "escrow.released": (_tell_of_the_part(NewsKind.ESCROW_RELEASED),),
@@ -175,4 +203,5 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job], ...]]] = {
 
 def consequences(event: Event) -> Sequence[Job]:
     """The jobs that the unit recording this event enqueues with it."""
-    return [follow(event) for follow in _FOLLOWS.get(event.name, ())]
+    followed = (follow(event) for follow in _FOLLOWS.get(event.name, ()))
+    return [job for job in followed if job is not None]

@@ -156,7 +156,10 @@ async def _grant_plan(
         )
         await uow.ledger.post(rest)
         await uow.record(credited(customer, extension.returned, rest.id, at=at))
-    return {"plan": plan.code, "period_end": extension.end.isoformat()}
+    told: dict[str, str | int] = {"plan": plan.code, "period_end": extension.end.isoformat()}
+    if plan.terms.grants or former.terms.grants:
+        told["access"] = "changed"
+    return told
 
 
 async def _fund_part(

@@ -13,6 +13,7 @@ from core.domain.money import Money
 from core.domain.plan import PlanCode
 from core.domain.purchase import Purchase, PurchaseId, PurchaseStatus
 from core.domain.referral_program import Reward, RewardStatus
+from core.domain.subscription import Activation
 from core.domain.withdrawal import WithdrawalId
 from core.ports.notifier import (
     CustomerUnreachable,
@@ -112,6 +113,7 @@ class TellCustomer:
             await _in_wallet(view, purchase),
             None if ref.escrow_id is None else (await view.escrows.get(ref.escrow_id)).title,
             None if ref.reward_of is None else await view.rewards.find(ref.reward_of),
+            await _link(view, ref),
         )
 
 
@@ -164,6 +166,13 @@ async def _in_wallet(view: View, purchase: Purchase | None) -> Money | None:
     return (await purse_of(view, purchase.customer_id, purchase.amount.currency)).free
 
 
+async def _link(view: View, ref: NewsRef) -> str | None:
+    if ref.kind is not NewsKind.ACCESS_GIVEN:
+        return None
+    state = await view.access.find(ref.customer_id)
+    return None if state is None else state.link
+
+
 def _is_overtaken(news: News) -> bool:
     match news.kind:
         case NewsKind.EXPIRED | NewsKind.REFUSED | NewsKind.NOT_RENEWED:
@@ -175,6 +184,9 @@ def _is_overtaken(news: News) -> bool:
             return _reward_is_not(news.reward, RewardStatus.EARNED)
         case NewsKind.ENDED:
             return news.standing.subscription.at(news.at).period is not None
+        case NewsKind.ACCESS_DELAYED | NewsKind.ACCESS_GIVEN:
+            is_there = news.standing.subscription.at(news.at).activation is Activation.ACTIVE
+            return is_there is not (news.kind is NewsKind.ACCESS_GIVEN)
         case _:
             return False
 

@@ -9,12 +9,14 @@ from core.use_cases.consequences import (
     CLEAN_METHOD,
     EXPIRE_HOLD,
     EXPIRE_PURCHASE,
+    MAKE_ACCESS,
     RELEASE_ESCROW,
     SEND_WITHDRAWAL,
     TEND_REWARD,
     TEND_SUBSCRIPTION,
     WATCH_CHECKOUT,
     WATCH_REFUND,
+    access_of,
 )
 from core.use_cases.updates import KEPT_FOR
 
@@ -72,6 +74,10 @@ class Sweep:
             found += [
                 Job(TEND_REWARD, {"purchase_id": one}, now, dedupe=one)
                 for one in await uow.rewards.take_due(now, until=until, limit=BATCH)
+            ]
+            found += [
+                Job(MAKE_ACCESS, {"customer_id": one}, now, dedupe=access_of(one))
+                for one in await uow.access.take_due(now, until=until, limit=BATCH)
             ]
             for job in found:
                 await uow.jobs.enqueue(job)

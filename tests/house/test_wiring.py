@@ -10,7 +10,7 @@ from core.ports.payment_gateway import Gateways
 from core.use_cases.billing import Billing
 from entrypoints.container import Container
 
-GIVEN = {"store", "gateways", "notifier", "now", "new_id"}
+GIVEN = {"store", "gateways", "notifier", "provisioner", "now", "new_id"}
 
 
 @pytest.fixture

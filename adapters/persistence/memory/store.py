@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from adapters.persistence.memory.access import MemoryAccess
 from adapters.persistence.memory.books import MemoryHolds, MemoryLedger, MemoryUsage
 from adapters.persistence.memory.escrows import MemoryEscrows
 from adapters.persistence.memory.methods import MemoryMethods, MemoryWithdrawals
@@ -64,6 +65,7 @@ class MemoryView:
         self._unit = unit
         self.customers: kept.CustomersRead = MemoryCustomers(tables, unit)
         self.subscriptions: kept.SubscriptionsRead = MemorySubscriptions(tables, unit)
+        self.access: kept.AccessRead = MemoryAccess(tables, unit)
         self.purchases: kept.PurchasesRead = MemoryPurchases(tables, unit)
         self.checkouts: kept.CheckoutsRead = MemoryCheckouts(tables, unit)
         self.charges: money.ChargesRead = MemoryCharges(tables, unit)
@@ -138,6 +140,7 @@ class MemoryUnitOfWork:
         self._watch = watch
         self.customers: kept.Customers = MemoryCustomers(tables, unit)
         self.subscriptions: kept.Subscriptions = MemorySubscriptions(tables, unit)
+        self.access: kept.AccessStates = MemoryAccess(tables, unit)
         self.purchases: kept.Purchases = MemoryPurchases(tables, unit)
         self.checkouts: kept.Checkouts = MemoryCheckouts(tables, unit)
         self.charges: money.Charges = MemoryCharges(tables, unit)

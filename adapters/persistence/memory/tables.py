@@ -8,6 +8,7 @@ from itertools import count
 from typing import Final
 
 from adapters.persistence.memory.transactions import Table
+from core.domain.access import AccessState
 from core.domain.audit import AuditLine
 from core.domain.case import Case
 from core.domain.catalog import Catalog
@@ -155,6 +156,7 @@ class Tables(MoneyTables):
         self.subscriptions: Final = Table[CustomerId, Subscription](
             "subscription", unique={"id": lambda _, it: [it.id]}
         )
+        self.access: Final = Table[CustomerId, AccessState]("access")
         self.due: Final = Table[tuple[str, str], datetime](
             "due", index={"table": lambda key, _: [key[0]]}
         )

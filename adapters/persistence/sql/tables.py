@@ -146,6 +146,23 @@ subscription: Final = table(
     due("subscription"),
 )
 
+access: Final = table(
+    "access",
+    words("id"),
+    json_("grants"),
+    moment("until", null=True),
+    words("link", null=True),
+    moment("waiting_since", null=True),
+    whole("tries"),
+    moment("due_at", null=True),
+    whole("version"),
+    key("id"),
+    refers("id", "customer.id"),
+    check("tries", "tries >= 0"),
+    together("waiting", "waiting_since", "due_at"),
+    due("access"),
+)
+
 usage_counter: Final = table(
     "usage_counter",
     words("customer_id"),

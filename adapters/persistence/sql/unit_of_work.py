@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from adapters.persistence.sql.access import SqlAccess
 from adapters.persistence.sql.catalogs import Shelf, SqlCatalogs
 from adapters.persistence.sql.checkouts import SqlCheckouts
 from adapters.persistence.sql.claims import SqlClaims
@@ -37,6 +38,7 @@ class SqlView:
         self._history = SqlHistory(statements)
         self.customers: kept.CustomersRead = SqlCustomers(statements, data_key)
         self.subscriptions: kept.SubscriptionsRead = self._subscriptions
+        self.access: kept.AccessRead = SqlAccess(statements, data_key)
         self.purchases: kept.PurchasesRead = SqlPurchases(statements, catalogs)
         self.checkouts: kept.CheckoutsRead = SqlCheckouts(statements, data_key)
         self.charges: money.ChargesRead = SqlCharges(statements)
@@ -86,6 +88,7 @@ class SqlUnitOfWork:
         self._history = SqlHistory(statements)
         self.customers: kept.Customers = SqlCustomers(statements, data_key)
         self.subscriptions: kept.Subscriptions = SqlSubscriptions(statements, catalogs, data_key)
+        self.access: kept.AccessStates = SqlAccess(statements, data_key)
         self.purchases: kept.Purchases = SqlPurchases(statements, catalogs)
         self.checkouts: kept.Checkouts = SqlCheckouts(statements, data_key)
         self.charges: money.Charges = SqlCharges(statements)
