@@ -12,6 +12,7 @@ import typer
 from core.domain.errors import BillingError
 from entrypoints.command_line import DataDir, read, run_to_end
 from entrypoints.operator_cli import (
+    access_cli,
     audit_cli,
     cases_cli,
     customers_cli,
@@ -37,6 +38,7 @@ cli.add_typer(wallet_cli, name="wallet")
 cli.add_typer(purchases_cli, name="purchases")
 cli.add_typer(cases_cli, name="cases")
 cli.add_typer(inbox_cli, name="inbox")
+cli.add_typer(access_cli, name="access")
 cli.add_typer(audit_cli, name="audit")
 cli.add_typer(books_cli, name="books")
 

@@ -23,6 +23,7 @@ from adapters.telegram.ways_in import open_bot
 from core.domain.credentials import Scope, UnknownScope
 from core.domain.errors import BillingError
 from core.domain.payment import PaymentId
+from core.ports.access_provisioner import AccessRefused, AccessUnavailable
 from core.use_cases.catalogs import CatalogDiff
 from entrypoints.bot import WEBHOOK_PATH
 from entrypoints.container import utc_now
@@ -306,11 +307,24 @@ async def _deeper(parts: Opened) -> list[tuple[str, list[str]]]:
         parked = await view.jobs.parked(limit=100)
     checks.append(("cases for a person", [f"{one.kind}: {one.cause}" for one in cases]))
     checks.append(("jobs given up on", [f"{job.job.name}: {error}" for job, error in parked]))
+    if not parts.settings.doubles_panel:
+        checks.append(await _panel(parts))
     if not parts.settings.doubles("yookassa"):
         checks.append(await _credentials(parts))
     if not parts.settings.doubles_telegram:
         checks.append(await _bot(parts.settings))
     return checks
+
+
+async def _panel(parts: Opened) -> tuple[str, list[str]]:
+    try:
+        await parts.provisioner.is_there()
+    except AccessRefused as error:
+        return "access", [f"{error.why}: check BILLHOOK_PANEL_TOKEN"]
+    except AccessUnavailable:
+        told = "nothing answers at BILLHOOK_PANEL_URL as it should: purchases wait for access"
+        return "access", [told]
+    return "access", []
 
 
 async def _credentials(parts: Opened) -> tuple[str, list[str]]:

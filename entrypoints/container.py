@@ -10,7 +10,7 @@ from core.ports.access_provisioner import AccessProvisioner
 from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Store
-from core.use_cases.access import MakeAccess, RetryAccess
+from core.use_cases.access import MakeAccess, RetryAccess, ShowAccess
 from core.use_cases.billing import Billing
 from core.use_cases.buying import AddCheckout, PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
@@ -212,6 +212,7 @@ class Container(containers.DeclarativeContainer):
     )
     match_renewal = providers.Factory(MatchRenewal, store=store, gateways=gateways, now=now)
     hear_renewal = providers.Factory(HearRenewal, store=store, now=now)
+    show_access = providers.Factory(ShowAccess, store=store, now=now)
     make_access = providers.Factory(MakeAccess, store=store, provisioner=provisioner, now=now)
     reconcile = providers.Factory(Reconcile, store=store, gateways=gateways, now=now, new_id=new_id)
     start_reconciling = providers.Singleton(  # It remembers the day.
@@ -300,6 +301,7 @@ class Container(containers.DeclarativeContainer):
         change_subscription=change_subscription,
         match_renewal=match_renewal,
         hear_renewal=hear_renewal,
+        show_access=show_access,
         make_access=make_access,
         reconcile=reconcile,
         start_reconciling=start_reconciling,

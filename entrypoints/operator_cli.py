@@ -12,6 +12,7 @@ customers_cli = typer.Typer(help="Customers of yours.", no_args_is_help=True)
 cases_cli = typer.Typer(help="What waits for a person.", no_args_is_help=True)
 wallet_cli = typer.Typer(help="Money of customers.", no_args_is_help=True)
 purchases_cli = typer.Typer(help="Purchases.", no_args_is_help=True)
+access_cli = typer.Typer(help="What plans give outside.", no_args_is_help=True)
 inbox_cli = typer.Typer(help="Notices of the gateways.", no_args_is_help=True)
 audit_cli = typer.Typer(help="Who did what by hand.", no_args_is_help=True)
 
@@ -50,6 +51,14 @@ def customers_attach_referral(
     from entrypoints import operator_commands as commands  # noqa: PLC0415
 
     run_to_end(commands.attach_referral(read(data_dir=data_dir), ref, code, Deed(who, reason)))
+
+
+@access_cli.command("retry")
+def access_retry(ref: str, reason: Reason, who: As, data_dir: DataDir = None) -> None:
+    """Have a customer's access made again at once, after the panel or a setting was mended."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    run_to_end(commands.retry_access(read(data_dir=data_dir), ref, Deed(who, reason)))
 
 
 @wallet_cli.command("adjust")

@@ -47,6 +47,14 @@ async def attach_referral(settings: Settings, ref: str, code: str, deed: Deed) -
     return 0
 
 
+async def retry_access(settings: Settings, ref: str, deed: Deed) -> int:
+    async with opened(settings) as parts:
+        customer_id = await parts.billing.find_customer(customer_ref(ref))
+        await parts.billing.retry_access(customer_id, deed=deed)
+    typer.echo(f"{customer_id}: its access is made again by the next job")
+    return 0
+
+
 async def adjust_wallet(
     settings: Settings, ref: str, amount: Money, account: str, deed: Deed
 ) -> int:

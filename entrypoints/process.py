@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
+from adapters.catalog_file import catalog_from_file
 from adapters.http.app import Health, web_app
 from adapters.http.client_address import TrustedProxies
 from adapters.http.edge import Edge
@@ -42,6 +43,7 @@ from core.use_cases.consequences import consequences
 from entrypoints.bot import BotAtWork, bot_at_work
 from entrypoints.container import Container, utc_now
 from entrypoints.gateways import breakers_told, open_gateways
+from entrypoints.provisioners import Provisioner, open_provisioner
 from entrypoints.settings import (
     DEVELOPMENT_DATA_KEY,
     Settings,
@@ -61,6 +63,7 @@ class Opened:
     settings: Settings
     store: SqlStore
     gateways: Gateways
+    provisioner: Provisioner
     billing: Billing
     now: Now
     updates_proof: str = field(repr=False)
@@ -76,14 +79,16 @@ async def opened(settings: Settings, *, now: Now = utc_now) -> AsyncIterator[Ope
         stack.push_async_callback(store.close)
         proof = settings.secret("telegram_webhook_secret") or secrets.token_hex(32)
         gateways = await stack.enter_async_context(open_gateways(settings, now, proof))
+        provisioner = await stack.enter_async_context(open_provisioner(settings, now))
         bulk = await stack.enter_async_context(open_bot(settings.bot_token, settings.bot_api_url))
         container = Container(
             store=providers.Object(store),
             gateways=gateways,
             notifier=providers.Object(TelegramNotifier(bulk, now, settings.app_url)),
+            provisioner=providers.Object(provisioner),
             now=providers.Object(now),
         )
-        yield Opened(settings, store, gateways, container.billing(), now, proof)
+        yield Opened(settings, store, gateways, provisioner, container.billing(), now, proof)
 
 
 async def not_ready(store: SqlStore) -> list[str]:
@@ -144,8 +149,17 @@ def _sandbox(settings: Settings) -> tuple[Sandbox, SandboxClock] | None:
         state_dir=state,
         bot_token=settings.bot_token,
         api_key=lambda: development_key(settings),
+        squads=_grants(settings),
     )
     return sandbox, clock
+
+
+def _grants(settings: Settings) -> tuple[str, ...]:
+    """All that the catalog's plans give outside, so that the panel's double has it to give."""
+    if not settings.catalog.exists():
+        return ()
+    plans = catalog_from_file(settings.catalog).plans
+    return tuple(dict.fromkeys(grant for terms in plans for grant in terms.grants))
 
 
 def development_key(settings: Settings) -> str:

@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from adapters.http.client_address import TrustedProxies
 from adapters.http.return_urls import ReturnUrls
 from adapters.http.tokens import SIGNING_KEY_LENGTH_MIN
+from adapters.provisioning.own_system import is_signing_secret
 
 PREFIX: Final = "BILLHOOK_"
 WEBHOOK_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,256}", re.ASCII)
@@ -114,6 +115,11 @@ class Settings(BaseSettings):
     telegram_payments_provider_token_test: SecretStr | None = None
     telegram_payments_provider_token_live: SecretStr | None = None
     mini_app_url: str | None = None
+    provisioner: Literal["none", "http", "remnawave"] | None = None
+    panel_url: str | None = None
+    panel_token: SecretStr | None = None
+    panel_secret: SecretStr | None = None
+    panel_private: bool = False
     signing_key: SecretStr | None = None  # Several, newest first; see `signing_keys`.
     data_key: SecretStr | None = None
     dev_api_key: SecretStr | None = None
@@ -176,6 +182,7 @@ class Settings(BaseSettings):
             *self._secret_problems(),
             *self._gateway_problems(),
             *self._payout_problems(),
+            *self._panel_problems(),
             *self._sandbox_problems(),
         ]
         try:
@@ -243,6 +250,27 @@ class Settings(BaseSettings):
             problems.append("YOOKASSA_AGENT_SECRET_KEY is not of YOOKASSA_MODE")
         return problems
 
+    def _panel_problems(self) -> list[str]:
+        needed = {"http": "panel_secret", "remnawave": "panel_token"}.get(
+            self.provisioner or "none"
+        )
+        if needed is None:
+            return []
+        url, problems = self.panel_url or "", []
+        if not url.startswith(("https://", "http://")):
+            problems.append(f"PANEL_URL is needed for PROVISIONER={self.provisioner}: https://…")
+        if self.env == "production" and url.startswith("http://") and not self.panel_private:
+            problems.append(
+                "PANEL_URL without https is for a private network alone: say so by"
+                " PANEL_PRIVATE=true"
+            )
+        secret = self.secret(needed) or ""
+        if not secret:
+            problems.append(f"{needed.upper()} is needed for PROVISIONER={self.provisioner}")
+        elif needed == "panel_secret" and not is_signing_secret(secret):
+            problems.append("PANEL_SECRET is whsec_ and 24 bytes or more in base64")
+        return problems
+
     def _sandbox_problems(self) -> list[str]:
         if self.env != "production":
             return []
@@ -293,8 +321,14 @@ class Settings(BaseSettings):
         )
 
     @property
+    def doubles_panel(self) -> bool:
+        return self.is_development and self.provisioner is None
+
+    @property
     def uses_sandbox(self) -> bool:
-        return self.doubles_telegram or any(map(self.doubles, self.switched_on))
+        return (
+            self.doubles_telegram or self.doubles_panel or any(map(self.doubles, self.switched_on))
+        )
 
     @property
     def doubles_telegram(self) -> bool:

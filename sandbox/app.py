@@ -20,6 +20,8 @@ from sandbox.cryptopay.rules import CryptoPayRules
 from sandbox.double import GatewayDouble
 from sandbox.faults import Faults
 from sandbox.miniapp.app import MiniApp
+from sandbox.panel.app import PanelDouble
+from sandbox.panel.rules import PanelRules
 from sandbox.paymongo.app import PayMongoDouble
 from sandbox.paymongo.rules import PayMongoRules
 from sandbox.telegram.app import TelegramDouble
@@ -42,6 +44,8 @@ DEMO: Final[Mapping[str, tuple[str, ...]]] = {
 """What opens each double: known to everybody."""
 DEMO_AGENT: Final = ("100600", "test_sandbox_agent_secret")
 """What opens YooKassa's gateway of payouts."""
+DEMO_PANEL: Final = ("panel-token-sandbox", "whsec_c2FuZGJveCBzZWNyZXQgb2YgdGhlIHBhbmVs")
+"""The access panel's token, and the secret of orders to a business's own system."""
 DEMO_BOT_TOKEN: Final = "100500:development-bot-token"  # noqa: S105 - as above.
 DEMO_BOT_USERNAME: Final = "billhook_demo_bot"
 DEMO_BOT_NAME: Final = "Calories by photo"
@@ -59,6 +63,7 @@ class Sandbox:
     app: Starlette
     gateways: Mapping[str, GatewayDouble]
     telegram: TelegramDouble
+    panel: PanelDouble
     running: Callable[[], AbstractAsyncContextManager[None]]
 
 
@@ -71,6 +76,7 @@ def sandbox_app(
     bot_token: str = DEMO_BOT_TOKEN,
     api_url: str | None = None,
     api_key: str | Callable[[], str] = "",
+    squads: Sequence[str] = (),
     slow_seconds: float = 3.0,
     lost_after_seconds: float = 0.0,
 ) -> Sandbox:
@@ -79,7 +85,7 @@ def sandbox_app(
     `webhooks_url` each gateway posts to its own name, such as `…/webhooks/yookassa/`.
 
     The sample Mini App's own backend finds Billhook at `api_url` (`base_url`'s, if not told), and
-    says who it is by `api_key`. With a `state_dir`, payments and chats outlive a restart.
+    says who it is by `api_key`. `squads` are what the access panel can give. With a `state_dir`, payments and chats outlive a restart.
     `lost_after_seconds` is how long the fault `timeout_after_acting` keeps its caller waiting
     before it breaks the connection.
     """
@@ -100,6 +106,13 @@ def sandbox_app(
         TelegramRules(bot_token, username=DEMO_BOT_USERNAME, name=DEMO_BOT_NAME),
         **options("telegram"),
     )
+    token, secret = DEMO_PANEL
+    panel = PanelDouble(
+        PanelRules(
+            token=token, secret=secret, link_url=f"{base_url}/sandbox/panel/sub/", squads=squads
+        ),
+        **options("panel"),
+    )
     miniapp = MiniApp(
         api_url or f"{base_url}/api/v1/billing", api_key, bot_token=bot_token, now=clock.now
     )
@@ -112,7 +125,7 @@ def sandbox_app(
         return {"now": now.isoformat()}
 
     async def index(_request: Request) -> HTMLResponse:
-        return HTMLResponse(_index_page(gateways, telegram, clock), headers=PAGE_HEADERS)
+        return HTMLResponse(_index_page(gateways, telegram, panel, clock), headers=PAGE_HEADERS)
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
@@ -126,10 +139,11 @@ def sandbox_app(
         *control("/clock/advance", advance),
         *(route for gateway in gateways for route in gateway.routes),
         *telegram.routes,
+        *panel.routes,
         *miniapp.routes,
     ]
     app = Starlette(routes=routes, lifespan=lambda _app: running())
-    return Sandbox(app, {one.name: one for one in gateways}, telegram, running)
+    return Sandbox(app, {one.name: one for one in gateways}, telegram, panel, running)
 
 
 def _gateways(base_url: str, hooked: Callable[[str], dict[str, Any]]) -> tuple[GatewayDouble, ...]:
@@ -169,7 +183,10 @@ def _gateways(base_url: str, hooked: Callable[[str], dict[str, Any]]) -> tuple[G
 
 
 def _index_page(
-    gateways: Sequence[GatewayDouble], telegram: TelegramDouble, clock: SandboxClock
+    gateways: Sequence[GatewayDouble],
+    telegram: TelegramDouble,
+    panel: PanelDouble,
+    clock: SandboxClock,
 ) -> str:
     """Links are relative, so the page works wherever it is mounted."""
     return f"""<!doctype html>
@@ -196,6 +213,11 @@ invoices: <code>POST telegram/invoices/&lt;slug&gt;/pay {{"user_id": 1001}}</cod
 <a href="telegram/users/1001/messages"><code>GET telegram/users/1001/messages</code></a>.</p>
 <p>Faults to come, by <code>POST telegram/faults {{"mode": "flood", "next": 1}}</code>:
 {_told(telegram.rules.faults)}.</p>
+<h2>Access panel</h2>
+<p><a href="panel/">Who has access</a>, <a href="panel/calls">journal of calls</a>. It speaks
+Remnawave's API at <code>panel</code>, and takes a business's own signed orders there too.</p>
+<p>Faults to come, by <code>POST panel/faults {{"mode": "down", "next": 1}}</code>:
+{_told(panel.rules.faults)}.</p>
 {"".join(map(_section, gateways))}
 </body></html>"""
 

@@ -24,6 +24,14 @@ XENDIT_FAULTS: Final = (
     "flood",  # the API answers 429 and says how long to wait
 )
 """Of Xendit's, which limits calls."""
+PANEL_FAULTS: Final = (
+    "down",
+    "slow",
+    "timeout_after_acting",
+    "duplicate",  # a call is acted on twice
+    "nonsense",  # it acts, and its answer means nothing
+)
+"""Of an access panel's."""
 TELEGRAM_FAULTS: Final = (
     "down",
     "slow",

@@ -244,6 +244,13 @@ async def unblock_customer(request: Request, params: CustomerPath, body: ReasonR
     return DoneBody(done="unblocked")
 
 
+async def retry_access(request: Request, params: CustomerPath, body: ReasonRequest) -> DoneBody:
+    _, deed = await operator_of(request, body.reason)
+    call = await key_call(request, params.ref, Scope.OPERATOR)
+    await call.billing.retry_access(call.customer_id, deed=deed)
+    return DoneBody(done="the access is made again")
+
+
 async def resolve_escrow(
     request: Request, params: EscrowPath, body: ResolveRequest, headers: IdempotencyHeader
 ) -> EscrowBody:
@@ -375,6 +382,9 @@ def operator_operations() -> list[Operation]:
                    params=CustomerPath, body=ReasonRequest),
         operator_operation("POST", "/customers/{ref}/unblock/", unblock_customer,
                    "Serve a customer again", DoneBody, *_OF_THE_CUSTOMER,
+                   params=CustomerPath, body=ReasonRequest),
+        operator_operation("POST", "/customers/{ref}/access/retry/", retry_access,
+                   "Have a customer's access made again at once", DoneBody, *_OF_THE_CUSTOMER,
                    params=CustomerPath, body=ReasonRequest),
         operator_operation("POST", "/escrows/{escrow_id}/resolve/", resolve_escrow,
                    "Decide what is in dispute", EscrowBody, EscrowNotFound, NothingDisputed,

@@ -1,8 +1,8 @@
-"""The running subscription over HTTP: renew by itself or not, cancel, resume."""
+"""The running subscription over HTTP: renew by itself or not, cancel, resume; its access."""
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from adapters.http.bodies import SubscriptionBody, body_from_account
 from adapters.http.customer_routes import for_both
@@ -52,6 +52,28 @@ async def start_trial(call: Call) -> SubscriptionBody:
     return await _present(call)
 
 
+class AccessBody(BaseModel):
+    """
+    What the plan gives outside, and until when; `link` is where the customer finds it, null where
+    there is none, or not yet.
+    """
+
+    activation: str
+    grants: list[str]
+    until: AwareDatetime | None
+    link: str | None
+
+
+async def show_access(call: Call) -> AccessBody:
+    told = await call.billing.show_access(call.customer_id)
+    return AccessBody(
+        activation=told.activation,
+        grants=list(told.due.grants),
+        until=told.due.until,
+        link=told.link,
+    )
+
+
 async def _present(call: Call) -> SubscriptionBody:
     return body_from_account(await call.billing.show_account(call.customer_id)).subscription
 
@@ -80,4 +102,7 @@ def subscription_operations() -> list[Operation]:
         *for_both("POST", "/subscription/resume/", resume_subscription,
                   "Take a cancellation back", SubscriptionBody, scope=Scope.PURCHASES,
                   errors=(NothingToRenew,)),
+        *for_both("GET", "/subscription/access/", show_access,
+                  "What the plan gives outside, and where it is found", AccessBody,
+                  scope=Scope.PURCHASES),
     ]  # fmt: skip

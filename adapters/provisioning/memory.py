@@ -60,10 +60,14 @@ class MemoryProvisioner:
 class NoProvisioner:
     """Nothing of ours is made outside: the business reads from us what a plan grants."""
 
+    async def close(self) -> None: ...
+
+    async def is_there(self) -> None: ...
+
     async def apply(
         self,
-        customer: Customer,
-        due: Access,
+        customer: Customer,  # noqa: ARG002 - As the port calls them.
+        due: Access,  # noqa: ARG002
         *,
         revision: int,  # noqa: ARG002
     ) -> Applied:

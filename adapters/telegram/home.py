@@ -9,6 +9,7 @@ from adapters.telegram.texts import Texts, number_of
 from adapters.telegram.visits import Visit
 from core.domain.catalog import Catalog
 from core.domain.renewal import FROM_WALLET
+from core.domain.subscription import Activation
 from core.use_cases.customers import Account
 
 
@@ -40,6 +41,7 @@ async def status(visit: Visit, _: Sequence[str] = ()) -> Screen:
         money.append(_what_follows(texts, account))
     if money:
         lines += ["", *money]
+    lines += await _access(visit)
     return Screen(
         "\n".join(lines),
         [
@@ -49,6 +51,14 @@ async def status(visit: Visit, _: Sequence[str] = ()) -> Screen:
             [visit.button("refresh", "status"), visit.button("back", "home")],
         ],
     )
+
+
+async def _access(visit: Visit) -> list[str]:
+    """Where it is, or that it is being made."""
+    told = await visit.billing.show_access(visit.customer.id)
+    if told.activation in {Activation.PENDING, Activation.FAILED}:
+        return ["", visit.texts("status.access_pending")]
+    return [] if told.link is None else ["", visit.texts("status.access", link=told.link)]
 
 
 async def renewal(visit: Visit, words: Sequence[str]) -> Screen:

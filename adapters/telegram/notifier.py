@@ -100,7 +100,7 @@ def screen_from_news(news: News, app_url: str | None = None) -> Screen:
 
 
 def _of_no_purchase(news: News, texts: Texts) -> Screen | None:
-    """News of a period, a reward, an escrow or a withdrawal."""
+    """News of a period, access, a reward, an escrow or a withdrawal."""
     if news.kind is NewsKind.ENDED:
         return _of_the_end(news, texts)
     if news.kind is NewsKind.RENEWS_NO_MORE:
@@ -111,15 +111,21 @@ def _of_no_purchase(news: News, texts: Texts) -> Screen | None:
         return Screen(
             told, [[_button(texts, "plans", "plans"), _button(texts, "status", "status")]]
         )
-    if news.kind.startswith(("escrow_", "withdrawal_")):
-        told = texts(f"news.{news.kind}", amount=news.received, title=news.title)
-        return Screen(told, [[_button(texts, "wallet", "wallet")]])
+    if news.kind.startswith(("escrow_", "withdrawal_", "access_")):
+        return _in_a_line(news, texts)
     if news.reward is not None:
         told = texts(f"news.{news.kind}", amount=news.reward.left, at=news.reward.ripe_at)
         return Screen(
             told, [[_button(texts, "invite", "invite"), _button(texts, "wallet", "wallet")]]
         )
     return None
+
+
+def _in_a_line(news: News, texts: Texts) -> Screen:
+    key = f"news.{news.kind}" if news.link is None else "news.access_given_at"
+    told = texts(key, amount=news.received, title=news.title, link=news.link)
+    where = "status" if news.kind.startswith("access_") else "wallet"
+    return Screen(told, [[_button(texts, where, where)]])
 
 
 def _of_the_end(news: News, texts: Texts) -> Screen:

@@ -121,6 +121,35 @@ class MakeAccess:
         return case
 
 
+@dataclass(frozen=True, slots=True)
+class AccessTold:
+    """What is due, whether it is there, and where the customer finds it (None: nowhere, or not yet)."""
+
+    due: Access
+    activation: Activation
+    link: str | None
+
+
+class ShowAccess:
+    """What a customer may use outside at this moment."""
+
+    def __init__(self, store: Store, now: Now) -> None:
+        self._store = store
+        self._now = now
+
+    async def __call__(self, customer_id: CustomerId) -> AccessTold:
+        """
+        Raises:
+            CustomerNotFound
+        """
+        async with self._store.read() as view:
+            subscription = (await view.subscriptions.get(customer_id)).at(self._now())
+            state = await view.access.find(customer_id)
+        due = due_access(subscription)
+        link = state.link if state is not None and due.grants else None
+        return AccessTold(due, subscription.activation, link)
+
+
 class RetryAccess:
     """An operator mended something: the outside is told again what is due, at once."""
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.use_cases.access import MakeAccess, RetryAccess
+from core.use_cases.access import MakeAccess, RetryAccess, ShowAccess
 from core.use_cases.buying import AddCheckout, PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
 from core.use_cases.charging import ChargeMethod
@@ -161,6 +161,7 @@ class Billing:
     change_subscription: ChangeSubscription
     match_renewal: MatchRenewal
     hear_renewal: HearRenewal
+    show_access: ShowAccess
     make_access: MakeAccess
     reconcile: Reconcile
     start_reconciling: StartReconciling

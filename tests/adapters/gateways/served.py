@@ -49,7 +49,9 @@ class Script:
     def __init__(self, *answers: tuple[int, bytes]) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[Request, bytes]] = []
-        self.app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["GET", "POST"])])
+        self.app = Starlette(
+            routes=[Route("/{path:path}", self._answer, methods=["GET", "POST", "PUT", "PATCH"])]
+        )
 
     async def _answer(self, request: Request) -> Response:
         self.asked.append((request, await request.body()))
