@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from itertools import islice
 from pathlib import Path
@@ -85,7 +86,8 @@ def sandbox_app(
     `webhooks_url` each gateway posts to its own name, such as `…/webhooks/yookassa/`.
 
     The sample Mini App's own backend finds Billhook at `api_url` (`base_url`'s, if not told), and
-    says who it is by `api_key`. `squads` are what the access panel can give. With a `state_dir`, payments and chats outlive a restart.
+    says who it is by `api_key`. `squads` are what the access panel can give. With a `state_dir`,
+    payments, users and chats outlive a restart.
     `lost_after_seconds` is how long the fault `timeout_after_acting` keeps its caller waiting
     before it breaks the connection.
     """
@@ -106,23 +108,12 @@ def sandbox_app(
         TelegramRules(bot_token, username=DEMO_BOT_USERNAME, name=DEMO_BOT_NAME),
         **options("telegram"),
     )
-    token, secret = DEMO_PANEL
-    panel = PanelDouble(
-        PanelRules(
-            token=token, secret=secret, link_url=f"{base_url}/sandbox/panel/sub/", squads=squads
-        ),
-        **options("panel"),
-    )
+    panel = _panel(base_url, squads, options("panel"))
     miniapp = MiniApp(
         api_url or f"{base_url}/api/v1/billing", api_key, bot_token=bot_token, now=clock.now
     )
 
     parts = [*(gateway.running for gateway in gateways), telegram.running, miniapp.running]
-
-    def advance(fields: dict[str, Any]) -> dict[str, str]:
-        units = ("days", "hours", "minutes", "seconds")
-        now = clock.advance(**{unit: number_field(fields, unit, 0) for unit in units})
-        return {"now": now.isoformat()}
 
     async def index(_request: Request) -> HTMLResponse:
         return HTMLResponse(_index_page(gateways, telegram, panel, clock), headers=PAGE_HEADERS)
@@ -136,7 +127,7 @@ def sandbox_app(
 
     routes = [
         Route("/", index, methods=["GET"]),
-        *control("/clock/advance", advance),
+        *control("/clock/advance", partial(_advance, clock)),
         *(route for gateway in gateways for route in gateway.routes),
         *telegram.routes,
         *panel.routes,
@@ -144,6 +135,12 @@ def sandbox_app(
     ]
     app = Starlette(routes=routes, lifespan=lambda _app: running())
     return Sandbox(app, {one.name: one for one in gateways}, telegram, panel, running)
+
+
+def _advance(clock: SandboxClock, fields: dict[str, Any]) -> dict[str, str]:
+    units = ("days", "hours", "minutes", "seconds")
+    now = clock.advance(**{unit: number_field(fields, unit, 0) for unit in units})
+    return {"now": now.isoformat()}
 
 
 def _gateways(base_url: str, hooked: Callable[[str], dict[str, Any]]) -> tuple[GatewayDouble, ...]:
@@ -180,6 +177,13 @@ def _gateways(base_url: str, hooked: Callable[[str], dict[str, Any]]) -> tuple[G
         **hooked("cryptopay"),
     )
     return yookassa, paymongo, xendit, cryptopay
+
+
+def _panel(base_url: str, squads: Sequence[str], options: Mapping[str, Any]) -> PanelDouble:
+    token, secret = DEMO_PANEL
+    links = f"{base_url}/sandbox/panel/sub/"
+    rules = PanelRules(token=token, secret=secret, link_url=links, squads=squads)
+    return PanelDouble(rules, **options)
 
 
 def _index_page(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from core.domain.access import Access, AccessState
 from core.domain.audit import FIRST_SEAL, AuditLine
 from core.domain.checkout import CheckoutStatus
 from core.domain.credentials import ApiKey, Scope, SessionEnd
@@ -266,6 +267,21 @@ KINDS = {
         save=lambda uow, it: uow.subscriptions.save(it),
         load=lambda reader, it: reader.subscriptions.get(it.customer_id),
     ),
+    "access": Kept(
+        fresh=AccessState(CUSTOMER.id).begun(NOON),
+        full=AccessState(
+            CUSTOMER.id,
+            Access(("vpn", "fast"), NOON + timedelta(days=30)),
+            "https://panel.example.com/sub/carol",
+            NOON,
+            3,
+            NOON + timedelta(minutes=1),
+        ),
+        other=AccessState(CUSTOMER.id, Access(("vpn",), NOON)),
+        add=lambda uow, it: uow.access.add(it),
+        save=lambda uow, it: uow.access.save(it),
+        load=lambda reader, it: reader.access.find(it.customer_id),
+    ),
     "hold": Kept(
         fresh=an_open_hold(id=a_hold().id),
         full=a_hold(),
@@ -334,7 +350,7 @@ async def kept(request: pytest.FixtureRequest, shop: Store) -> Kept:
         await written(shop, lambda uow: uow.charges.add(a_charge()))
     if request.param == "hold":
         await written(shop, lambda uow: uow.usage.lock([a_hold().key]))
-    if request.param == "subscription":
+    if request.param in {"subscription", "access"}:
         await written(shop, lambda uow: uow.customers.add(CUSTOMER))
     return KINDS[request.param]
 

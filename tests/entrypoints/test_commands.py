@@ -93,6 +93,15 @@ async def test_the_doctor_misses_the_proxy_that_ends_tls(
     assert await examine(alone.model_copy(update={"trusted_proxies": ("10.0.0.1",)})) == 0
 
 
+async def test_the_doctor_looks_whether_the_panel_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = await a_shop(tmp_path)
+    nowhere = {"provisioner": "remnawave", "panel_url": "http://127.0.0.1:1"}
+    assert await examine(settings.model_copy(update=nowhere)) == 1
+    assert "BILLHOOK_PANEL_URL" in capsys.readouterr().out
+
+
 def redis(url: str) -> dict[str, object]:
     read = Settings(_env_file=None, redis_url=url)  # type: ignore[arg-type]
     return {"redis_url": read.redis_url, "redis_prefix": f"billhook-{uuid4().hex}"}

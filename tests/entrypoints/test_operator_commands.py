@@ -19,7 +19,7 @@ from core.domain.errors import Invalid
 from core.domain.money import AmountNotUsable, Money, UnknownCurrency
 from entrypoints.cli import cli
 from entrypoints.commands import migrate_database
-from entrypoints.operator_commands import adjust_wallet, verify_audit
+from entrypoints.operator_commands import adjust_wallet, retry_access, verify_audit
 from entrypoints.process import opened
 from entrypoints.settings import Settings
 from tests.builders import NOON, rub
@@ -86,6 +86,7 @@ async def test_money_is_given_and_taken_by_hand(types: Types, shop: Settings) ->
     [
         (("cases", "close", "nothing of the kind", *BY_OLGA), "case_not_found"),
         (("customers", "block", "telegram:404", *BY_OLGA), "customer_not_found"),
+        (("access", "retry", "telegram:404", *BY_OLGA), "customer_not_found"),
         (
             ("reconcile", "--gateway", "telegram_payments", "--since", "2026-11-01"),
             "its provider's own cabinet",
@@ -212,3 +213,13 @@ async def test_a_key_is_made_for_an_operator(types: Types) -> None:
     assert made.returncode == 0, made.stderr
     assert made.stdout.startswith("bh_")
     assert "olga  operator  live" in types("keys", "list").stdout
+
+
+async def test_access_is_made_again_by_an_operators_word(shop: Settings) -> None:
+    assert await retry_access(shop, "telegram:1001", OLGA) == 0
+
+    async with opened(shop) as parts:
+        [(_, line, _)] = await parts.billing.show_audit(limit=9)
+        async with parts.store.read() as view:
+            assert await view.jobs.waiting() == 1
+    assert (line.action, line.actor) == ("access.retry", "olga")

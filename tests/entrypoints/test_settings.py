@@ -142,3 +142,41 @@ def test_a_test_shop_may_be_rehearsed_with_in_staging() -> None:
         yookassa_secret_key_test="test_secret",
     )
     assert staging.secrets_of("yookassa") == ("1", "test_secret")
+
+
+PANEL = {"provisioner": "remnawave", "panel_url": "https://panel.example.com", "panel_token": "t"}
+OWN = {
+    "provisioner": "http",
+    "panel_url": "https://own.example.com/billing",
+    "panel_secret": "whsec_c2l4dGVlbiBieXRlcyBhbmQgYSBmZXcgbW9yZQ==",
+}
+
+
+@pytest.mark.parametrize("known", [PANEL, OWN])
+def test_a_panel_is_taken_by_https_or_on_a_private_network(known: dict[str, object]) -> None:
+    assert production().provisioner is None
+    assert not production().doubles_panel
+    production(**known)
+    private = known | {"panel_url": "http://10.0.0.5:3000"}
+    production(**private, panel_private=True)
+    with pytest.raises(SettingsNotUsable, match="PANEL_PRIVATE"):
+        production(**private)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        (PANEL | {"panel_url": ""}, "PANEL_URL"),
+        (PANEL | {"panel_url": "panel.example.com"}, "PANEL_URL"),
+        (PANEL | {"panel_token": ""}, "PANEL_TOKEN"),
+        (OWN | {"panel_secret": ""}, "PANEL_SECRET"),
+        (OWN | {"panel_secret": "not a secret"}, "PANEL_SECRET"),
+        (OWN | {"panel_secret": "whsec_short"}, "PANEL_SECRET"),
+        (OWN | {"panel_secret": "whsec_" + "!" * 40}, "PANEL_SECRET"),
+    ],
+)
+def test_a_panel_without_its_address_or_its_secret_is_refused(
+    changes: dict[str, object], named: str
+) -> None:
+    with pytest.raises(SettingsNotUsable, match=named):
+        production(**changes)
