@@ -257,6 +257,8 @@ class _File(_Section):
             raise ValueError("default_plan: the plan that everybody starts on has no price")
         if sum(plan.trial is not None for plan in self.plans.values()) > 1:
             raise ValueError("trial: one plan can be tried, once by each customer")
+        if default.grants:
+            raise ValueError("default_plan: access outside is granted for paid time alone")
         for code, withdrawal in self.withdrawals.items():
             for name in ("least", "payout", "customer_day", "hour"):
                 _amount(f"withdrawals.{code}.{name}", getattr(withdrawal, name), code)
