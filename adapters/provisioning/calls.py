@@ -16,6 +16,7 @@ CALLS_AT_ONCE: Final = 8
 TIMEOUT: Final = httpx.Timeout(10.0, connect=3.05, pool=None)
 CALL_SECONDS_MAX: Final = 20.0
 """For the whole answer, however small its pieces."""
+SILENCES_MAX: Final = 3
 ANSWER_BYTES_MAX: Final = 256 * 1024
 LINK_MAX: Final = 2000
 RETRY_SECONDS_MAX: Final = 3600
@@ -46,7 +47,8 @@ class Told:
 class Calls:
     """
     Calls of one system. Redirects are not followed: they would take the secret elsewhere. Where it
-    stands is the operator's word, which may be a private network.
+    stands is the operator's word, which may be a private network. While it is silent one call at a
+    time tries it, so that a panel that hangs does not hold all who wait for it.
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class Calls:
             limits=httpx.Limits(max_connections=CALLS_AT_ONCE),
             trust_env=False,
         )
+        self._silences = 0  # In a row.
+        self._under_way = 0
 
     async def call(
         self,
@@ -80,8 +84,11 @@ class Calls:
             AccessRefused: our credentials are not taken.
         """
         assert not unit_is_open.get(), "no panel is called inside a unit of work"
+        if self._silences >= SILENCES_MAX and self._under_way:
+            raise AccessUnavailable
         called = log.bind(method=method, path=path)
         sent = {"Content-Type": "application/json", **(headers or {})} if body else headers
+        self._under_way += 1
         try:
             async with asyncio.timeout(CALL_SECONDS_MAX):
                 request = self._http.build_request(
@@ -93,9 +100,13 @@ class Calls:
                 finally:
                     await answer.aclose()
         except (httpx.HTTPError, TimeoutError, ValueError, RecursionError) as error:
+            self._silences += 1
             # `from None`: a network error holds the request, and with it the secret.
             called.warning("panel unavailable", cause=type(error).__name__)
             raise AccessUnavailable from None
+        finally:
+            self._under_way -= 1
+        self._silences = 0
         status = answer.status_code
         if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
             raise AccessRefused(f"the panel refuses our credentials ({status})")

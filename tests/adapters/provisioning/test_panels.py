@@ -1,5 +1,6 @@
 """Panels that answer nonsense, refuse, or are slow; and what exactly they are told."""
 
+import asyncio
 import base64
 import hmac
 import json
@@ -94,6 +95,19 @@ async def test_a_slow_or_a_confused_panel_is_asked_again(
         panel.rules.faults.plan(fault, 1)
         with pytest.raises(AccessUnavailable):
             await panel.provisioner.apply(ANNA, MONTH, revision=1)
+        assert (await panel.provisioner.apply(ANNA, MONTH, revision=1)).link is not None
+
+
+async def test_a_panel_that_hangs_holds_one_at_a_time_and_is_found_again(stage: Stage) -> None:
+    async with a_panel("http", stage, Clock(NOON)) as panel:
+        assert isinstance(panel, ServedPanel)
+        panel.rules.faults.plan("slow", 4)
+        for count, heard in ((3, 3), (5, 4)):
+            orders = (panel.provisioner.apply(ANNA, MONTH, revision=1) for _ in range(count))
+            told = await asyncio.gather(*orders, return_exceptions=True)
+            assert [type(one) for one in told] == [AccessUnavailable] * count
+            assert len(panel.rules.calls) == heard
+
         assert (await panel.provisioner.apply(ANNA, MONTH, revision=1)).link is not None
 
 

@@ -33,3 +33,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_access_due", "access", ["due_at", "id"], postgresql_where=_DUE, sqlite_where=_DUE
     )
+    # What was bought before anybody made it: the first sweep finds it.
+    op.execute(
+        "INSERT INTO access (id, grants, waiting_since, tries, due_at, version)"
+        " SELECT customer_id, '[]', period_start, 0, period_start, 0 FROM subscription"
+        " WHERE activation = 'pending' AND period_start IS NOT NULL"
+    )
