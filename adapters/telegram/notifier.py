@@ -123,6 +123,8 @@ def _of_no_purchase(news: News, texts: Texts) -> Screen | None:
 
 def _in_a_line(news: News, texts: Texts) -> Screen:
     key = f"news.{news.kind}" if news.link is None else "news.access_given_at"
+    if news.kind is NewsKind.ACCESS_DELAYED and news.standing.subscription.is_trial:
+        key = "status.access_pending"
     told = texts(key, amount=news.received, title=news.title, link=news.link)
     where = "status" if news.kind.startswith("access_") else "wallet"
     return Screen(told, [[_button(texts, where, where)]])

@@ -178,6 +178,7 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job | None], ...]]] = {
     "reward.booked": (_tell_of_the_reward(NewsKind.REWARD_BOOKED),),
     "reward.earned": (_tell_of_the_reward(NewsKind.REWARD_EARNED),),
     "subscription.ended": (_tell_of_the_end, _make_access),
+    "subscription.trial_started": (_make_access,),
     "subscription.shortened": (_make_access,),
     "subscription.renewal_changed": (_make_access,),
     "subscription.canceled": (_make_access,),

@@ -10,6 +10,7 @@ from adapters.provisioning.memory import MemoryProvisioner
 from core.domain.access import NO_ACCESS, Access
 from core.domain.audit import Deed
 from core.domain.customer import Customer, CustomerId
+from core.domain.period import Period, PeriodUnit
 from core.domain.plan import PlanTerms
 from core.domain.renewal import FROM_WALLET
 from core.domain.subscription import Activation
@@ -28,7 +29,8 @@ async def shop(world: World) -> World:
     """The fitness app, whose plans let into a panel."""
 
     def granting(terms: PlanTerms) -> PlanTerms:
-        return replace(terms, grants=GRANTS.get(terms.code, ()))
+        trial = Period(3, PeriodUnit.DAY) if terms.code == "PRO_MONTHLY" else None
+        return replace(terms, grants=GRANTS.get(terms.code, ()), trial=trial)
 
     wanted = world.wanted()
     await world.billing.apply_catalog(
@@ -71,6 +73,17 @@ async def test_a_purchase_gives_access_until_the_end_of_what_was_paid(shop: Worl
     assert await activation(shop, anna) is Activation.ACTIVE
     [news] = told(shop)
     assert (news.kind, news.link) == (NewsKind.ACCESS_GIVEN, f"https://panel.example.com/{anna}")
+
+
+async def test_a_trial_gives_access_for_as_long_as_it_lasts(shop: World) -> None:
+    anna = await shop.customer()
+    await shop.billing.start_trial(anna)
+    await shop.pump.drain()
+    assert shop.panel.given[anna] == Access(("vpn",), await end_of(shop, anna))
+
+    await comes(shop, await end_of(shop, anna))
+
+    assert anna not in shop.panel.given
 
 
 async def test_nobody_is_told_the_same_link_again_when_it_is_prolonged(shop: World) -> None:
