@@ -26,8 +26,8 @@ from core.use_cases.consequences import (
     EXPIRE_HOLD,
     EXPIRE_PURCHASE,
     HEAR_RENEWAL,
-    MATCH_RENEWAL,
     MAKE_ACCESS,
+    MATCH_RENEWAL,
     PAY_WAITING,
     RECONCILE,
     RELEASE_ESCROW,
@@ -97,27 +97,34 @@ def work_of(billing: Billing) -> Work:
             goes_on=payload["goes_on"] == str(True),
         )
 
+    async def tell_customer(payload: Payload) -> None:
+        await billing.tell_customer(news_ref_from_payload(payload))
+
+    return (
+        _of_money(billing)
+        | _of_access(billing)
+        | {
+            SETTLE_PAYMENT: settle_payment,
+            WATCH_CHECKOUT: watch_checkout,
+            EXPIRE_PURCHASE: expire_purchase,
+            EXPIRE_HOLD: expire_hold,
+            RELEASE_ESCROW: release_escrow,
+            TEND_SUBSCRIPTION: tend_subscription,
+            CHARGE_RENEWAL: charge_renewal,
+            MATCH_RENEWAL: match_renewal,
+            HEAR_RENEWAL: hear_renewal,
+            TELL_CUSTOMER: tell_customer,
+        }
+    )
+
+
+def _of_access(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]]]:
     async def make_access(payload: Payload) -> None:
         case = await billing.make_access(CustomerId(payload["customer_id"]))
         if case is not None:
             log.error("access is not made", case=case.cause, why=case.facts["error"])
 
-    async def tell_customer(payload: Payload) -> None:
-        await billing.tell_customer(news_ref_from_payload(payload))
-
-    return _of_money(billing) | {
-        SETTLE_PAYMENT: settle_payment,
-        WATCH_CHECKOUT: watch_checkout,
-        EXPIRE_PURCHASE: expire_purchase,
-        EXPIRE_HOLD: expire_hold,
-        RELEASE_ESCROW: release_escrow,
-        TEND_SUBSCRIPTION: tend_subscription,
-        CHARGE_RENEWAL: charge_renewal,
-        MATCH_RENEWAL: match_renewal,
-        HEAR_RENEWAL: hear_renewal,
-        MAKE_ACCESS: make_access,
-        TELL_CUSTOMER: tell_customer,
-    }
+    return {MAKE_ACCESS: make_access}
 
 
 def _of_money(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]]]:
