@@ -37,6 +37,7 @@ from entrypoints.process import (
     worker,
 )
 from entrypoints.settings import Settings
+from entrypoints.webhook_commands import webhook_problems
 
 DEVELOPMENT_KEY_NAME: Final = "development"
 BACKEND_SCOPES: Final = frozenset({Scope.CUSTOMERS, Scope.PURCHASES, Scope.USAGE})
@@ -306,6 +307,7 @@ async def _deeper(parts: Opened) -> list[tuple[str, list[str]]]:
         parked = await view.jobs.parked(limit=100)
     checks.append(("cases for a person", [f"{one.kind}: {one.cause}" for one in cases]))
     checks.append(("jobs given up on", [f"{job.job.name}: {error}" for job, error in parked]))
+    checks.append(("webhooks to your own system", await webhook_problems(parts)))
     if not parts.settings.doubles("yookassa"):
         checks.append(await _credentials(parts))
     if not parts.settings.doubles_telegram:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from dependency_injector import containers, providers
 from uuid_utils.compat import uuid7
 
-from core.ports.notifier import Notifier
+from core.ports.notifier import Notifier, Webhooks
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Store
 from core.use_cases.billing import Billing
@@ -19,6 +19,12 @@ from core.use_cases.customers import (
     RegisterCustomer,
     ShowAccount,
     UnblockCustomer,
+)
+from core.use_cases.deliveries import (
+    DeliverWebhook,
+    ReplayDelivery,
+    ShowDeliveries,
+    TryWebhook,
 )
 from core.use_cases.escrows import (
     DisputePart,
@@ -100,6 +106,7 @@ class Container(containers.DeclarativeContainer):
     store: providers.Dependency[Store] = providers.Dependency()
     gateways = providers.Dependency(instance_of=Gateways)
     notifier: providers.Dependency[Notifier] = providers.Dependency()
+    webhooks: providers.Dependency[Webhooks] = providers.Dependency()
     now = providers.Object(utc_now)
     new_id = providers.Object(new_id)
 
@@ -120,7 +127,7 @@ class Container(containers.DeclarativeContainer):
     mark_reach = providers.Factory(MarkReach, store=store, now=now)
 
     consume_quota = providers.Singleton(  # It groups asks.
-        ConsumeQuota, store=store, now=now, new_id=new_id
+        ConsumeQuota, store=store, webhooks=webhooks, now=now, new_id=new_id
     )
     capture_hold = providers.Factory(CaptureHold, store=store, now=now)
     release_hold = providers.Factory(ReleaseHold, store=store, now=now)
@@ -191,6 +198,13 @@ class Container(containers.DeclarativeContainer):
         BookRefunds, store=store, gateways=gateways, now=now, new_id=new_id
     )
     watch_refund = providers.Factory(WatchRefund, store=store, gateways=gateways, now=now)
+
+    deliver_webhook = providers.Singleton(  # It counts what is under way.
+        DeliverWebhook, store=store, webhooks=webhooks, now=now
+    )
+    show_deliveries = providers.Factory(ShowDeliveries, store=store)
+    replay_delivery = providers.Factory(ReplayDelivery, store=store, webhooks=webhooks, now=now)
+    try_webhook = providers.Factory(TryWebhook, webhooks=webhooks, now=now, new_id=new_id)
 
     sweep = providers.Factory(Sweep, store=store, now=now)
     watch_checkout = providers.Factory(
@@ -283,6 +297,10 @@ class Container(containers.DeclarativeContainer):
         settle_payment=settle_payment,
         refund_purchase=refund_purchase,
         book_refunds=book_refunds,
+        deliver_webhook=deliver_webhook,
+        show_deliveries=show_deliveries,
+        replay_delivery=replay_delivery,
+        try_webhook=try_webhook,
         watch_refund=watch_refund,
         sweep=sweep,
         watch_checkout=watch_checkout,

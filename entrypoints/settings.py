@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from pydantic import (
@@ -20,6 +21,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from adapters.http.client_address import TrustedProxies
 from adapters.http.return_urls import ReturnUrls
 from adapters.http.tokens import SIGNING_KEY_LENGTH_MIN
+from adapters.webhooks import SECRET_BYTES_MIN, secret_bytes
+from core.use_cases.announcements import ANNOUNCED
+from sandbox.app import DEMO_WEBHOOK_SECRET
 
 PREFIX: Final = "BILLHOOK_"
 WEBHOOK_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,256}", re.ASCII)
@@ -118,6 +122,10 @@ class Settings(BaseSettings):
     data_key: SecretStr | None = None
     dev_api_key: SecretStr | None = None
 
+    webhook_url: str | None = None  # Empty: nobody is told, not even the sandbox.
+    webhook_secret: SecretStr | None = None  # Several, while they change.
+    webhook_events: Listed = ()
+
     trusted_proxies: Listed = ()
     return_origins: Listed = ()
     return_url: str | None = None
@@ -140,6 +148,15 @@ class Settings(BaseSettings):
         if unknown:
             known = ", ".join(SECRETS)
             raise ValueError(f"no such gateway: {', '.join(unknown)} (known: {known})")
+        return value
+
+    @field_validator("webhook_events")
+    @classmethod
+    def _events_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in ANNOUNCED]
+        if unknown:
+            known = ", ".join(ANNOUNCED)
+            raise ValueError(f"no such event: {', '.join(unknown)} (known: {known})")
         return value
 
     @field_validator("telegram_webhook_secret")
@@ -176,6 +193,7 @@ class Settings(BaseSettings):
             *self._secret_problems(),
             *self._gateway_problems(),
             *self._payout_problems(),
+            *self._webhook_problems(),
             *self._sandbox_problems(),
         ]
         try:
@@ -241,6 +259,26 @@ class Settings(BaseSettings):
             problems.append("YOOKASSA_AGENT_ID and YOOKASSA_AGENT_SECRET_KEY go together")
         if key.startswith("test_" if self.yookassa_mode == "live" else "live_"):
             problems.append("YOOKASSA_AGENT_SECRET_KEY is not of YOOKASSA_MODE")
+        return problems
+
+    def _webhook_problems(self) -> list[str]:
+        if not self.webhook_url:
+            return []
+        problems = []
+        url = urlsplit(self.webhook_url)
+        schemes = {"https", "http"} if self.is_development else {"https"}
+        if url.scheme not in schemes or not url.hostname or url.username or url.fragment:
+            problems.append("WEBHOOK_URL is not an https address without user and fragment")
+        secrets = self.webhook_secrets
+        if not secrets:
+            problems.append("WEBHOOK_SECRET is needed with WEBHOOK_URL: `billhook webhooks secret`")
+        if not all(map(_is_strong, secrets)):
+            problems.append(
+                f"WEBHOOK_SECRET is whsec_ and the base64 of {SECRET_BYTES_MIN} bytes or more:"
+                " `billhook webhooks secret`"
+            )
+        if not self.is_development and DEMO_WEBHOOK_SECRET in secrets:
+            problems.append("WEBHOOK_SECRET is the one of development")
         return problems
 
     def _sandbox_problems(self) -> list[str]:
@@ -323,6 +361,21 @@ class Settings(BaseSettings):
         return tuple(key.strip() for key in named.split(","))
 
     @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """All of them sign."""
+        named = self.secret("webhook_secret") or ""
+        return tuple(one.strip() for one in named.split(",") if one.strip())
+
+    @property
+    def webhook_target(self) -> tuple[str, tuple[str, ...]] | None:
+        """Where the business's own system is told, and signed with what; None: nowhere."""
+        if self.webhook_url:
+            return self.webhook_url, self.webhook_secrets
+        if self.webhook_url is None and self.uses_sandbox:
+            return f"{self.own_origin}/sandbox/webhooks", (DEMO_WEBHOOK_SECRET,)
+        return None
+
+    @property
     def base_url(self) -> str:
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
@@ -354,6 +407,13 @@ class Settings(BaseSettings):
     def secret(self, name: str) -> str | None:
         value: SecretStr | None = getattr(self, name)
         return value.get_secret_value() if value else None
+
+
+def _is_strong(secret: str) -> bool:
+    try:
+        return len(secret_bytes(secret)) >= SECRET_BYTES_MIN
+    except ValueError:
+        return False
 
 
 def read_settings(**overrides: object) -> Settings:

@@ -22,6 +22,7 @@ from sandbox.faults import Faults
 from sandbox.miniapp.app import MiniApp
 from sandbox.paymongo.app import PayMongoDouble
 from sandbox.paymongo.rules import PayMongoRules
+from sandbox.receiver import Receiver
 from sandbox.telegram.app import TelegramDouble
 from sandbox.telegram.rules import TelegramRules
 from sandbox.xendit.app import XenditDouble
@@ -42,6 +43,8 @@ DEMO: Final[Mapping[str, tuple[str, ...]]] = {
 """What opens each double: known to everybody."""
 DEMO_AGENT: Final = ("100600", "test_sandbox_agent_secret")
 """What opens YooKassa's gateway of payouts."""
+DEMO_WEBHOOK_SECRET: Final = "whsec_c2FuZGJveC13ZWJob29rLXNlY3JldC1rbm93bi10by1hbGw="  # noqa: S105
+"""What proves our webhooks to the double of the business's own system: as above."""
 DEMO_BOT_TOKEN: Final = "100500:development-bot-token"  # noqa: S105 - as above.
 DEMO_BOT_USERNAME: Final = "billhook_demo_bot"
 DEMO_BOT_NAME: Final = "Calories by photo"
@@ -100,6 +103,7 @@ def sandbox_app(
         TelegramRules(bot_token, username=DEMO_BOT_USERNAME, name=DEMO_BOT_NAME),
         **options("telegram"),
     )
+    receiver = Receiver(DEMO_WEBHOOK_SECRET, now=clock.now, slow_seconds=slow_seconds)
     miniapp = MiniApp(
         api_url or f"{base_url}/api/v1/billing", api_key, bot_token=bot_token, now=clock.now
     )
@@ -112,7 +116,7 @@ def sandbox_app(
         return {"now": now.isoformat()}
 
     async def index(_request: Request) -> HTMLResponse:
-        return HTMLResponse(_index_page(gateways, telegram, clock), headers=PAGE_HEADERS)
+        return HTMLResponse(_index_page(gateways, telegram, receiver, clock), headers=PAGE_HEADERS)
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
@@ -127,6 +131,7 @@ def sandbox_app(
         *(route for gateway in gateways for route in gateway.routes),
         *telegram.routes,
         *miniapp.routes,
+        *receiver.routes,
     ]
     app = Starlette(routes=routes, lifespan=lambda _app: running())
     return Sandbox(app, {one.name: one for one in gateways}, telegram, running)
@@ -169,7 +174,10 @@ def _gateways(base_url: str, hooked: Callable[[str], dict[str, Any]]) -> tuple[G
 
 
 def _index_page(
-    gateways: Sequence[GatewayDouble], telegram: TelegramDouble, clock: SandboxClock
+    gateways: Sequence[GatewayDouble],
+    telegram: TelegramDouble,
+    receiver: Receiver,
+    clock: SandboxClock,
 ) -> str:
     """Links are relative, so the page works wherever it is mounted."""
     return f"""<!doctype html>
@@ -196,6 +204,9 @@ invoices: <code>POST telegram/invoices/&lt;slug&gt;/pay {{"user_id": 1001}}</cod
 <a href="telegram/users/1001/messages"><code>GET telegram/users/1001/messages</code></a>.</p>
 <p>Faults to come, by <code>POST telegram/faults {{"mode": "flood", "next": 1}}</code>:
 {_told(telegram.rules.faults)}.</p>
+<h2>Your own system</h2>
+<p><a href="webhooks">What it was told</a> by our webhooks. Faults to come, by
+<code>POST webhooks/faults {{"mode": "down", "next": 1}}</code>: {_told(receiver.faults)}.</p>
 {"".join(map(_section, gateways))}
 </body></html>"""
 

@@ -13,7 +13,7 @@ from adapters.jobs.work import ASIDE, work_of
 from adapters.persistence.memory import Committed, MemoryStore
 from adapters.persistence.memory.tables import JobStatus, Tables
 from core.domain.errors import BillingError, Unavailable
-from core.ports.notifier import Notifier
+from core.ports.notifier import Notifier, Webhooks
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import HeldElsewhere, NewId, Now, Store
 from core.use_cases.billing import Billing
@@ -38,6 +38,7 @@ class Outside:
     store: Store
     gateways: Gateways
     notifier: Notifier
+    webhooks: Webhooks
     now: Now
     new_id: NewId
 

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from adapters.memory_notifier import MemoryWebhooks
 from adapters.persistence.memory import Committed, MemoryStore
 from adapters.persistence.memory.tables import Tables
 from core.domain.cause import StoreBusy
@@ -46,6 +47,7 @@ HARD_DAYS: Final = (
 PLAIN_DAY: Final = datetime(2026, 5, 12, 9, 0, 0, 123_457, tzinfo=UTC)
 LIVENESS: Final = timedelta(hours=72)
 CLIENT_PATIENCE: Final = 60.0
+NOBODY_LISTENS: Final = MemoryWebhooks()
 
 Answer = TypeVar("Answer")
 
@@ -168,7 +170,9 @@ class World:
             return self.now() + offset
 
         def compose(now: Now) -> Billing:
-            outside = Outside(self.store, self.gateways, self.telegram, now, self._new_id)
+            outside = Outside(
+                self.store, self.gateways, self.telegram, NOBODY_LISTENS, now, self._new_id
+            )
             return self._compose(outside)
 
         self.apps.append(
@@ -308,7 +312,9 @@ class World:
         self.demand(not self.store._open, "O3 units left open", self.store._open)
         self.demand(not self.store._locks._holders, "O3 locks held", self.store._locks._holders)
         again = Node("again")
-        outside = Outside(self.store, self.gateways, self.telegram, self.now, self._new_id)
+        outside = Outside(
+            self.store, self.gateways, self.telegram, NOBODY_LISTENS, self.now, self._new_id
+        )
         billing = self._compose(outside)
         await self.loop.spawn(again, billing.sweep())  # Forgets old receipts, if any.
         before = self.invariants.commits

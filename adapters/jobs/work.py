@@ -1,6 +1,7 @@
 """Which use case does which job."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -8,6 +9,7 @@ import structlog
 from core.domain.charge import ChargeKey
 from core.domain.checkout import CheckoutId
 from core.domain.customer import CustomerId
+from core.domain.delivery import DeliveryId
 from core.domain.item import EscrowId, EscrowPart, PaymentMethodId
 from core.domain.ledger import EntryId
 from core.domain.payment import PaymentId, PayoutId
@@ -17,6 +19,7 @@ from core.domain.refund import OurRefundId
 from core.domain.usage_quota import HoldId
 from core.domain.withdrawal import WithdrawalId
 from core.ports.notifier import NewsKind
+from core.use_cases.announcements import DELIVER_WEBHOOK
 from core.use_cases.billing import Billing
 from core.use_cases.consequences import (
     ASK_PAYOUT,
@@ -38,12 +41,13 @@ from core.use_cases.consequences import (
     WATCH_CHECKOUT,
     WATCH_REFUND,
 )
+from core.use_cases.deliveries import EventRef
 from core.use_cases.news import NewsRef
 
-ASIDE: Final = frozenset({TELL_CUSTOMER, RECONCILE})
+ASIDE: Final = frozenset({TELL_CUSTOMER, RECONCILE, DELIVER_WEBHOOK})
 """
-Nobody's money waits for a chat that is slow, for thousands who are told something, or for two days
-of a gateway that are looked through.
+Nobody's money waits for a chat or a receiver of webhooks that is slow, for thousands who are told
+something, or for two days of a gateway that are looked through.
 """
 
 log: Final = structlog.get_logger(__name__)
@@ -99,7 +103,15 @@ def work_of(billing: Billing) -> Work:
     async def tell_customer(payload: Payload) -> None:
         await billing.tell_customer(news_ref_from_payload(payload))
 
+    async def deliver_webhook(payload: Payload) -> None:
+        ref = None
+        if "event" in payload:
+            at = datetime.fromisoformat(payload["at"])
+            ref = EventRef(payload["event"], payload["subject"], at)
+        await billing.deliver_webhook(DeliveryId(payload["delivery_id"]), ref)
+
     return _of_money(billing) | {
+        DELIVER_WEBHOOK: deliver_webhook,
         SETTLE_PAYMENT: settle_payment,
         WATCH_CHECKOUT: watch_checkout,
         EXPIRE_PURCHASE: expire_purchase,

@@ -156,7 +156,13 @@ async def _grant_plan(
         )
         await uow.ledger.post(rest)
         await uow.record(credited(customer, extension.returned, rest.id, at=at))
-    return {"plan": plan.code, "period_end": extension.end.isoformat()}
+    began = extension.subscription.period
+    assert began is not None, "it was just paid for"
+    return {
+        "plan": plan.code,
+        "period_start": began.start.isoformat(),
+        "period_end": extension.end.isoformat(),
+    }
 
 
 async def _fund_part(
@@ -170,6 +176,8 @@ async def _fund_part(
         "part": share.part.value,
         "payee_id": escrow.payee_id,
         "purchase_id": purchase.id,
+        "amount_minor": purchase.amount.amount_minor,
+        "currency": purchase.amount.currency.code,
     }
     await uow.record(Event("escrow.funded", escrow.id, at, payer, told))
     return {"escrow_id": escrow.id, "part": share.part.value}
