@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
 
+import httpx
 from cryptography.fernet import Fernet
 from pydantic import (
     BeforeValidator,
@@ -265,9 +265,12 @@ class Settings(BaseSettings):
         if not self.webhook_url:
             return []
         problems = []
-        url = urlsplit(self.webhook_url)
         schemes = {"https", "http"} if self.is_development else {"https"}
-        if url.scheme not in schemes or not url.hostname or url.username or url.fragment:
+        try:
+            url = httpx.URL(self.webhook_url)
+        except httpx.InvalidURL:
+            url = httpx.URL("")
+        if url.scheme not in schemes or not url.host or url.userinfo or url.fragment:
             problems.append("WEBHOOK_URL is not an https address without user and fragment")
         secrets = self.webhook_secrets
         if not secrets:
@@ -372,7 +375,7 @@ class Settings(BaseSettings):
         if self.webhook_url:
             return self.webhook_url, self.webhook_secrets
         if self.webhook_url is None and self.uses_sandbox:
-            return f"{self.own_origin}/sandbox/webhooks", (DEMO_WEBHOOK_SECRET,)
+            return f"http://127.0.0.1:{self.port}/sandbox/webhooks", (DEMO_WEBHOOK_SECRET,)
         return None
 
     @property
