@@ -66,7 +66,7 @@ class _Told:
         data: dict[str, object] = {self.subject: event.subject}
         if event.customer_id is not None:
             data["customer_id"] = event.customer_id
-        if "amount_minor" in facts:
+        if {"amount_minor", "currency"} <= facts.keys():
             data["amount"] = {name: facts[name] for name in ("amount_minor", "currency")}
         data |= {name: facts[name] for name in self.facts if name in facts}
         once: list[object] = [event.subject]
@@ -97,7 +97,10 @@ _TOLD: Final[Mapping[str, tuple[_Told, ...]]] = {
     "purchase.refunded": (_Told("purchase.refunded", "purchase_id"),),
     "purchase.expired": (_Told("purchase.expired", "purchase_id"),),
     "subscription.past_due": (_Told("subscription.past_due", "customer_id"),),
-    "subscription.canceled": (_Told("subscription.canceled", "customer_id"),),
+    "subscription.canceled": (  # Past due, there is nothing left to be used.
+        _Told("subscription.canceled", "customer_id", _PLAN),
+        _Told("subscription.expired", "customer_id", when=_leaves_nothing),
+    ),
     "subscription.ended": (_Told("subscription.expired", "customer_id", _PLAN),),
     "subscription.shortened": (  # By a refund, which may leave nothing of it.
         _Told("subscription.expired", "customer_id", ("purchase_id",), when=_leaves_nothing),

@@ -74,7 +74,11 @@ class ChangeSubscription:
         async with self._store.write() as uow:
             at = self._now()
             running = await self._running(uow, customer_id, at)
-            await self._save(uow, running, running.canceled(), "canceled", at)
+            canceled = running.canceled()
+            told = (
+                {} if canceled.period is None else {"period_end": canceled.period.end.isoformat()}
+            )
+            await self._save(uow, running, canceled, "canceled", at, **told)
 
     async def resume(self, customer_id: CustomerId) -> None:
         """

@@ -62,14 +62,14 @@ async def sent(
     url: str,
     *secrets: str,
     may_call: Callable[[str], bool] = is_public_or_this_machine,
-    timeout: httpx.Timeout | None = None,
+    patience: float = 5.0,
 ) -> Reply:
     sender = WebhookSender(
         url,
         secrets or (OLD,),
         lambda: SAID,
         may_call=may_call,
-        timeout=timeout or httpx.Timeout(5.0),
+        timeout=httpx.Timeout(patience),
     )
     try:
         return await sender.send(a_fresh_delivery())
@@ -189,7 +189,7 @@ async def test_an_answer_without_end_is_not_read() -> None:
 
 async def test_who_says_nothing_is_not_waited_for() -> None:
     async with listening(b"HTTP/1.1 200 OK\r\n") as listener:
-        reply = await sent(f"http://127.0.0.1:{listener.port}/", timeout=httpx.Timeout(0.1))
+        reply = await sent(f"http://127.0.0.1:{listener.port}/", patience=0.1)
 
     assert reply == Reply(None, "no answer: ReadTimeout")
 

@@ -11,6 +11,7 @@ from adapters.memory_notifier import MemoryWebhooks
 from adapters.persistence.memory import MemoryStore
 from core.domain.customer import CustomerId
 from core.domain.event import Event
+from core.domain.plan import Feature
 from core.use_cases.announcements import ANNOUNCED, announcements, announcing
 from core.use_cases.consequences import consequences
 from tests.builders import NOON
@@ -65,7 +66,18 @@ def bodies(world: World, event: str) -> list[dict]:
         ),
         ("purchase.expired", "pur_1", {}, {"purchase.expired": {"purchase_id": "pur_1", **WHOSE}}),
         ("subscription.past_due", ANNA, {}, {"subscription.past_due": WHOSE}),
-        ("subscription.canceled", ANNA, {}, {"subscription.canceled": WHOSE}),
+        (
+            "subscription.canceled",
+            ANNA,
+            {"period_end": LATER},
+            {"subscription.canceled": {**WHOSE, "period_end": LATER}},
+        ),
+        (
+            "subscription.canceled",
+            ANNA,
+            {},
+            {"subscription.canceled": WHOSE, "subscription.expired": WHOSE},
+        ),
         (
             "subscription.ended",
             ANNA,
@@ -162,8 +174,9 @@ async def test_what_ends_is_told(world: World) -> None:
     await world.time_passes(days=40)
 
     assert [one["customer_id"] for one in bodies(world, "purchase.expired")] == [anna]
-    assert bodies(world, "subscription.canceled") == [{"customer_id": boris}]
+    [canceled] = bodies(world, "subscription.canceled")
     [expired] = bodies(world, "subscription.expired")
+    assert canceled == {"customer_id": boris, "period_end": expired["period_end"]}
     assert (expired["customer_id"], expired["plan"]) == (boris, "PRO_MONTHLY")
 
 
@@ -222,17 +235,12 @@ async def test_units_that_came_back_and_went_again_are_not_told_twice(world: Wor
 
 async def test_a_quota_that_never_was_is_not_exhausted(world: World) -> None:
     anna = await world.customer()
-    plans = (await world.me(anna)).standing.catalog.plans.values()
-    quota = (await world.me(anna)).standing.quota(plans_feature(plans), world.clock())
+    quota = (await world.me(anna)).standing.quota(Feature("photo_ai"), world.clock())
 
     assert not replace(quota, limit=0, used=0).is_exhausted
     assert not replace(quota, limit=None, used=10**6).is_exhausted
     assert not replace(quota, limit=3, used=2).is_exhausted
     assert replace(quota, limit=3, used=4).is_exhausted
-
-
-def plans_feature(plans):
-    return next(name for plan in plans for name in plan.terms.quotas)
 
 
 async def test_where_nobody_listens_nothing_is_kept() -> None:
