@@ -114,6 +114,7 @@ _TOLD: Final[Mapping[str, tuple[_Told, ...]]] = {
         ),
     ),
     "wallet.credited": (_Told("wallet.credited", "customer_id", ("cause",)),),
+    "reward.earned": (_Told("referral.rewarded", "purchase_id"),),
     "withdrawal.done": (_Told("withdrawal.done", "withdrawal_id"),),
     "withdrawal.failed": (_Told("withdrawal.failed", "withdrawal_id"),),
     "withdrawal.returned": (_Told("withdrawal.returned", "withdrawal_id"),),

@@ -97,6 +97,12 @@ def bodies(world: World, event: str) -> list[dict]:
             {"cause": "pur_1", **MONEY},
             {"wallet.credited": {**WHOSE, "amount": MONEY, "cause": "pur_1"}},
         ),
+        (
+            "reward.earned",
+            "pur_1",
+            {"entry_id": "reward 1 ended", **MONEY},
+            {"referral.rewarded": {"purchase_id": "pur_1", **WHOSE, "amount": MONEY}},
+        ),
         *(
             (
                 f"withdrawal.{end}",
@@ -278,6 +284,7 @@ def test_all_that_can_be_told_is_named() -> None:
         ),
         "quota.exhausted",
         "wallet.credited",
+        "referral.rewarded",
         *(f"withdrawal.{one}" for one in ("done", "failed", "returned")),
         *(f"escrow.{one}" for one in ("funded", "disputed", "released", "refunded")),
     }
