@@ -65,6 +65,12 @@ def bodies(world: World, event: str) -> list[dict]:
             {"purchase.refunded": {"purchase_id": "pur_1", **WHOSE, "amount": MONEY}},
         ),
         ("purchase.expired", "pur_1", {}, {"purchase.expired": {"purchase_id": "pur_1", **WHOSE}}),
+        (
+            "subscription.trial_started",
+            ANNA,
+            {"plan": "PRO", "period_end": LATER},
+            {"subscription.activated": {**WHOSE, "plan": "PRO", "period_end": LATER}},
+        ),
         ("subscription.past_due", ANNA, {}, {"subscription.past_due": WHOSE}),
         (
             "subscription.canceled",
