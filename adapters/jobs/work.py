@@ -104,11 +104,8 @@ def work_of(billing: Billing) -> Work:
         await billing.tell_customer(news_ref_from_payload(payload))
 
     async def deliver_webhook(payload: Payload) -> None:
-        ref = None
-        if "event" in payload:
-            at = datetime.fromisoformat(payload["at"])
-            ref = EventRef(payload["event"], payload["subject"], at)
-        await billing.deliver_webhook(DeliveryId(payload["delivery_id"]), ref)
+        delivery_id = DeliveryId(payload["delivery_id"])
+        await billing.deliver_webhook(delivery_id, event_ref_from_payload(payload))
 
     return _of_money(billing) | {
         DELIVER_WEBHOOK: deliver_webhook,
@@ -178,6 +175,14 @@ def _of_money(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]
         ASK_PAYOUT: ask_payout,
         CLEAN_METHOD: clean_method,
     }
+
+
+def event_ref_from_payload(payload: Payload) -> EventRef | None:
+    """None: what is to be told is written down already."""
+    if "event" not in payload:
+        return None
+    at = datetime.fromisoformat(payload["at"])
+    return EventRef(payload["event"], payload["subject"], at)
 
 
 def news_ref_from_payload(payload: Payload) -> NewsRef:

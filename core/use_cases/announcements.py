@@ -86,6 +86,10 @@ def _leaves_nothing(event: Event) -> bool:
     return "period_end" not in event.facts
 
 
+def _is_over(event: Event) -> bool:
+    return event.facts.get("access") == "over"
+
+
 _PLAN: Final = ("plan", "period_start", "period_end")
 _PART: Final = ("part", "payee_id")
 _TOLD: Final[Mapping[str, tuple[_Told, ...]]] = {
@@ -100,7 +104,7 @@ _TOLD: Final[Mapping[str, tuple[_Told, ...]]] = {
     "subscription.past_due": (_Told("subscription.past_due", "customer_id"),),
     "subscription.canceled": (  # Past due, there is nothing left to be used.
         _Told("subscription.canceled", "customer_id", _PLAN),
-        _Told("subscription.expired", "customer_id", when=_leaves_nothing),
+        _Told("subscription.expired", "customer_id", when=_is_over),
     ),
     "subscription.ended": (_Told("subscription.expired", "customer_id", _PLAN),),
     "subscription.shortened": (  # By a refund, which may leave nothing of it.

@@ -75,9 +75,8 @@ class ChangeSubscription:
             at = self._now()
             running = await self._running(uow, customer_id, at)
             canceled = running.canceled()
-            told = (
-                {} if canceled.period is None else {"period_end": canceled.period.end.isoformat()}
-            )
+            end = None if canceled.period is None else canceled.period.end
+            told = {"access": "over"} if end is None else {"period_end": end.isoformat()}
             await self._save(uow, running, canceled, "canceled", at, **told)
 
     async def resume(self, customer_id: CustomerId) -> None:

@@ -81,7 +81,7 @@ def bodies(world: World, event: str) -> list[dict]:
         (
             "subscription.canceled",
             ANNA,
-            {},
+            {"access": "over"},
             {"subscription.canceled": WHOSE, "subscription.expired": WHOSE},
         ),
         (
