@@ -20,6 +20,7 @@ from entrypoints.operator_cli import (
     purchases_cli,
     wallet_cli,
 )
+from entrypoints.webhooks_cli import webhooks_cli
 
 cli = typer.Typer(
     name="billhook",
@@ -40,6 +41,7 @@ cli.add_typer(cases_cli, name="cases")
 cli.add_typer(inbox_cli, name="inbox")
 cli.add_typer(access_cli, name="access")
 cli.add_typer(audit_cli, name="audit")
+cli.add_typer(webhooks_cli, name="webhooks")
 cli.add_typer(books_cli, name="books")
 
 Port = Annotated[int | None, typer.Option(min=1, max=65535)]

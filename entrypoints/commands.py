@@ -38,6 +38,7 @@ from entrypoints.process import (
     worker,
 )
 from entrypoints.settings import Settings
+from entrypoints.webhook_commands import webhook_problems
 
 DEVELOPMENT_KEY_NAME: Final = "development"
 BACKEND_SCOPES: Final = frozenset({Scope.CUSTOMERS, Scope.PURCHASES, Scope.USAGE})
@@ -309,6 +310,7 @@ async def _deeper(parts: Opened) -> list[tuple[str, list[str]]]:
     checks.append(("jobs given up on", [f"{job.job.name}: {error}" for job, error in parked]))
     if not parts.settings.doubles_panel:
         checks.append(await _panel(parts))
+    checks.append(("webhooks to your own system", await webhook_problems(parts)))
     if not parts.settings.doubles("yookassa"):
         checks.append(await _credentials(parts))
     if not parts.settings.doubles_telegram:

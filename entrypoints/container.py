@@ -7,7 +7,7 @@ from uuid_utils.compat import uuid7
 
 from adapters.provisioning.memory import NoProvisioner
 from core.ports.access_provisioner import AccessProvisioner
-from core.ports.notifier import Notifier
+from core.ports.notifier import Notifier, Webhooks
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Store
 from core.use_cases.access import MakeAccess, RetryAccess, ShowAccess
@@ -22,6 +22,12 @@ from core.use_cases.customers import (
     RegisterCustomer,
     ShowAccount,
     UnblockCustomer,
+)
+from core.use_cases.deliveries import (
+    DeliverWebhook,
+    ReplayDelivery,
+    ShowDeliveries,
+    TryWebhook,
 )
 from core.use_cases.escrows import (
     DisputePart,
@@ -104,6 +110,7 @@ class Container(containers.DeclarativeContainer):
     gateways = providers.Dependency(instance_of=Gateways)
     notifier: providers.Dependency[Notifier] = providers.Dependency()
     provisioner: providers.Provider[AccessProvisioner] = providers.Object(NoProvisioner())
+    webhooks: providers.Dependency[Webhooks] = providers.Dependency()
     now = providers.Object(utc_now)
     new_id = providers.Object(new_id)
 
@@ -124,7 +131,7 @@ class Container(containers.DeclarativeContainer):
     mark_reach = providers.Factory(MarkReach, store=store, now=now)
 
     consume_quota = providers.Singleton(  # It groups asks.
-        ConsumeQuota, store=store, now=now, new_id=new_id
+        ConsumeQuota, store=store, webhooks=webhooks, now=now, new_id=new_id
     )
     capture_hold = providers.Factory(CaptureHold, store=store, now=now)
     release_hold = providers.Factory(ReleaseHold, store=store, now=now)
@@ -195,6 +202,13 @@ class Container(containers.DeclarativeContainer):
         BookRefunds, store=store, gateways=gateways, now=now, new_id=new_id
     )
     watch_refund = providers.Factory(WatchRefund, store=store, gateways=gateways, now=now)
+
+    deliver_webhook = providers.Singleton(  # It counts what is under way.
+        DeliverWebhook, store=store, webhooks=webhooks, now=now
+    )
+    show_deliveries = providers.Factory(ShowDeliveries, store=store)
+    replay_delivery = providers.Factory(ReplayDelivery, store=store, webhooks=webhooks, now=now)
+    try_webhook = providers.Factory(TryWebhook, webhooks=webhooks, now=now, new_id=new_id)
 
     sweep = providers.Factory(Sweep, store=store, now=now)
     watch_checkout = providers.Factory(
@@ -290,6 +304,10 @@ class Container(containers.DeclarativeContainer):
         settle_payment=settle_payment,
         refund_purchase=refund_purchase,
         book_refunds=book_refunds,
+        deliver_webhook=deliver_webhook,
+        show_deliveries=show_deliveries,
+        replay_delivery=replay_delivery,
+        try_webhook=try_webhook,
         watch_refund=watch_refund,
         sweep=sweep,
         watch_checkout=watch_checkout,

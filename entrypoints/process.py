@@ -33,11 +33,13 @@ from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.store import SqlStore, open_store
 from adapters.telegram.notifier import TelegramNotifier
 from adapters.telegram.ways_in import open_bot
+from adapters.webhooks import WebhookSender, is_public, is_public_or_this_machine
 from core.domain.cause import Cause
 from core.domain.customer import CustomerId
 from core.domain.errors import Unavailable
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Now
+from core.use_cases.announcements import announcing
 from core.use_cases.billing import Billing
 from core.use_cases.consequences import consequences
 from entrypoints.bot import BotAtWork, bot_at_work
@@ -65,6 +67,7 @@ class Opened:
     gateways: Gateways
     provisioner: Provisioner
     billing: Billing
+    webhooks: WebhookSender
     now: Now
     updates_proof: str = field(repr=False)
     """What this process knows an update of Telegram's by: the webhook's secret, or one of its own."""
@@ -75,7 +78,10 @@ async def opened(settings: Settings, *, now: Now = utc_now) -> AsyncIterator[Ope
     """The database must be at our revision before anything but a look is done with it."""
     key = DataKey((settings.secret("data_key") or DEVELOPMENT_DATA_KEY).split(","))
     async with AsyncExitStack() as stack:
-        store = open_store(settings.database, consequences=consequences, data_key=key)
+        webhooks = _webhooks(settings, now)
+        stack.push_async_callback(webhooks.close)
+        follow = announcing(consequences, webhooks.wants)
+        store = open_store(settings.database, consequences=follow, data_key=key)
         stack.push_async_callback(store.close)
         proof = settings.secret("telegram_webhook_secret") or secrets.token_hex(32)
         gateways = await stack.enter_async_context(open_gateways(settings, now, proof))
@@ -86,9 +92,22 @@ async def opened(settings: Settings, *, now: Now = utc_now) -> AsyncIterator[Ope
             gateways=gateways,
             notifier=providers.Object(TelegramNotifier(bulk, now, settings.app_url)),
             provisioner=providers.Object(provisioner),
+            webhooks=providers.Object(webhooks),
             now=providers.Object(now),
         )
-        yield Opened(settings, store, gateways, provisioner, container.billing(), now, proof)
+        billing = container.billing()
+        yield Opened(settings, store, gateways, provisioner, billing, webhooks, now, proof)
+
+
+def _webhooks(settings: Settings, now: Now) -> WebhookSender:
+    url, secrets = settings.webhook_target or (None, ())
+    return WebhookSender(
+        url,
+        secrets,
+        now,
+        may_call=is_public_or_this_machine if settings.is_development else is_public,
+        events=settings.webhook_events,
+    )
 
 
 async def not_ready(store: SqlStore) -> list[str]:

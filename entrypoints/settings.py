@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
+import httpx
 from cryptography.fernet import Fernet
 from pydantic import (
     BeforeValidator,
@@ -21,6 +22,9 @@ from adapters.http.client_address import TrustedProxies
 from adapters.http.return_urls import ReturnUrls
 from adapters.http.tokens import SIGNING_KEY_LENGTH_MIN
 from adapters.provisioning.own_system import is_signing_secret
+from adapters.webhooks import SECRET_BYTES_MIN, secret_bytes
+from core.use_cases.announcements import ANNOUNCED
+from sandbox.app import DEMO_WEBHOOK_SECRET
 
 PREFIX: Final = "BILLHOOK_"
 WEBHOOK_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,256}", re.ASCII)
@@ -124,6 +128,10 @@ class Settings(BaseSettings):
     data_key: SecretStr | None = None
     dev_api_key: SecretStr | None = None
 
+    webhook_url: str | None = None  # Empty: nobody is told, not even the sandbox.
+    webhook_secret: SecretStr | None = None  # Several, while they change.
+    webhook_events: Listed = ()
+
     trusted_proxies: Listed = ()
     return_origins: Listed = ()
     return_url: str | None = None
@@ -146,6 +154,15 @@ class Settings(BaseSettings):
         if unknown:
             known = ", ".join(SECRETS)
             raise ValueError(f"no such gateway: {', '.join(unknown)} (known: {known})")
+        return value
+
+    @field_validator("webhook_events")
+    @classmethod
+    def _events_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in ANNOUNCED]
+        if unknown:
+            known = ", ".join(ANNOUNCED)
+            raise ValueError(f"no such event: {', '.join(unknown)} (known: {known})")
         return value
 
     @field_validator("telegram_webhook_secret")
@@ -183,6 +200,7 @@ class Settings(BaseSettings):
             *self._gateway_problems(),
             *self._payout_problems(),
             *self._panel_problems(),
+            *self._webhook_problems(),
             *self._sandbox_problems(),
         ]
         try:
@@ -271,6 +289,29 @@ class Settings(BaseSettings):
             problems.append("PANEL_SECRET is whsec_ and 24 bytes or more in base64")
         return problems
 
+    def _webhook_problems(self) -> list[str]:
+        if not self.webhook_url:
+            return []
+        problems = []
+        schemes = {"https", "http"} if self.is_development else {"https"}
+        try:
+            url = httpx.URL(self.webhook_url)
+        except httpx.InvalidURL:
+            url = httpx.URL("")
+        if url.scheme not in schemes or not url.host or url.userinfo or url.fragment:
+            problems.append("WEBHOOK_URL is not an https address without user and fragment")
+        secrets = self.webhook_secrets
+        if not secrets:
+            problems.append("WEBHOOK_SECRET is needed with WEBHOOK_URL: `billhook webhooks secret`")
+        if not all(map(_is_strong, secrets)):
+            problems.append(
+                f"WEBHOOK_SECRET is whsec_ and the base64 of {SECRET_BYTES_MIN} bytes or more:"
+                " `billhook webhooks secret`"
+            )
+        if not self.is_development and DEMO_WEBHOOK_SECRET in secrets:
+            problems.append("WEBHOOK_SECRET is the one of development")
+        return problems
+
     def _sandbox_problems(self) -> list[str]:
         if self.env != "production":
             return []
@@ -357,6 +398,21 @@ class Settings(BaseSettings):
         return tuple(key.strip() for key in named.split(","))
 
     @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """All of them sign."""
+        named = self.secret("webhook_secret") or ""
+        return tuple(one.strip() for one in named.split(",") if one.strip())
+
+    @property
+    def webhook_target(self) -> tuple[str, tuple[str, ...]] | None:
+        """Where the business's own system is told, and signed with what; None: nowhere."""
+        if self.webhook_url:
+            return self.webhook_url, self.webhook_secrets
+        if self.webhook_url is None and self.uses_sandbox:
+            return f"http://127.0.0.1:{self.port}/sandbox/webhooks", (DEMO_WEBHOOK_SECRET,)
+        return None
+
+    @property
     def base_url(self) -> str:
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
@@ -388,6 +444,13 @@ class Settings(BaseSettings):
     def secret(self, name: str) -> str | None:
         value: SecretStr | None = getattr(self, name)
         return value.get_secret_value() if value else None
+
+
+def _is_strong(secret: str) -> bool:
+    try:
+        return len(secret_bytes(secret)) >= SECRET_BYTES_MIN
+    except ValueError:
+        return False
 
 
 def read_settings(**overrides: object) -> Settings:

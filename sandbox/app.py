@@ -25,6 +25,7 @@ from sandbox.panel.app import PanelDouble
 from sandbox.panel.rules import PanelRules
 from sandbox.paymongo.app import PayMongoDouble
 from sandbox.paymongo.rules import PayMongoRules
+from sandbox.receiver import Receiver
 from sandbox.telegram.app import TelegramDouble
 from sandbox.telegram.rules import TelegramRules
 from sandbox.xendit.app import XenditDouble
@@ -47,6 +48,8 @@ DEMO_AGENT: Final = ("100600", "test_sandbox_agent_secret")
 """What opens YooKassa's gateway of payouts."""
 DEMO_PANEL: Final = ("panel-token-sandbox", "whsec_c2FuZGJveCBzZWNyZXQgb2YgdGhlIHBhbmVs")
 """The access panel's token, and the secret of orders to a business's own system."""
+DEMO_WEBHOOK_SECRET: Final = "whsec_c2FuZGJveC13ZWJob29rLXNlY3JldC1rbm93bi10by1hbGw="  # noqa: S105
+"""What proves our webhooks to the double of the business's own system: as above."""
 DEMO_BOT_TOKEN: Final = "100500:development-bot-token"  # noqa: S105 - as above.
 DEMO_BOT_USERNAME: Final = "billhook_demo_bot"
 DEMO_BOT_NAME: Final = "Calories by photo"
@@ -109,6 +112,7 @@ def sandbox_app(
         **options("telegram"),
     )
     panel = _panel(base_url, squads, options("panel"))
+    receiver = Receiver(DEMO_WEBHOOK_SECRET, now=clock.now, slow_seconds=slow_seconds)
     miniapp = MiniApp(
         api_url or f"{base_url}/api/v1/billing", api_key, bot_token=bot_token, now=clock.now
     )
@@ -116,7 +120,8 @@ def sandbox_app(
     parts = [*(gateway.running for gateway in gateways), telegram.running, miniapp.running]
 
     async def index(_request: Request) -> HTMLResponse:
-        return HTMLResponse(_index_page(gateways, telegram, panel, clock), headers=PAGE_HEADERS)
+        page = _index_page(gateways, telegram, panel, receiver, clock)
+        return HTMLResponse(page, headers=PAGE_HEADERS)
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
@@ -132,6 +137,7 @@ def sandbox_app(
         *telegram.routes,
         *panel.routes,
         *miniapp.routes,
+        *receiver.routes,
     ]
     app = Starlette(routes=routes, lifespan=lambda _app: running())
     return Sandbox(app, {one.name: one for one in gateways}, telegram, panel, running)
@@ -190,6 +196,7 @@ def _index_page(
     gateways: Sequence[GatewayDouble],
     telegram: TelegramDouble,
     panel: PanelDouble,
+    receiver: Receiver,
     clock: SandboxClock,
 ) -> str:
     """Links are relative, so the page works wherever it is mounted."""
@@ -222,6 +229,9 @@ invoices: <code>POST telegram/invoices/&lt;slug&gt;/pay {{"user_id": 1001}}</cod
 Remnawave's API at <code>panel</code>, and takes a business's own signed orders there too.</p>
 <p>Faults to come, by <code>POST panel/faults {{"mode": "down", "next": 1}}</code>:
 {_told(panel.rules.faults)}.</p>
+<h2>Your own system</h2>
+<p><a href="webhooks">What it was told</a> by our webhooks. Faults to come, by
+<code>POST webhooks/faults {{"mode": "down", "next": 1}}</code>: {_told(receiver.faults)}.</p>
 {"".join(map(_section, gateways))}
 </body></html>"""
 

@@ -43,6 +43,12 @@ TELEGRAM_FAULTS: Final = (
     "decline",  # an invoice link is refused, as it happens to shops (PROVIDER_ACCOUNT_INVALID)
 )
 """Of Telegram's: an update is what a webhook is there, told by webhook or fetched."""
+RECEIVER_FAULTS: Final = (
+    "down",  # it answers 503
+    "slow",  # it answers late
+    "gone",  # it answers 410: it is there no more
+)
+"""Of the business's own system, which is told by our webhooks."""
 
 
 class NoSuchFault(ValueError):

@@ -14,7 +14,7 @@ from adapters.persistence.memory import Committed, MemoryStore
 from adapters.persistence.memory.tables import JobStatus, Tables
 from core.domain.errors import BillingError, Unavailable
 from core.ports.access_provisioner import AccessProvisioner
-from core.ports.notifier import Notifier
+from core.ports.notifier import Notifier, Webhooks
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import HeldElsewhere, NewId, Now, Store
 from core.use_cases.billing import Billing
@@ -40,6 +40,7 @@ class Outside:
     gateways: Gateways
     notifier: Notifier
     provisioner: AccessProvisioner
+    webhooks: Webhooks
     now: Now
     new_id: NewId
 

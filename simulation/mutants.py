@@ -206,9 +206,8 @@ class ChecksThenCounts(ConsumeQuota):
 
 
 def quota_check_then_increment(outside: Outside) -> Billing:
-    return replace(
-        wired(outside), consume_quota=ChecksThenCounts(outside.store, outside.now, outside.new_id)
-    )
+    given = (outside.store, outside.webhooks, outside.now, outside.new_id)
+    return replace(wired(outside), consume_quota=ChecksThenCounts(*given))
 
 
 class NeverExpires(ExpireHold):

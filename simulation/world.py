@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from adapters.memory_notifier import MemoryWebhooks
 from adapters.persistence.memory import Committed, MemoryStore
 from adapters.persistence.memory.tables import Tables
 from adapters.provisioning.memory import MemoryProvisioner
@@ -47,6 +48,7 @@ HARD_DAYS: Final = (
 PLAIN_DAY: Final = datetime(2026, 5, 12, 9, 0, 0, 123_457, tzinfo=UTC)
 LIVENESS: Final = timedelta(hours=72)
 CLIENT_PATIENCE: Final = 60.0
+NOBODY_LISTENS: Final = MemoryWebhooks()
 
 Answer = TypeVar("Answer")
 
@@ -171,7 +173,13 @@ class World:
 
         def compose(now: Now) -> Billing:
             outside = Outside(
-                self.store, self.gateways, self.telegram, self.panel, now, self._new_id
+                self.store,
+                self.gateways,
+                self.telegram,
+                self.panel,
+                NOBODY_LISTENS,
+                now,
+                self._new_id,
             )
             return self._compose(outside)
 
@@ -313,7 +321,13 @@ class World:
         self.demand(not self.store._locks._holders, "O3 locks held", self.store._locks._holders)
         again = Node("again")
         outside = Outside(
-            self.store, self.gateways, self.telegram, self.panel, self.now, self._new_id
+            self.store,
+            self.gateways,
+            self.telegram,
+            self.panel,
+            NOBODY_LISTENS,
+            self.now,
+            self._new_id,
         )
         billing = self._compose(outside)
         await self.loop.spawn(again, billing.sweep())  # Forgets old receipts, if any.

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from core.domain.charge import Charge, ChargeKey
+from core.domain.delivery import Delivery, DeliveryId, DeliveryStatus
 from core.domain.item import PaymentMethodId
 from core.domain.money import Money
 from core.domain.payment import (
@@ -153,3 +154,30 @@ def no_reward(**fields: Any) -> Reward:
         amount=rub(0), taken_back=rub(0), status=RewardStatus.NONE, why=NoReward.BLOCKED
     )
     return replace(nothing, **fields)
+
+
+def a_delivery(**fields: Any) -> Delivery:
+    """Failed. See `a_fresh_delivery` for one that waits."""
+    delivery = Delivery(
+        id=DeliveryId("msg_00000000000000000000000000000001"),
+        event="purchase.paid",
+        host="app.example.com",
+        body='{"type":"purchase.paid"}',
+        created_at=NOON,
+        status=DeliveryStatus.FAILED,
+        attempts=10,
+        answer="500",
+        ended_at=NOON + timedelta(days=3),
+    )
+    return replace(delivery, **fields)
+
+
+def a_fresh_delivery(**fields: Any) -> Delivery:
+    fresh = {
+        "status": DeliveryStatus.WAITING,
+        "attempts": 0,
+        "answer": None,
+        "due_at": NOON + timedelta(minutes=2),
+        "ended_at": None,
+    }
+    return a_delivery(**fresh | fields)

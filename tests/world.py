@@ -11,7 +11,7 @@ from adapters.catalog_file import catalog_from_file
 from adapters.gateways.memory import MemoryGateway
 from adapters.jobs.pump import Pump
 from adapters.jobs.work import ASIDE, work_of
-from adapters.memory_notifier import MemoryNotifier
+from adapters.memory_notifier import MemoryNotifier, MemoryWebhooks
 from adapters.provisioning.memory import MemoryProvisioner
 from core.domain import ledger
 from core.domain.audit import Deed
@@ -50,6 +50,7 @@ class World:
         more_gateways: Sequence[PaymentGateway] = (),
         clock: Clock | None = None,
         memory: str = "yookassa",
+        webhooks: MemoryWebhooks | None = None,
     ) -> None:
         """
         `notifier` makes another than the one that only remembers what it was told. The memory
@@ -61,12 +62,14 @@ class World:
         self.gateways = Gateways(*more_gateways, self.gateway)
         self.notifier = MemoryNotifier()
         self.panel = MemoryProvisioner()
+        self.webhooks = webhooks or MemoryWebhooks()
         self.ids = CountedIds()
         self.billing = Container(
             store=providers.Object(store),
             gateways=self.gateways,
             notifier=providers.Object(notifier(self.clock) if notifier else self.notifier),
             provisioner=providers.Object(self.panel),
+            webhooks=providers.Object(self.webhooks),
             now=providers.Object(self.clock),
             new_id=providers.Object(self.ids),
         ).billing()

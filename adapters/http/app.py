@@ -19,6 +19,7 @@ from adapters.http.customer_routes import (
     SESSION,
     customer_operations,
 )
+from adapters.http.delivery_routes import delivery_operations
 from adapters.http.documents import document_routes
 from adapters.http.edge import Edge
 from adapters.http.escrow_routes import escrow_operations
@@ -62,6 +63,7 @@ def operations() -> list[Operation]:
         *escrow_operations(),
         *withdrawal_operations(),
         *operator_operations(),
+        *delivery_operations(),
     ]
 
 

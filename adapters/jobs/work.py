@@ -1,6 +1,7 @@
 """Which use case does which job."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -8,6 +9,7 @@ import structlog
 from core.domain.charge import ChargeKey
 from core.domain.checkout import CheckoutId
 from core.domain.customer import CustomerId
+from core.domain.delivery import DeliveryId
 from core.domain.item import EscrowId, EscrowPart, PaymentMethodId
 from core.domain.ledger import EntryId
 from core.domain.payment import PaymentId, PayoutId
@@ -17,6 +19,7 @@ from core.domain.refund import OurRefundId
 from core.domain.usage_quota import HoldId
 from core.domain.withdrawal import WithdrawalId
 from core.ports.notifier import NewsKind
+from core.use_cases.announcements import DELIVER_WEBHOOK
 from core.use_cases.billing import Billing
 from core.use_cases.consequences import (
     ASK_PAYOUT,
@@ -39,12 +42,13 @@ from core.use_cases.consequences import (
     WATCH_CHECKOUT,
     WATCH_REFUND,
 )
+from core.use_cases.deliveries import EventRef
 from core.use_cases.news import NewsRef
 
-ASIDE: Final = frozenset({TELL_CUSTOMER, MAKE_ACCESS, RECONCILE})
+ASIDE: Final = frozenset({TELL_CUSTOMER, MAKE_ACCESS, RECONCILE, DELIVER_WEBHOOK})
 """
-Nobody's money waits for a chat or a panel that is slow, for thousands who are told something, or for two days
-of a gateway that are looked through.
+Nobody's money waits for a chat, a panel or a receiver of webhooks that is slow, for thousands who
+are told something, or for two days of a gateway that are looked through.
 """
 
 log: Final = structlog.get_logger(__name__)
@@ -102,7 +106,7 @@ def work_of(billing: Billing) -> Work:
 
     return (
         _of_money(billing)
-        | _of_access(billing)
+        | _of_the_outside(billing)
         | {
             SETTLE_PAYMENT: settle_payment,
             WATCH_CHECKOUT: watch_checkout,
@@ -118,13 +122,19 @@ def work_of(billing: Billing) -> Work:
     )
 
 
-def _of_access(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]]]:
+def _of_the_outside(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]]]:
+    """What the outside is made to be, or is told: the panel's and the business's own."""
+
+    async def deliver_webhook(payload: Payload) -> None:
+        delivery_id = DeliveryId(payload["delivery_id"])
+        await billing.deliver_webhook(delivery_id, event_ref_from_payload(payload))
+
     async def make_access(payload: Payload) -> None:
         case = await billing.make_access(CustomerId(payload["customer_id"]))
         if case is not None:
             log.error("access is not made", case=case.cause, why=case.facts["error"])
 
-    return {MAKE_ACCESS: make_access}
+    return {MAKE_ACCESS: make_access, DELIVER_WEBHOOK: deliver_webhook}
 
 
 def _of_money(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]]]:
@@ -180,6 +190,14 @@ def _of_money(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]
         ASK_PAYOUT: ask_payout,
         CLEAN_METHOD: clean_method,
     }
+
+
+def event_ref_from_payload(payload: Payload) -> EventRef | None:
+    """None: what is to be told is written down already."""
+    if "event" not in payload:
+        return None
+    at = datetime.fromisoformat(payload["at"])
+    return EventRef(payload["event"], payload["subject"], at)
 
 
 def news_ref_from_payload(payload: Payload) -> NewsRef:

@@ -147,6 +147,11 @@ class UsageQuota:
     limit: int | None
     used: int
 
+    @property
+    def is_exhausted(self) -> bool:
+        """The last unit is used. A quota of none never was anything to use up."""
+        return bool(self.limit) and self.limit is not None and self.used >= self.limit
+
     def decide(self, units: int) -> tuple["UsageQuota", QuotaDecision]:
         if not 1 <= units <= UNITS_MAX:
             raise UnitsNotUsable(units)

@@ -1,10 +1,11 @@
-"""Telling a customer what happened: what we ask of the outside, and what it may answer."""
+"""Telling what happened, to a customer or the business's own system: what we ask of the outside."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from core.domain.delivery import Delivery, Reply
 from core.domain.errors import Refused, Unavailable
 from core.domain.money import Money
 from core.domain.plan import PlanVersion
@@ -88,5 +89,25 @@ class Notifier(Protocol):
         Raises:
             CustomerUnreachable: nothing more is to be sent until the customer returns.
             NotifierUnavailable: tell it again, not before the time it says.
+        """
+        ...
+
+
+class Webhooks(Protocol):
+    """The business's own system, which is told by signed calls, each maybe more than once."""
+
+    @property
+    def host(self) -> str | None:
+        """Who is told; None: nobody is."""
+        ...
+
+    def wants(self, event: str) -> bool:
+        """Whether it is told of this at all."""
+        ...
+
+    async def send(self, delivery: Delivery) -> Reply:
+        """
+        One try, whose outcome is an answer, not an error. Must not be called while a unit of
+        work is open.
         """
         ...

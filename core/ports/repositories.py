@@ -10,6 +10,7 @@ from core.domain.cause import Cause, Claim
 from core.domain.checkout import Checkout, CheckoutId
 from core.domain.credentials import ApiKey, Session, SessionId
 from core.domain.customer import Customer, CustomerId, Identity
+from core.domain.delivery import Delivery, DeliveryId, DeliveryStatus
 from core.domain.event import ClaimedJob, Job
 from core.domain.item import Item
 from core.domain.money import Money
@@ -328,6 +329,37 @@ class Jobs(JobsRead, Protocol):
 
     async def release(self) -> int:
         """Whatever a dead worker had taken waits again. Only for who holds the pump alone."""
+        ...
+
+
+class DeliveriesRead(Protocol):
+    async def find(self, delivery_id: DeliveryId) -> Delivery | None: ...
+
+    async def page(
+        self, status: DeliveryStatus | None, *, limit: int, after: DeliveryId | None = None
+    ) -> list[Delivery]:
+        """
+        The newest first (by `created_at`, then id); `after`: older than that one, which may not
+        be there any more: then nothing.
+        """
+        ...
+
+    async def delivered_since(self, at: datetime) -> bool:
+        """Whether any has been delivered at that moment or after it."""
+        ...
+
+
+class Deliveries(DeliveriesRead, Protocol):
+    async def add(self, delivery: Delivery) -> None: ...
+
+    async def save(self, delivery: Delivery) -> None: ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[DeliveryId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+    async def forget(self, before: datetime, *, limit: int) -> int:
+        """Drop up to `limit` that ended before then; how many."""
         ...
 
 

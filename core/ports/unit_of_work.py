@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from core.domain.audit import AuditLine
-from core.domain.case import Case
+from core.domain.case import Case, CaseKind
 from core.domain.customer import CustomerId
 from core.domain.errors import Conflict, Unavailable
 from core.domain.event import Event, Job
@@ -44,6 +44,8 @@ from core.ports.repositories import (
     CredentialsRead,
     Customers,
     CustomersRead,
+    Deliveries,
+    DeliveriesRead,
     Holds,
     HoldsRead,
     Inbox,
@@ -131,12 +133,15 @@ class View(Protocol):
     credentials: CredentialsRead
     inbox: InboxRead
     jobs: JobsRead
+    deliveries: DeliveriesRead
 
     async def overview(self, customer_id: CustomerId) -> AccountOverview:
         """One round trip. `used` has at least the newest counter of each feature."""
         ...
 
-    async def open_cases(self, *, limit: int, after: Case | None = None) -> list[Case]:
+    async def open_cases(
+        self, *, limit: int, after: Case | None = None, kind: CaseKind | None = None
+    ) -> list[Case]:
         """The oldest first (by `opened_at`, then id); `after`: only those that follow that one."""
         ...
 
@@ -144,8 +149,8 @@ class View(Protocol):
         """Open or closed."""
         ...
 
-    async def history(self, subject: str) -> list[Event]:
-        """The events about it, the oldest first."""
+    async def history(self, subject: str, *, at: datetime | None = None) -> list[Event]:
+        """The events about it, the oldest first; `at`: of that moment alone."""
         ...
 
     async def audit_trail(
@@ -183,6 +188,7 @@ class UnitOfWork(Protocol):
     claims: Claims
     inbox: Inbox
     jobs: Jobs
+    deliveries: Deliveries
 
     async def open_case(self, case: Case) -> bool:
         """Once per cause: whether it is new. A repeat changes nothing."""

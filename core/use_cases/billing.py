@@ -14,6 +14,12 @@ from core.use_cases.customers import (
     ShowAccount,
     UnblockCustomer,
 )
+from core.use_cases.deliveries import (
+    DeliverWebhook,
+    ReplayDelivery,
+    ShowDeliveries,
+    TryWebhook,
+)
 from core.use_cases.escrows import (
     DisputePart,
     FundEscrow,
@@ -149,6 +155,11 @@ class Billing:
     # Money going back
     refund_purchase: RefundPurchase
     book_refunds: BookRefunds
+    # The business's own system
+    deliver_webhook: DeliverWebhook
+    show_deliveries: ShowDeliveries
+    replay_delivery: ReplayDelivery
+    try_webhook: TryWebhook
     # Time passing
     sweep: Sweep
     watch_checkout: WatchCheckout

@@ -347,7 +347,12 @@ async def _write_down(uow: UnitOfWork, before: Escrow, after: Escrow, *, at: dat
         if part.status is PartStatus.DISPUTED:
             await uow.open_case(_case(after, which, part, at=at))
         name = "approved" if part.status is former.status else part.status.value
-        told: dict[str, str | int] = {"part": which.value, "payee_id": after.payee_id}
+        told: dict[str, str | int] = {
+            "part": which.value,
+            "payee_id": after.payee_id,
+            "amount_minor": part.amount.amount_minor,
+            "currency": part.amount.currency.code,
+        }
         await uow.record(Event(f"escrow.{name}", after.id, at, after.payer_id, told))
 
 

@@ -177,6 +177,8 @@ class HearRenewal:
                 changed = replace(present, renewal=None, cancel_at_period_end=True)
                 name = "canceled"
             await uow.subscriptions.save(changed)
-            told = {"at": gateway}
+            told: dict[str, str | int] = {"at": gateway}
+            if changed.period is not None:
+                told["period_end"] = changed.period.end.isoformat()
             await uow.record(Event(f"subscription.{name}", whose, at, whose, told))
             await uow.commit()

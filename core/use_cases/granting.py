@@ -156,7 +156,13 @@ async def _grant_plan(
         )
         await uow.ledger.post(rest)
         await uow.record(credited(customer, extension.returned, rest.id, at=at))
-    told: dict[str, str | int] = {"plan": plan.code, "period_end": extension.end.isoformat()}
+    began = extension.subscription.period
+    assert began is not None, "it was just paid for"
+    told: dict[str, str | int] = {
+        "plan": plan.code,
+        "period_start": began.start.isoformat(),
+        "period_end": extension.end.isoformat(),
+    }
     if plan.terms.grants or former.terms.grants:
         told["access"] = "changed"
     return told
@@ -173,6 +179,8 @@ async def _fund_part(
         "part": share.part.value,
         "payee_id": escrow.payee_id,
         "purchase_id": purchase.id,
+        "amount_minor": purchase.amount.amount_minor,
+        "currency": purchase.amount.currency.code,
     }
     await uow.record(Event("escrow.funded", escrow.id, at, payer, told))
     return {"escrow_id": escrow.id, "part": share.part.value}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.domain.customer import CustomerId, CustomerNotFound
+from core.domain.event import Event
 from core.domain.plan import Feature
 from core.domain.subscription import Standing
 from core.domain.usage_quota import (
@@ -17,6 +18,7 @@ from core.domain.usage_quota import (
     UsageQuota,
     UsageReceipt,
 )
+from core.ports.notifier import Webhooks
 from core.ports.unit_of_work import NewId, Now, Store
 from core.use_cases.grouping import Grouped
 
@@ -42,8 +44,9 @@ class ConsumeQuota:
     their answer after its commit.
     """
 
-    def __init__(self, store: Store, now: Now, new_id: NewId) -> None:
+    def __init__(self, store: Store, webhooks: Webhooks, now: Now, new_id: NewId) -> None:
         self._store = store
+        self._webhooks = webhooks
         self._now = now
         self._new_id = new_id
         self._grouped = Grouped(self._decide)
@@ -94,6 +97,13 @@ class ConsumeQuota:
                 await uow.usage.add_receipts(added)
                 if holds:
                     await uow.holds.add(holds)
+                if self._webhooks.wants("quota.exhausted"):  # Nobody else asks for that history.
+                    for quota in quotas.values():
+                        if (
+                            quota.is_exhausted
+                            and not replace(quota, used=used[quota.key]).is_exhausted
+                        ):
+                            await uow.record(_exhausted(quota, at=now))
                 await uow.commit()
         return decisions
 
@@ -102,6 +112,19 @@ def _quota(standing: Standing | None, ask: Ask, now: datetime) -> UsageQuota:
     if standing is None:
         raise CustomerNotFound(ask.customer_id)
     return standing.quota(ask.feature, now)
+
+
+def _exhausted(quota: UsageQuota, *, at: datetime) -> Event:
+    key = quota.key
+    assert quota.limit is not None
+    told: dict[str, str | int] = {
+        "feature": key.feature,
+        "used": quota.used,
+        "limit": quota.limit,
+        "window_start": key.window_start.isoformat(),
+        "resets_at": quota.resets_at.isoformat(),
+    }
+    return Event("quota.exhausted", key.customer_id, at, key.customer_id, told)
 
 
 def _receipt(ask: Ask, decision: QuotaDecision) -> UsageReceipt:

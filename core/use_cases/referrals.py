@@ -221,7 +221,11 @@ class TendReward:
         moves = [(ledger.hold(referrer.id), -reward.left), (own, reward.left)]
         entry = await _post(uow, reward, " ended", moves, at)
         await uow.rewards.save(reward.ripened())
-        told: dict[str, str | int] = {"entry_id": entry.id}
+        told: dict[str, str | int] = {
+            "entry_id": entry.id,
+            "amount_minor": reward.left.amount_minor,
+            "currency": reward.left.currency.code,
+        }
         await uow.record(Event("reward.earned", reward.purchase_id, at, referrer.id, told))
         await uow.record(credited(referrer.id, reward.left, entry.id, at=at))
 

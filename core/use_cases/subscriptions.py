@@ -74,7 +74,10 @@ class ChangeSubscription:
         async with self._store.write() as uow:
             at = self._now()
             running = await self._running(uow, customer_id, at)
-            await self._save(uow, running, running.canceled(), "canceled", at)
+            canceled = running.canceled()
+            end = None if canceled.period is None else canceled.period.end
+            told = {"access": "over"} if end is None else {"period_end": end.isoformat()}
+            await self._save(uow, running, canceled, "canceled", at, **told)
 
     async def resume(self, customer_id: CustomerId) -> None:
         """

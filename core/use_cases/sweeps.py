@@ -3,8 +3,10 @@
 from datetime import timedelta
 from typing import Final
 
+from core.domain.delivery import DELIVERY_LIFE
 from core.domain.event import Job
 from core.ports.unit_of_work import Now, Store
+from core.use_cases.announcements import DELIVER_WEBHOOK
 from core.use_cases.consequences import (
     CLEAN_METHOD,
     EXPIRE_HOLD,
@@ -79,11 +81,16 @@ class Sweep:
                 Job(MAKE_ACCESS, {"customer_id": one}, now, dedupe=access_of(one))
                 for one in await uow.access.take_due(now, until=until, limit=BATCH)
             ]
+            found += [
+                Job(DELIVER_WEBHOOK, {"delivery_id": one}, now, dedupe=one)
+                for one in await uow.deliveries.take_due(now, until=until, limit=BATCH)
+            ]
             for job in found:
                 await uow.jobs.enqueue(job)
             forgotten = await uow.usage.forget_receipts(now, limit=BATCH)
             forgotten += await uow.inbox.forget(now - KEPT_FOR, limit=BATCH)
             forgotten += await uow.holds.forget(now, limit=BATCH)
+            forgotten += await uow.deliveries.forget(now - DELIVERY_LIFE, limit=BATCH)
             forgotten += await uow.credentials.forget_sessions(now, limit=BATCH)
             if found or forgotten:
                 await uow.commit()

@@ -59,6 +59,8 @@ from tests.contracts.units import seen, written
 from tests.escrows import a_fresh_escrow, an_escrow
 from tests.money_builders import (
     a_charge,
+    a_delivery,
+    a_fresh_delivery,
     a_method,
     a_referral,
     a_refund,
@@ -314,6 +316,14 @@ KINDS = {
         add=lambda uow, it: uow.inbox.take(it),
         save=lambda uow, it: uow.inbox.save(it),
         load=lambda reader, it: reader.inbox.find(it.id),
+    ),
+    "delivery": Kept(
+        fresh=a_fresh_delivery(),
+        full=a_delivery(),
+        other=a_fresh_delivery(host="other.example.com", attempts=3, answer="no answer in time"),
+        add=lambda uow, it: uow.deliveries.add(it),
+        save=lambda uow, it: uow.deliveries.save(it),
+        load=lambda reader, it: reader.deliveries.find(it.id),
     ),
     "session": Kept(
         fresh=a_live_session(may_pay=False, in_telegram=False),

@@ -46,7 +46,13 @@ async def test_a_database_that_is_down_at_the_start_does_not_end_the_worker() ->
     payment = world.pays(await world.buys(anna))
     await world.billing.take_in_webhook("yookassa", world.gateway.webhook(payment))
     parts = Opened(
-        Settings(_env_file=None), store, world.gateways, world.billing, world.clock, "proof"
+        Settings(_env_file=None),
+        store,
+        world.gateways,
+        world.billing,
+        world.webhooks,
+        world.clock,
+        "proof",
     )
     stop = asyncio.Event()
 

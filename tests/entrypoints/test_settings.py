@@ -10,6 +10,7 @@ from entrypoints.settings import (
     SettingsNotUsable,
     read_settings,
 )
+from sandbox.app import DEMO_WEBHOOK_SECRET
 
 PRODUCTION = {
     "env": "production",
@@ -180,3 +181,59 @@ def test_a_panel_without_its_address_or_its_secret_is_refused(
 ) -> None:
     with pytest.raises(SettingsNotUsable, match=named):
         production(**changes)
+
+
+STRONG = "whsec_" + "QUJD" * 8
+WEAK = "whsec_" + "QUJD" * 7
+
+
+def test_a_receiver_of_webhooks_is_taken_with_one_secret_or_two() -> None:
+    named = production(webhook_url="https://app.example.com/hooks", webhook_secret=STRONG)
+    both = production(webhook_url="https://a.b/", webhook_secret=f"{STRONG}, {STRONG}")
+
+    assert named.webhook_target == ("https://app.example.com/hooks", (STRONG,))
+    assert both.webhook_secrets == (STRONG, STRONG)
+    assert production().webhook_target is None
+    only = production(webhook_events="purchase.paid,quota.exhausted").webhook_events
+    assert only == ("purchase.paid", "quota.exhausted")
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"webhook_url": "https://app.example.com/"}, "WEBHOOK_SECRET"),
+        ({"webhook_secret": WEAK}, "WEBHOOK_SECRET"),
+        ({"webhook_secret": f"{STRONG},{WEAK}"}, "WEBHOOK_SECRET"),
+        ({"webhook_secret": STRONG.removeprefix("whsec_")}, "WEBHOOK_SECRET"),
+        ({"webhook_secret": DEMO_WEBHOOK_SECRET}, "WEBHOOK_SECRET"),
+        ({"webhook_url": "http://app.example.com/"}, "WEBHOOK_URL"),
+        ({"webhook_url": "https://user@app.example.com/"}, "WEBHOOK_URL"),
+        ({"webhook_url": "https://app.example.com/#x"}, "WEBHOOK_URL"),
+        ({"webhook_url": "https:///path"}, "WEBHOOK_URL"),
+        ({"webhook_url": "https://0177.0.0.1/"}, "WEBHOOK_URL"),
+        ({"webhook_url": "ftp://app.example.com/"}, "WEBHOOK_URL"),
+        ({"webhook_events": "purchase.sold"}, "WEBHOOK_EVENTS:"),
+    ],
+)
+def test_a_receiver_that_cannot_be_told_safely_is_refused(
+    changes: dict[str, object], named: str
+) -> None:
+    fine = {"webhook_url": "https://app.example.com/", "webhook_secret": STRONG}
+    if list(changes) == ["webhook_url"] and named == "WEBHOOK_SECRET":
+        fine = {}
+    with pytest.raises(SettingsNotUsable) as refused:
+        production(**fine | changes)
+    assert [problem.split()[0] for problem in refused.value.problems] == [f"BILLHOOK_{named}"]
+
+
+def test_in_development_the_sandbox_is_told_unless_nobody_is_to_be() -> None:
+    plain = read_settings(_env_file=None, port=8123)
+    nobody = read_settings(_env_file=None, webhook_url="")
+
+    assert plain.webhook_target == (
+        "http://127.0.0.1:8123/sandbox/webhooks",
+        (DEMO_WEBHOOK_SECRET,),
+    )
+    assert nobody.webhook_target is None
+    local = {"webhook_url": "http://localhost:3000/hooks", "webhook_secret": STRONG}
+    assert read_settings(_env_file=None, **local).webhook_target is not None

@@ -6,7 +6,7 @@ A new operation is covered by itself, as long as its parameters and fields are k
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -176,6 +176,7 @@ async def a_scene(api: Api) -> Scene:
         "method_id": things.ids("pm_", "proven"),
         "withdrawal_id": things.operators_ids("wd_", "waiting"),
         "inbox_id": things.operators_ids("inb_", "given up"),
+        "delivery_id": replace(things.operators_ids("msg_", "not taken"), unknown=f"msg_{9:032}"),
         "feature": Ids("photo_ai", "photo_ai", "nothing", "Photo"),
         "gateway": Ids("yookassa", "yookassa", "nowhere", "Yoo-Kassa"),
     }

@@ -1,5 +1,6 @@
 """What customers own, in every state that an operation asks for: the same for each of them."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 from core.domain.audit import Deed
 from core.domain.case import Case, CaseKind
 from core.domain.customer import CustomerId
+from core.domain.delivery import DeliveryId
 from core.domain.item import EscrowPart
 from core.domain.money_terms import (
     Brake,
@@ -25,6 +27,7 @@ from core.use_cases.checkouts import Terms
 from tests.builders import a_notice, an_inbox_item, rub
 from tests.contracts.units import written
 from tests.market import proves
+from tests.money_builders import a_delivery
 from tests.world import RETURN, World
 
 DOWN: Final = EscrowPart.DOWN_PAYMENT
@@ -39,7 +42,8 @@ MARKET: Final = MoneyTerms(
 
 
 async def opens_everything(world: World) -> None:
-    """The fitness app sells all that can be sold."""
+    """The fitness app sells all that can be sold, and tells what it sold."""
+    world.webhooks.host = "app.example.com"
     wanted, trial = world.wanted(), Period(3, PeriodUnit.DAY)
     plans = tuple(
         replace(plan, trial=trial) if plan.code == "PRO_MONTHLY" else plan for plan in wanted.plans
@@ -70,6 +74,7 @@ async def things_of(world: World, who: CustomerId, partner: CustomerId) -> Mappi
     ).id
     things["queued"] = await _queued(world, who)
     things["given up"], things["case"] = await _left_to_a_person(world, who)
+    things["not taken"] = await _not_taken(world, who)
     return things
 
 
@@ -117,3 +122,10 @@ async def _left_to_a_person(world: World, who: CustomerId) -> tuple[str, str]:
     case = Case(f"case {cause}", CaseKind.MISMATCH, cause, world.clock(), {}, who)
     await written(world.store, lambda uow: uow.open_case(case))
     return item.id, cause
+
+
+async def _not_taken(world: World, who: CustomerId) -> str:
+    """A delivery that nobody tries any more."""
+    id_ = DeliveryId(f"msg_{hashlib.md5(who.encode()).hexdigest()}")
+    await written(world.store, lambda uow: uow.deliveries.add(a_delivery(id=id_)))
+    return id_

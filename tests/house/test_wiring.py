@@ -5,18 +5,23 @@ from dataclasses import fields
 import pytest
 from dependency_injector import providers
 
-from adapters.memory_notifier import MemoryNotifier
+from adapters.memory_notifier import MemoryNotifier, MemoryWebhooks
 from core.ports.payment_gateway import Gateways
 from core.use_cases.billing import Billing
 from entrypoints.container import Container
 
-GIVEN = {"store", "gateways", "notifier", "provisioner", "now", "new_id"}
+GIVEN = {"store", "gateways", "notifier", "provisioner", "webhooks", "now", "new_id"}
 
 
 @pytest.fixture
 def container():
     # Constructors only keep what they are given; a store that is nothing proves it.
-    given = {"store": object(), "gateways": Gateways(), "notifier": MemoryNotifier()}
+    given = {
+        "store": object(),
+        "gateways": Gateways(),
+        "notifier": MemoryNotifier(),
+        "webhooks": MemoryWebhooks(),
+    }
     return Container(**{name: providers.Object(it) for name, it in given.items()})
 
 

@@ -15,6 +15,7 @@ from adapters.catalog_file import catalog_from_file
 from adapters.gateways.telegram.gateway import TelegramStarsGateway
 from adapters.jobs.pump import Pump
 from adapters.jobs.work import ASIDE, work_of
+from adapters.memory_notifier import MemoryWebhooks
 from adapters.persistence.memory import MemoryStore
 from adapters.telegram.chat import Chat
 from adapters.telegram.notifier import TelegramNotifier
@@ -112,6 +113,7 @@ async def a_shop(served: Served) -> AsyncIterator[Shop]:
             store=providers.Object(MemoryStore(consequences)),
             gateways=Gateways(gateway),
             notifier=providers.Object(TelegramNotifier(bot, utc_now, None)),
+            webhooks=providers.Object(MemoryWebhooks()),
             now=providers.Object(utc_now),
         )
 

@@ -105,6 +105,7 @@ async def test_a_gateway_switched_off_does_not_stand_in_the_way_of_another(
         store=providers.Object(world.store),
         gateways=Gateways(MemoryGateway("other", now=world.clock)),
         notifier=providers.Object(world.notifier),
+        webhooks=providers.Object(world.webhooks),
         now=providers.Object(world.clock),
         new_id=providers.Object(world.ids),
     ).billing()

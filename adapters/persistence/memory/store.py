@@ -8,6 +8,7 @@ from datetime import datetime
 
 from adapters.persistence.memory.access import MemoryAccess
 from adapters.persistence.memory.books import MemoryHolds, MemoryLedger, MemoryUsage
+from adapters.persistence.memory.deliveries import MemoryDeliveries
 from adapters.persistence.memory.escrows import MemoryEscrows
 from adapters.persistence.memory.methods import MemoryMethods, MemoryWithdrawals
 from adapters.persistence.memory.referrals import MemoryReferrals, MemoryRewards
@@ -25,7 +26,7 @@ from adapters.persistence.memory.tables import Tables
 from adapters.persistence.memory.transactions import Locks, Owner, Pause, Resource, Transaction
 from adapters.persistence.memory.work import MemoryClaims, MemoryInbox, MemoryJobs
 from core.domain.audit import FIRST_SEAL, AuditLine
-from core.domain.case import Case
+from core.domain.case import Case, CaseKind
 from core.domain.customer import CustomerId, CustomerNotFound
 from core.domain.event import Event, Job
 from core.ports import money_repositories as money
@@ -82,6 +83,7 @@ class MemoryView:
         self.credentials: kept.CredentialsRead = MemoryCredentials(tables, unit)
         self.inbox: kept.InboxRead = MemoryInbox(tables, unit)
         self.jobs: kept.JobsRead = MemoryJobs(tables, unit)
+        self.deliveries: kept.DeliveriesRead = MemoryDeliveries(tables, unit)
 
     async def overview(self, customer_id: CustomerId) -> AccountOverview:
         await self._unit.called()
@@ -93,9 +95,12 @@ class MemoryView:
         amounts = {place: balance.amount for place, balance in balances}
         return AccountOverview(standing, dict(used), amounts)
 
-    async def open_cases(self, *, limit: int, after: Case | None = None) -> list[Case]:
+    async def open_cases(
+        self, *, limit: int, after: Case | None = None, kind: CaseKind | None = None
+    ) -> list[Case]:
         await self._unit.called()
         cases = [case for _, case in self._unit.all(self._tables.cases) if case.closed_at is None]
+        cases = [case for case in cases if kind in {None, case.kind}]
         if after is not None:
             cases = [case for case in cases if _place(case) > _place(after)]
         return sorted(cases, key=_place)[:limit]
@@ -104,10 +109,11 @@ class MemoryView:
         await self._unit.called()
         return self._unit.get(self._tables.cases, cause)
 
-    async def history(self, subject: str) -> list[Event]:
+    async def history(self, subject: str, *, at: datetime | None = None) -> list[Event]:
         await self._unit.called()
         found = self._unit.find(self._tables.events, "subject", subject)
-        return [event for _, event in sorted(found, key=lambda row: row[0])]
+        ordered = (event for _, event in sorted(found, key=lambda row: row[0]))
+        return [event for event in ordered if at in {None, event.at}]
 
     async def audit_trail(
         self, *, limit: int, after: int = 0, subject: str | None = None
@@ -158,6 +164,7 @@ class MemoryUnitOfWork:
         self.claims: kept.Claims = MemoryClaims(tables, unit)
         self.inbox: kept.Inbox = MemoryInbox(tables, unit)
         self.jobs: kept.Jobs = MemoryJobs(tables, unit)
+        self.deliveries: kept.Deliveries = MemoryDeliveries(tables, unit)
 
     async def open_case(self, case: Case) -> bool:
         await self._unit.called()

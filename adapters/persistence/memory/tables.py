@@ -17,6 +17,7 @@ from core.domain.charge import Charge, ChargeKey
 from core.domain.checkout import Checkout, CheckoutId
 from core.domain.credentials import ApiKey, Session, SessionId
 from core.domain.customer import Customer, CustomerId
+from core.domain.delivery import Delivery, DeliveryId
 from core.domain.escrow import Escrow
 from core.domain.event import Event, Job
 from core.domain.item import EscrowId, PaymentMethodId
@@ -184,4 +185,5 @@ class Tables(MoneyTables):
         self.jobs: Final = Table[int, KeptJob](
             "job", unique={"dedupe": _waiting}, index={"status": lambda _, it: [it.status]}
         )
+        self.deliveries: Final = Table[DeliveryId, Delivery]("delivery")
         self.numbers: Final = count(1)

@@ -22,18 +22,23 @@ class SqlHistory:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
-    async def of(self, subject: str) -> list[Event]:
-        rows = await self._statements.all(
-            select(events).where(events.c.subject == subject).order_by(events.c.at, events.c.id)
-        )
+    async def of(self, subject: str, *, at: datetime | None) -> list[Event]:
+        wanted = select(events).where(events.c.subject == subject)
+        if at is not None:
+            wanted = wanted.where(events.c.at == at)
+        rows = await self._statements.all(wanted.order_by(events.c.at, events.c.id))
         return [event_from_row(row) for row in rows]
 
     async def add(self, event: Event) -> None:
         await self._statements.run(self._statements.insert(events), [row_from_event(event)])
 
-    async def open_cases(self, *, limit: int, after: Case | None) -> list[Case]:
+    async def open_cases(
+        self, *, limit: int, after: Case | None, kind: CaseKind | None
+    ) -> list[Case]:
         place = (cases.c.opened_at, cases.c.id)
         wanted = select(cases).where(cases.c.closed_at.is_(None))
+        if kind is not None:
+            wanted = wanted.where(cases.c.kind == kind)
         if after is not None:
             last = (literal(after.opened_at, Moment()), literal(after.id))
             wanted = wanted.where(tuple_(*place) > tuple_(*last))

@@ -32,6 +32,7 @@ from adapters.persistence.sql.shapes import (
 from core.domain.case import CaseKind
 from core.domain.credentials import SessionEnd
 from core.domain.customer import IdentityKind
+from core.domain.delivery import DeliveryStatus
 from core.domain.money import AMOUNT_MINOR_MAX
 from core.domain.payment import InboxStatus, NoticeKind
 from core.domain.subscription import Activation, SubscriptionStatus
@@ -314,6 +315,29 @@ event: Final = table(
     key("id"),
     Index(None, "subject", "id"),
     sqlite_autoincrement=True,
+)
+
+delivery: Final = table(
+    "delivery",
+    words("id"),
+    words("event"),
+    words("host"),
+    words("body"),
+    moment("created_at"),
+    words("status"),
+    whole("attempts"),
+    words("answer", null=True),
+    moment("due_at", null=True),
+    moment("ended_at", null=True),
+    whole("version"),
+    key("id"),
+    one_of("status", DeliveryStatus),
+    check("ended", "(status = 'waiting') = (ended_at IS NULL)"),
+    check("due", "(status = 'waiting') = (due_at IS NOT NULL)"),
+    Index(None, "created_at", "id"),
+    Index(None, "status", "created_at", "id"),
+    Index(None, "ended_at"),
+    due("delivery"),
 )
 
 _is_open: Final = text("closed_at IS NULL")

@@ -9,6 +9,7 @@ from adapters.persistence.sql.claims import SqlClaims
 from adapters.persistence.sql.credentials import SqlCredentials
 from adapters.persistence.sql.customers import SqlCustomers
 from adapters.persistence.sql.data_key import DataKey
+from adapters.persistence.sql.deliveries import SqlDeliveries
 from adapters.persistence.sql.escrows import SqlEscrows
 from adapters.persistence.sql.history import SqlHistory
 from adapters.persistence.sql.holds import SqlHolds
@@ -23,7 +24,7 @@ from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.subscriptions import SqlSubscriptions
 from adapters.persistence.sql.usage import SqlUsage
 from core.domain.audit import AuditLine
-from core.domain.case import Case
+from core.domain.case import Case, CaseKind
 from core.domain.customer import CustomerId
 from core.domain.event import Event
 from core.ports import money_repositories as money
@@ -55,18 +56,21 @@ class SqlView:
         self.credentials: kept.CredentialsRead = SqlCredentials(statements)
         self.inbox: kept.InboxRead = SqlInbox(statements)
         self.jobs: kept.JobsRead = SqlJobs(statements)
+        self.deliveries: kept.DeliveriesRead = SqlDeliveries(statements)
 
     async def overview(self, customer_id: CustomerId) -> port.AccountOverview:
         return await self._subscriptions.overview(customer_id)
 
-    async def open_cases(self, *, limit: int, after: Case | None = None) -> list[Case]:
-        return await self._history.open_cases(limit=limit, after=after)
+    async def open_cases(
+        self, *, limit: int, after: Case | None = None, kind: CaseKind | None = None
+    ) -> list[Case]:
+        return await self._history.open_cases(limit=limit, after=after, kind=kind)
 
     async def find_case(self, cause: str) -> Case | None:
         return await self._history.find_case(cause)
 
-    async def history(self, subject: str) -> list[Event]:
-        return await self._history.of(subject)
+    async def history(self, subject: str, *, at: datetime | None = None) -> list[Event]:
+        return await self._history.of(subject, at=at)
 
     async def audit_trail(
         self, *, limit: int, after: int = 0, subject: str | None = None
@@ -106,6 +110,7 @@ class SqlUnitOfWork:
         self.claims: kept.Claims = SqlClaims(statements)
         self.inbox: kept.Inbox = SqlInbox(statements)
         self.jobs: kept.Jobs = SqlJobs(statements)
+        self.deliveries: kept.Deliveries = SqlDeliveries(statements)
 
     async def open_case(self, case: Case) -> bool:
         return await self._history.open_case(case)
