@@ -60,6 +60,7 @@ from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, Release
 from core.use_cases.reconciling import Reconcile, StartReconciling
 from core.use_cases.referrals import JoinReferral, ShowReferrals, TendReward
 from core.use_cases.refunds import RefundPurchase, WatchRefund
+from core.use_cases.reminding import RemindCustomer
 from core.use_cases.sessions import (
     CheckProof,
     CheckSession,
@@ -203,6 +204,7 @@ class Container(containers.DeclarativeContainer):
     charge_renewal = providers.Factory(
         ChargeRenewal, store=store, gateways=gateways, now=now, new_id=new_id
     )
+    remind_customer = providers.Factory(RemindCustomer, store=store, now=now)
     change_subscription = providers.Factory(
         ChangeSubscription, store=store, gateways=gateways, now=now
     )
@@ -291,6 +293,7 @@ class Container(containers.DeclarativeContainer):
         release_due=release_due,
         tend_subscription=tend_subscription,
         charge_renewal=charge_renewal,
+        remind_customer=remind_customer,
         change_subscription=change_subscription,
         match_renewal=match_renewal,
         hear_renewal=hear_renewal,

@@ -52,6 +52,8 @@ from core.ports.repositories import (
     PurchasesRead,
     Referrals,
     ReferralsRead,
+    Reminders,
+    RemindersRead,
     Subscriptions,
     SubscriptionsRead,
     Usage,
@@ -112,6 +114,7 @@ class View(Protocol):
 
     customers: CustomersRead
     subscriptions: SubscriptionsRead
+    reminders: RemindersRead
     purchases: PurchasesRead
     checkouts: CheckoutsRead
     charges: ChargesRead
@@ -162,6 +165,7 @@ class UnitOfWork(Protocol):
 
     customers: Customers
     subscriptions: Subscriptions
+    reminders: Reminders
     purchases: Purchases
     checkouts: Checkouts
     charges: Charges

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.domain.customer import CustomerId, CustomerNotFound
+from core.domain.event import Event
 from core.domain.plan import Feature
 from core.domain.subscription import Standing
 from core.domain.usage_quota import (
@@ -90,8 +91,12 @@ class ConsumeQuota:
                 added.append(_receipt(ask, decision))
                 receipts[ask.customer_id, ask.request_id] = added[-1]
             if added:
-                await uow.usage.save([q for q in quotas.values() if q.used != used[q.key]])
+                changed = [q for q in quotas.values() if q.used != used[q.key]]
+                await uow.usage.save(changed)
                 await uow.usage.add_receipts(added)
+                for quota in changed:
+                    if quota.line not in {None, replace(quota, used=used[quota.key]).line}:
+                        await uow.record(_reached(quota, now))
                 if holds:
                     await uow.holds.add(holds)
                 await uow.commit()
@@ -102,6 +107,16 @@ def _quota(standing: Standing | None, ask: Ask, now: datetime) -> UsageQuota:
     if standing is None:
         raise CustomerNotFound(ask.customer_id)
     return standing.quota(ask.feature, now)
+
+
+def _reached(quota: UsageQuota, at: datetime) -> Event:
+    told = {
+        "feature": quota.key.feature,
+        "window_start": quota.key.window_start.isoformat(),
+        "resets_at": quota.resets_at.isoformat(),
+    }
+    whose = quota.key.customer_id
+    return Event(f"quota.{quota.line}", whose, at, whose, told)
 
 
 def _receipt(ask: Ask, decision: QuotaDecision) -> UsageReceipt:

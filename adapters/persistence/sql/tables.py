@@ -49,6 +49,7 @@ customer: Final = table(
     words("receipt_contact", null=True),  # Sealed by the data key.
     moment("blocked_at", null=True),
     moment("unreachable_since", null=True),
+    yes_no("fewer_reminders", null=True),  # Null as no: whoever was there before it was asked.
     whole("version"),
     key("id"),
 )
@@ -144,6 +145,20 @@ subscription: Final = table(
     check("paid_minor", f"paid_minor BETWEEN 0 AND {AMOUNT_MINOR_MAX}"),
     currency("paid_currency"),
     due("subscription"),
+)
+
+reminder: Final = table(
+    "reminder",
+    words("id"),  # The customer's.
+    words("plan"),
+    moment("ends_at"),
+    moment("passed"),
+    moment("next_at", null=True),
+    moment("due_at", null=True),
+    whole("version"),
+    key("id"),
+    refers("id", "customer.id"),
+    due("reminder"),
 )
 
 usage_counter: Final = table(
