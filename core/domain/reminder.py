@@ -64,8 +64,9 @@ def look(known: Reminder | None, standing: Standing, *, at: datetime) -> Look:
     terms, present = standing.catalog.chat.reminders, standing.subscription.at(at)
     period = present.period
     if period is not None:
-        is_over = present.renews is not None and period.end <= at
-        ends_at = present.renews.grace_until if is_over and present.renews else period.end
+        ends_at = period.end
+        if present.renews is not None and period.end <= at:
+            ends_at = present.renews.grace_until
         if known is None or (known.plan, known.ends_at) != (period.plan.code, ends_at):
             version = 0 if known is None else known.version
             whose = standing.customer.id
