@@ -148,6 +148,7 @@ def _of_what_comes(news: News, texts: Texts) -> Screen:
     price = standing.renewal_price(now)
     if price is None or renews is None:
         key = "news.ends_as_decided" if present.cancel_at_period_end else "news.ends_soon"
+        key = "news.trial_ends_soon" if present.is_trial else key
         sold = standing.catalog.plans.get(period.plan.code)
         if sold is not None and sold.terms.prices:
             row = [_button(texts, "extend", "confirm", sold.code), *row]

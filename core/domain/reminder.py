@@ -86,7 +86,7 @@ def look(known: Reminder | None, standing: Standing, *, at: datetime) -> Look:
 
 def _kind(standing: Standing, come: Sequence[int], at: datetime) -> ReminderKind | None:
     """
-    What renews by itself is announced once, at the first moment, and what was canceled is told of
+    What renews by itself is announced once, at its first moment, and what was canceled is told of
     once, at the last one. The end itself is news of another kind, and enough for one look. That of
     a trial is told of as any other: it renews, or it ends.
     """
@@ -99,7 +99,9 @@ def _kind(standing: Standing, come: Sequence[int], at: datetime) -> ReminderKind
     if present.period is None or present.status is SubscriptionStatus.PAST_DUE:
         return None
     if standing.renewal_price(at) is not None:
-        return ReminderKind.RENEWS_SOON if -before[0] in come else None
+        lasts = present.period.end - present.period.start
+        first = next(days for days in before if timedelta(days=days) < lasts or days == before[-1])
+        return ReminderKind.RENEWS_SOON if -first in come else None
     if present.cancel_at_period_end and -before[-1] not in come:
         return None
     return ReminderKind.ENDS_SOON

@@ -117,7 +117,7 @@ def _tell_of_the_end(event: Event) -> Job:
 
 
 def _remind(event: Event) -> Job:
-    """Whatever was paid for has another end now."""
+    """What is paid for, or tried, has another end now."""
     payload = {"customer_id": str(event.customer_id)}
     return Job(REMIND, payload, event.at, dedupe=event.customer_id)
 
@@ -181,6 +181,7 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job], ...]]] = {
     "reward.earned": (_tell_of_the_reward(NewsKind.REWARD_EARNED),),
     "subscription.ended": (_tell_of_the_end,),
     "subscription.shortened": (_remind,),
+    "subscription.trial_started": (_remind,),
     "reminder.due": (_tell_what_is_due,),
     "quota.low": (_tell_of_the_quota(NewsKind.QUOTA_LOW),),
     "quota.used_up": (_tell_of_the_quota(NewsKind.QUOTA_USED_UP),),

@@ -100,6 +100,14 @@ def test_a_trial_is_told_of_as_any_other_period():
     ]
 
 
+def test_what_is_shorter_than_the_first_days_before_is_announced_at_the_next_that_there_are():
+    end = NOON + 3 * DAY
+    short = until(end, renewal=Renewal("wallet", end, end + 3 * DAY))
+    terms = ReminderTerms(days_before=(5, 3, 2, 1))
+    looks = [NOON + n * HOUR for n in range(72)]
+    assert told(short, looks, terms) == [(end - 2 * DAY, "renews_soon", -2)]
+
+
 def test_what_is_not_sold_any_more_ends_though_it_was_to_renew():
     gone = a_plan_version(code="FORMER")
     subscription = until(renewal=WALLET)

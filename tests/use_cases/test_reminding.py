@@ -9,13 +9,13 @@ import pytest
 from core.domain.audit import Deed
 from core.domain.customer import CustomerId
 from core.domain.money import Money
-from core.domain.period import WindowKind
+from core.domain.period import Period, PeriodUnit, WindowKind
 from core.domain.plan import Feature, PlanCode, QuotaRule
 from core.domain.reminder_terms import ReminderTerms
 from core.domain.renewal import FROM_WALLET
 from core.ports.notifier import News, NewsKind
 from core.use_cases.catalogs import WantedCatalog
-from tests.builders import PHOTO_AI, rub
+from tests.builders import NOON, PHOTO_AI, rub
 from tests.contracts.units import again
 from tests.world import World
 
@@ -309,6 +309,26 @@ async def test_a_line_is_not_told_of_a_quota_that_is_another_now(world: World, c
     await world.time_passes(hours=5)
 
     assert NewsKind.QUOTA_USED_UP not in kinds(world)
+
+
+async def test_the_end_of_a_trial_is_told_as_that_of_any_other_period(world: World) -> None:
+    wanted = world.wanted()
+    week = Period(7, PeriodUnit.DAY)
+    plans = [replace(one, trial=week) if one.prices else one for one in wanted.plans]
+    await world.billing.apply_catalog(replace(wanted, plans=(*plans[:2],)))
+    anna = await world.customer()
+    await world.billing.start_trial(anna)
+    await world.sweeps()
+
+    for _ in range(9):
+        await world.time_passes(days=1)
+
+    assert [(one.kind, (one.at - NOON).days) for one in world.notifier.told] == [
+        (NewsKind.ENDS_SOON, 4),
+        (NewsKind.ENDS_SOON, 6),
+        (NewsKind.ENDED, 7),
+        (NewsKind.COME_BACK, 8),
+    ]
 
 
 async def test_history_says_what_was_found_due(world: World) -> None:
