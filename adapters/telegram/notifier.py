@@ -153,6 +153,8 @@ def _of_what_comes(news: News, texts: Texts) -> Screen:
         if sold is not None and sold.terms.prices:
             row = [_button(texts, "extend", "confirm", sold.code), *row]
         return Screen(texts(key, plan=title, end=period.end), [row])
+    if renews.at_gateway is not None:
+        return Screen(texts("news.renews_soon_at_gateway", plan=title, at=period.end), [row])
     from_wallet = renews.source == FROM_WALLET
     key = "news.renews_soon" if from_wallet else "news.renews_soon_by_method"
     lines = [texts(key, plan=title, at=renews.next_at or period.end, price=price)]
