@@ -3,7 +3,7 @@
 import re
 import tomllib
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -30,6 +30,7 @@ from core.domain.money_terms import (
 from core.domain.period import Period, PeriodUnit, WindowKind, time_zone
 from core.domain.plan import Feature, GatewayName, PlanCode, PlanTerms, QuotaRule, ReceiptRule
 from core.domain.referral_program import ReferralTerms, RewardLevel
+from core.domain.reminder_terms import ReminderTerms
 from core.domain.renewal import RenewalTerms
 from core.use_cases.catalogs import WantedCatalog
 
@@ -61,6 +62,8 @@ Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]
 FeatureName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
 Title = Annotated[str, Field(min_length=1, max_length=128)]
+Days = Annotated[int, Field(ge=1, le=60)]
+Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 PluralCategory = Literal["zero", "one", "two", "few", "many", "other"]
 STARS_MAX: Final = Money.of(10_000, "XTR")
 Price = Annotated[str, Field(description="an amount in quotes, such as 299.00")]
@@ -141,6 +144,22 @@ class _Chat(_Section):
             for language, forms in languages.items():
                 if "other" not in forms:
                     raise ValueError(f"words.{feature}.{language}: give at least other = ...")
+        return self
+
+
+class _Reminders(_Section):
+    """Days from the end of what is paid for; quiet hours by the customer's own clock."""
+
+    days_before: list[Days] = [3, 1]
+    days_after: list[Days] = [1]
+    quiet: Annotated[list[Clock], Field(min_length=2, max_length=2)] = ["22:00", "09:00"]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "_Reminders":
+        if sorted(set(self.days_before), reverse=True) != self.days_before:
+            raise ValueError("days_before: each once, the most first")
+        if sorted(set(self.days_after)) != self.days_after:
+            raise ValueError("days_after: each once, the fewest first")
         return self
 
 
@@ -241,6 +260,7 @@ class _File(_Section):
     default_plan: Code
     plans: dict[Code, _Plan] = Field(min_length=1)
     chat: _Chat = Field(default_factory=lambda: _Chat.model_validate({}))
+    reminders: _Reminders = Field(default_factory=lambda: _Reminders.model_validate({}))
     deposits: _Deposit | None = None
     payment_methods: _PaymentMethods | None = None
     escrow: _Escrow | None = None
@@ -297,9 +317,17 @@ def catalog_from_file(path: Path) -> WantedCatalog:
             }
             for name, languages in parsed.chat.words.items()
         },
+        reminders=_reminders(parsed.reminders),
     )
     default_plan = PlanCode(parsed.default_plan)
     return WantedCatalog(parsed.zone, default_plan, plans, chat, _money_terms(parsed))
+
+
+def _reminders(reminders: _Reminders) -> ReminderTerms:
+    evening, morning = (time.fromisoformat(one) for one in reminders.quiet)
+    return ReminderTerms(
+        tuple(reminders.days_before), tuple(reminders.days_after), (evening, morning)
+    )
 
 
 def _money_terms(file: _File) -> MoneyTerms:

@@ -69,6 +69,7 @@ from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, Release
 from core.use_cases.reconciling import Reconcile, StartReconciling
 from core.use_cases.referrals import JoinReferral, ShowReferrals, TendReward
 from core.use_cases.refunds import RefundPurchase, WatchRefund
+from core.use_cases.reminding import RemindCustomer
 from core.use_cases.sessions import (
     CheckProof,
     CheckSession,
@@ -131,7 +132,7 @@ class Container(containers.DeclarativeContainer):
     mark_reach = providers.Factory(MarkReach, store=store, now=now)
 
     consume_quota = providers.Singleton(  # It groups asks.
-        ConsumeQuota, store=store, webhooks=webhooks, now=now, new_id=new_id
+        ConsumeQuota, store=store, now=now, new_id=new_id
     )
     capture_hold = providers.Factory(CaptureHold, store=store, now=now)
     release_hold = providers.Factory(ReleaseHold, store=store, now=now)
@@ -221,6 +222,7 @@ class Container(containers.DeclarativeContainer):
     charge_renewal = providers.Factory(
         ChargeRenewal, store=store, gateways=gateways, now=now, new_id=new_id
     )
+    remind_customer = providers.Factory(RemindCustomer, store=store, now=now)
     change_subscription = providers.Factory(
         ChangeSubscription, store=store, gateways=gateways, now=now
     )
@@ -316,6 +318,7 @@ class Container(containers.DeclarativeContainer):
         release_due=release_due,
         tend_subscription=tend_subscription,
         charge_renewal=charge_renewal,
+        remind_customer=remind_customer,
         change_subscription=change_subscription,
         match_renewal=match_renewal,
         hear_renewal=hear_renewal,

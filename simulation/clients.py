@@ -5,7 +5,7 @@ import json
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Final, Protocol, TypeVar
 
 from core.domain.catalog import ChatTerms
@@ -24,6 +24,7 @@ from core.domain.money_terms import (
 from core.domain.period import Period, PeriodUnit, WindowKind
 from core.domain.plan import Feature, PlanCode, PlanTerms, QuotaRule
 from core.domain.purchase import PurchaseId, PurchaseNotFound
+from core.domain.reminder_terms import ReminderTerms
 from core.domain.usage_quota import HoldId, QuotaDecision, UnitsNotUsable, UsageHoldEnded
 from core.ports.payment_gateway import SenderNotListed, Webhook
 from core.use_cases.billing import Billing
@@ -407,7 +408,8 @@ def catalog(*, week_minor: int = 99_00, month_minor: int = 299_00) -> WantedCata
             plan("WEEK", week_minor, Period(7, PeriodUnit.DAY), 10, WindowKind.PERIOD),
             plan("MONTH", month_minor, Period(1, PeriodUnit.MONTH), None, WindowKind.DAY),
         ),
-        ChatTerms(other_gateways=True),
+        # Told at any hour, so that nothing waits when a run ends.
+        ChatTerms(other_gateways=True, reminders=ReminderTerms(quiet=(time(), time()))),
         MONEY,
     )
 

@@ -206,7 +206,7 @@ class ChecksThenCounts(ConsumeQuota):
 
 
 def quota_check_then_increment(outside: Outside) -> Billing:
-    given = (outside.store, outside.webhooks, outside.now, outside.new_id)
+    given = (outside.store, outside.now, outside.new_id)
     return replace(wired(outside), consume_quota=ChecksThenCounts(*given))
 
 

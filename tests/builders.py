@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import count
 from typing import Any, Final
 
@@ -45,6 +45,8 @@ from core.domain.plan import (
 )
 from core.domain.purchase import Meeting, Purchase, PurchaseId, PurchaseStatus, Remark
 from core.domain.referral_program import ReferralTerms, RewardLevel
+from core.domain.reminder import Reminder
+from core.domain.reminder_terms import ReminderTerms
 from core.domain.renewal import Renewal, RenewalTerms
 from core.domain.subscription import (
     Activation,
@@ -106,6 +108,7 @@ def a_customer(**fields: Any) -> Customer:
         receipt_contact="anna@example.com",
         unreachable_since=NOON + timedelta(days=3),
         blocked_at=NOON + timedelta(days=3),
+        fewer_reminders=True,
     )
     return replace(customer, **fields)
 
@@ -171,6 +174,7 @@ def a_catalog(**fields: Any) -> Catalog:
         support="@tea_room",
         other_gateways=True,
         words={PHOTO_AI: {"en": {"one": "photo", "other": "photos"}}},
+        reminders=ReminderTerms((7, 2), (1, 5), (time(23, 30), time(8))),
     )
     catalog = Catalog(1, "Europe/Moscow", PlanCode("FREE"), plans, chat, some_money_terms())
     return replace(catalog, **fields)
@@ -303,6 +307,13 @@ def a_subscription(**fields: Any) -> Subscription:
 
 def a_free_subscription(customer_id: CustomerId = ANNA) -> Subscription:
     return Subscription(SubscriptionId(f"sub_{customer_id[4:]}"), customer_id)
+
+
+def a_reminder(**fields: Any) -> Reminder:
+    end = NOON + timedelta(days=20)
+    before = end - timedelta(days=2)
+    reminder = Reminder(ANNA, PlanCode("PRO_MONTHLY"), end, NOON - timedelta(days=3), before)
+    return replace(reminder, **fields)
 
 
 def an_entry(**fields: Any) -> Entry:

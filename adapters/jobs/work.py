@@ -13,7 +13,7 @@ from core.domain.delivery import DeliveryId
 from core.domain.item import EscrowId, EscrowPart, PaymentMethodId
 from core.domain.ledger import EntryId
 from core.domain.payment import PaymentId, PayoutId
-from core.domain.plan import GatewayName, PlanCode
+from core.domain.plan import Feature, GatewayName, PlanCode
 from core.domain.purchase import PurchaseId
 from core.domain.refund import OurRefundId
 from core.domain.usage_quota import HoldId
@@ -34,6 +34,7 @@ from core.use_cases.consequences import (
     PAY_WAITING,
     RECONCILE,
     RELEASE_ESCROW,
+    REMIND,
     SEND_WITHDRAWAL,
     SETTLE_PAYMENT,
     TELL_CUSTOMER,
@@ -45,7 +46,7 @@ from core.use_cases.consequences import (
 from core.use_cases.deliveries import EventRef
 from core.use_cases.news import NewsRef
 
-ASIDE: Final = frozenset({TELL_CUSTOMER, MAKE_ACCESS, RECONCILE, DELIVER_WEBHOOK})
+ASIDE: Final = frozenset({TELL_CUSTOMER, REMIND, MAKE_ACCESS, RECONCILE, DELIVER_WEBHOOK})
 """
 Nobody's money waits for a chat, a panel or a receiver of webhooks that is slow, for thousands who
 are told something, or for two days of a gateway that are looked through.
@@ -101,6 +102,9 @@ def work_of(billing: Billing) -> Work:
             goes_on=payload["goes_on"] == str(True),
         )
 
+    async def remind(payload: Payload) -> None:
+        await billing.remind_customer(CustomerId(payload["customer_id"]))
+
     async def tell_customer(payload: Payload) -> None:
         await billing.tell_customer(news_ref_from_payload(payload))
 
@@ -117,6 +121,7 @@ def work_of(billing: Billing) -> Work:
             CHARGE_RENEWAL: charge_renewal,
             MATCH_RENEWAL: match_renewal,
             HEAR_RENEWAL: hear_renewal,
+            REMIND: remind,
             TELL_CUSTOMER: tell_customer,
         }
     )
@@ -205,6 +210,7 @@ def news_ref_from_payload(payload: Payload) -> NewsRef:
         payload.get,
         ("purchase_id", "entry_id", "plan", "escrow_id", "part", "withdrawal_id", "reward_of"),
     )
+    feature, until = payload.get("feature"), payload.get("until")
     return NewsRef(
         payload["news_id"],
         NewsKind(payload["kind"]),
@@ -216,4 +222,6 @@ def news_ref_from_payload(payload: Payload) -> NewsRef:
         None if part is None else EscrowPart(part),
         None if withdrawal_id is None else WithdrawalId(withdrawal_id),
         None if reward_of is None else PurchaseId(reward_of),
+        None if feature is None else Feature(feature),
+        None if until is None else datetime.fromisoformat(until),
     )

@@ -48,7 +48,9 @@ PRESSED: Final[Mapping[str, tuple[Action, int]]] = {
     # The verb of a button, what it does, and how many words come with it.
     "home": (home.home, 0),
     "status": (home.status, 0),
-    "languages": (home.languages, 0),
+    "settings": (home.settings, 0),
+    "languages": (home.settings, 0),  # As older messages say it.
+    "reminders": (home.reminders, 1),
     "language": (home.language, 1),
     "help": (home.help_, 0),
     "renewal": (home.renewal, 1),
@@ -76,12 +78,13 @@ COMMANDS: Final[Mapping[str, Action]] = {
     "wallet": wallet.wallet,
     "history": wallet.newest,
     "invite": inviting.invite,
-    "language": home.languages,
+    "settings": home.settings,
+    "language": home.settings,
     "help": home.help_,
     "paysupport": home.help_,
 }
-HIDDEN_COMMANDS: Final = frozenset({"paysupport", "wallet", "history", "invite"})
-"""They work, and are not in Telegram's menu: not every business has a use for them."""
+HIDDEN_COMMANDS: Final = frozenset({"paysupport", "wallet", "history", "invite", "language"})
+"""They work, and are not in Telegram's menu: not every business has a use for them, or others lead there."""
 
 _CONTACT: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}", re.ASCII)
 _LINK: Final = re.compile(r"(?:r_[A-Za-z0-9-]{1,40}(?:__|$))?(?:([po])_([A-Za-z0-9_]{1,60}))?")

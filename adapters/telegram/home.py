@@ -1,4 +1,4 @@
-"""Screens of everyday: home, my plan, language, help."""
+"""Screens of everyday: home, my plan, settings, help."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,7 +27,7 @@ async def home(visit: Visit, _: Sequence[str] = ()) -> Screen:
             visit.app_button(),
             [visit.button("status", "status"), *_to_the_wallet(visit, account)],
             _to_invite(visit, account),
-            [visit.button("language", "languages"), visit.button("help", "help")],
+            [visit.button("settings", "settings"), visit.button("help", "help")],
         ],
     )
 
@@ -134,19 +134,33 @@ def _ways_to_buy(visit: Visit, account: Account) -> list[Button]:
     return [visit.button("extend", "confirm", present.code), plans]
 
 
-async def languages(visit: Visit, _: Sequence[str] = ()) -> Screen:
+async def settings(visit: Visit, _: Sequence[str] = ()) -> Screen:
     choices = [
         Button(("✓ " if code == visit.texts.language else "") + name, press=press("language", code))
         for code, name in LANGUAGES.items()
     ]
-    return Screen(visit.texts("language.choose"), [choices, [visit.button("back", "home")]])
+    texts = visit.texts
+    if visit.customer.fewer_reminders:
+        told, switch = "settings.fewer", visit.button("reminders_all", "reminders", "all")
+    else:
+        told, switch = "settings.all", visit.button("reminders_fewer", "reminders", "fewer")
+    lines = [texts("settings.title"), "", texts(told), "", texts("language.choose")]
+    return Screen("\n".join(lines), [choices, [switch], [visit.button("back", "home")]])
+
+
+async def reminders(visit: Visit, words: Sequence[str]) -> Screen:
+    [wanted] = words
+    [identity, *_] = visit.customer.identities
+    fewer = wanted == "fewer"
+    customer = await visit.billing.register_customer(identity, fewer_reminders=fewer)
+    return await settings(replace(visit, customer=customer))
 
 
 async def language(visit: Visit, words: Sequence[str]) -> Screen:
     """A language once chosen is never guessed again."""
     [code] = words
     if code not in LANGUAGES:
-        return await languages(visit)
+        return await settings(visit)
     [identity, *_] = visit.customer.identities
     customer = await visit.billing.register_customer(identity, language=code)
     return await home(replace(visit, customer=customer, texts=Texts.of(customer)))

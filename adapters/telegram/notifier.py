@@ -1,6 +1,7 @@
 """News as new messages that stay, sent at a pace of their own."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,6 +14,7 @@ from adapters.telegram.texts import Texts, number_of
 from core.domain.item import Deposit
 from core.domain.money import Money
 from core.domain.purchase import Purchase
+from core.domain.renewal import FROM_WALLET
 from core.domain.subscription import Standing
 from core.ports.notifier import News, NewsKind, NotifierUnavailable
 from core.ports.unit_of_work import Now
@@ -100,17 +102,10 @@ def screen_from_news(news: News, app_url: str | None = None) -> Screen:
 
 
 def _of_no_purchase(news: News, texts: Texts) -> Screen | None:
-    """News of a period, access, a reward, an escrow or a withdrawal."""
-    if news.kind is NewsKind.ENDED:
-        return _of_the_end(news, texts)
-    if news.kind is NewsKind.RENEWS_NO_MORE:
-        known = news.ended
-        some = texts("news.renews_no_more_some")
-        title = None if known is None else known.terms.title(texts.language)
-        told = some if title is None else texts("news.renews_no_more", plan=title)
-        return Screen(
-            told, [[_button(texts, "plans", "plans"), _button(texts, "status", "status")]]
-        )
+    """News of a period, access, a quota, a reward, an escrow or a withdrawal."""
+    of_time = _OF_TIME.get(news.kind)
+    if of_time is not None:
+        return of_time(news, texts)
     if news.kind.startswith(("escrow_", "withdrawal_", "access_")):
         return _in_a_line(news, texts)
     if news.reward is not None:
@@ -130,6 +125,14 @@ def _in_a_line(news: News, texts: Texts) -> Screen:
     return Screen(told, [[_button(texts, where, where)]])
 
 
+def _of_no_renewal(news: News, texts: Texts) -> Screen:
+    known = news.ended
+    some = texts("news.renews_no_more_some")
+    title = None if known is None else known.terms.title(texts.language)
+    told = some if title is None else texts("news.renews_no_more", plan=title)
+    return Screen(told, [[_button(texts, "plans", "plans"), _button(texts, "status", "status")]])
+
+
 def _of_the_end(news: News, texts: Texts) -> Screen:
     standing, ended = news.standing, news.ended
     default = standing.catalog.default.terms.title(texts.language)
@@ -139,7 +142,61 @@ def _of_the_end(news: News, texts: Texts) -> Screen:
     if ended.terms.prices:
         rows = [[_button(texts, "renew", "plan", ended.code)], *rows]
     title = ended.terms.title(texts.language)
-    return Screen(texts("news.ended", plan=title, default=default), rows)
+    return Screen(texts(f"news.{news.kind}", plan=title, default=default), rows)
+
+
+def _of_what_comes(news: News, texts: Texts) -> Screen:
+    """A paid period runs out, or renews by itself: then for how much, and whether that has changed."""
+    standing, now = news.standing, news.at
+    present = standing.subscription.at(now)
+    period, renews = present.period, present.renews
+    assert period is not None, "it has been overtaken otherwise"
+    title = period.plan.terms.title(texts.language)
+    row = [_button(texts, "status", "status")]
+    price = standing.renewal_price(now)
+    if price is None or renews is None:
+        key = "news.ends_as_decided" if present.cancel_at_period_end else "news.ends_soon"
+        key = "news.trial_ends_soon" if present.is_trial else key
+        sold = standing.catalog.plans.get(period.plan.code)
+        if sold is not None and sold.terms.prices:
+            row = [_button(texts, "extend", "confirm", sold.code), *row]
+        return Screen(texts(key, plan=title, end=period.end), [row])
+    if renews.at_gateway is not None:
+        return Screen(texts("news.renews_soon_at_gateway", plan=title, at=period.end), [row])
+    from_wallet = renews.source == FROM_WALLET
+    key = "news.renews_soon" if from_wallet else "news.renews_soon_by_method"
+    lines = [texts(key, plan=title, at=renews.next_at or period.end, price=price)]
+    before = period.plan.terms.price_in(price.currency)
+    if before not in {None, price}:
+        lines.append(texts("news.price_changed", before=before, price=price))
+    return Screen("\n".join(lines), [row])
+
+
+def _of_the_quota(news: News, texts: Texts) -> Screen:
+    quota = news.quota
+    assert quota is not None
+    assert quota.limit is not None, "what has no limit has no line either"
+    units = quota.limit if news.kind is NewsKind.QUOTA_USED_UP else quota.limit - quota.used
+    told = texts(
+        f"news.{news.kind}",
+        units=texts.units(news.standing.catalog, quota.key.feature, units),
+        limit=quota.limit,
+        at=texts.when(quota.resets_at, news.at),
+        span=texts.time_left(quota.resets_at, news.at),
+    )
+    return Screen(told, [[_button(texts, "plans", "plans"), _button(texts, "status", "status")]])
+
+
+_OF_TIME: Final[dict[NewsKind, Callable[[News, Texts], Screen]]] = {
+    NewsKind.ENDED: _of_the_end,
+    NewsKind.COME_BACK: _of_the_end,
+    NewsKind.ENDS_SOON: _of_what_comes,
+    NewsKind.RENEWS_SOON: _of_what_comes,
+    NewsKind.RENEWS_NO_MORE: _of_no_renewal,
+    NewsKind.QUOTA_LOW: _of_the_quota,
+    NewsKind.QUOTA_USED_UP: _of_the_quota,
+}
+"""What came about with time or use, and by no purchase."""
 
 
 def _whereabouts(texts: Texts, purchase: Purchase) -> Button:

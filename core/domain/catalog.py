@@ -13,6 +13,7 @@ from core.domain.plan import (
     PlanVersion,
     QuotaRule,
 )
+from core.domain.reminder_terms import ReminderTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,14 @@ class ChatTerms:
     write to. `words` name a counted feature by language and CLDR plural category (`one`, `few`,
     `many`, `other`). Digital goods inside Telegram are for Stars by Telegram's own rules:
     `other_gateways` is the operator's explicit word that they are offered there all the same.
+    `reminders` say when it speaks by itself.
     """
 
     about: Mapping[str, str] = field(default_factory=dict)
     support: str | None = None
     other_gateways: bool = False
     words: Mapping[Feature, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    reminders: ReminderTerms = field(default_factory=ReminderTerms)
 
 
 @dataclass(frozen=True, slots=True)

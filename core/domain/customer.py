@@ -75,6 +75,7 @@ class Customer:
     The only row that holds what names a person. `receipt_contact` is an e-mail address or a
     telephone number (digits, country code first) for the fiscal receipt; stored encrypted.
     `unreachable_since`: when the chat first refused a message; None while it takes them.
+    `fewer_reminders`: nothing is told that is neither an end nor about money.
     """
 
     id: CustomerId
@@ -85,6 +86,7 @@ class Customer:
     receipt_contact: str | None = field(default=None, repr=False)
     unreachable_since: datetime | None = None
     blocked_at: datetime | None = None
+    fewer_reminders: bool = False
     version: int = 0
 
     @property

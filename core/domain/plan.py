@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NewType
 
 from core.domain.errors import NotFound, Refused
-from core.domain.money import Money
+from core.domain.money import Currency, Money
 from core.domain.period import Anchor, Period, Window, WindowKind, local_window
 
 PlanCode = NewType("PlanCode", str)
@@ -82,6 +82,9 @@ class PlanTerms:
 
     def title(self, language: str) -> str:
         return self.titles.get(language) or next(iter(self.titles.values()))
+
+    def price_in(self, unit: Currency) -> Money | None:
+        return next((price for price in self.prices if price.currency == unit), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -358,6 +358,15 @@ class Standing:
         present = self.subscription.at(now)
         return plan.terms.stars_subscription and not present.is_subscribed(plan, price)
 
+    def renewal_price(self, now: datetime) -> Money | None:
+        """What its renewal by itself costs; None: there is none, or it is not sold any more."""
+        present = self.subscription.at(now)
+        period = present.period
+        if period is None or present.renews is None or self.customer.blocked_at is not None:
+            return None
+        plan = self.catalog.plans.get(period.plan.code)
+        return None if plan is None else plan.terms.price_in(period.paid.currency)
+
     def quota(self, feature: Feature, now: datetime) -> UsageQuota:
         """
         The quota before anything is counted against it. A feature that the catalog counts but the

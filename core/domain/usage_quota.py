@@ -13,10 +13,21 @@ UNITS_MAX: Final = 1_000_000
 RECEIPT_LIFE: Final = timedelta(days=35)
 """How long after its window's end a request id is still answered as before."""
 
+LOW_PERCENT: Final = 80
+LOW_LIMIT_MIN: Final = 5
+"""Of fewer units the last but one is no news."""
+
 HOLD_SECONDS: Final = 300
 HOLD_SECONDS_MAX: Final = 3600
 
 HoldId = NewType("HoldId", str)
+
+
+class QuotaLine(StrEnum):
+    """What a counter that grows comes past, once in a window unless units are given back."""
+
+    LOW = "low"
+    USED_UP = "used_up"
 
 
 class HoldStatus(StrEnum):
@@ -147,11 +158,6 @@ class UsageQuota:
     limit: int | None
     used: int
 
-    @property
-    def is_exhausted(self) -> bool:
-        """The last unit is used. A quota of none never was anything to use up."""
-        return bool(self.limit) and self.limit is not None and self.used >= self.limit
-
     def decide(self, units: int) -> tuple["UsageQuota", QuotaDecision]:
         if not 1 <= units <= UNITS_MAX:
             raise UnitsNotUsable(units)
@@ -161,6 +167,16 @@ class UsageQuota:
 
     def decision(self, *, allowed: bool) -> QuotaDecision:
         return QuotaDecision(allowed, self.used, self.limit, self.resets_at)
+
+    @property
+    def line(self) -> QuotaLine | None:
+        """The last one that was reached."""
+        if self.limit is None:
+            return None
+        if self.used >= self.limit:
+            return QuotaLine.USED_UP
+        is_low = self.limit >= LOW_LIMIT_MIN and self.used * 100 >= self.limit * LOW_PERCENT
+        return QuotaLine.LOW if is_low else None
 
     def given_back(self, units: int) -> "UsageQuota":
         return replace(self, used=max(0, self.used - units))

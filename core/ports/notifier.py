@@ -12,6 +12,7 @@ from core.domain.plan import PlanVersion
 from core.domain.purchase import Purchase
 from core.domain.referral_program import Reward
 from core.domain.subscription import Standing
+from core.domain.usage_quota import UsageQuota
 
 
 @dataclass(eq=False)
@@ -47,6 +48,11 @@ class NewsKind(StrEnum):
     ESCROW_REFUNDED = "escrow_refunded"  # To the payer: the money is in the wallet again.
     REWARD_BOOKED = "reward_booked"  # To the referrer: it waits for its time.
     REWARD_EARNED = "reward_earned"  # To the referrer: it is in the wallet.
+    ENDS_SOON = "ends_soon"  # A paid period runs out, and nothing follows by itself.
+    RENEWS_SOON = "renews_soon"  # It will be paid again by itself, for so much.
+    COME_BACK = "come_back"  # A paid period has been over for a while.
+    QUOTA_LOW = "quota_low"  # Little is left of a window's units.
+    QUOTA_USED_UP = "quota_used_up"  # The last of a window's units is used.
     WITHDRAWAL_DONE = "withdrawal_done"  # The money has left.
     WITHDRAWAL_FAILED = "withdrawal_failed"  # It never left, and is in the wallet again.
     WITHDRAWAL_RETURNED = "withdrawal_returned"  # It left, came back, and is in the wallet again.
@@ -59,7 +65,8 @@ class News:
     it is told again. `received` is money that did not pay the purchase, or went back of it; or what
     a part of an escrow or a withdrawal is about. `title` is the escrow's, as its payer wrote it.
     `ended` is the plan whose paid period is over. `in_wallet` is what can be spent now, where the
-    purchase was of a deposit, or paid from there. `link` is where access is found.
+    purchase was of a deposit, or paid from there. `link` is where access is found. `until` is when
+    what this is about ends, or has ended; `quota` the one that this is about, as it is now.
     """
 
     id: str
@@ -73,6 +80,8 @@ class News:
     title: str | None = None
     reward: Reward | None = None
     link: str | None = None
+    until: datetime | None = None
+    quota: UsageQuota | None = None
 
 
 class Notifier(Protocol):

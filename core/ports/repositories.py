@@ -18,6 +18,7 @@ from core.domain.payment import InboxItem, PaymentId
 from core.domain.plan import GatewayName
 from core.domain.purchase import Purchase, PurchaseId
 from core.domain.referral_program import Referral
+from core.domain.reminder import Reminder
 from core.domain.subscription import Standing, Subscription
 from core.domain.usage_quota import HoldId, UsageHold, UsageKey, UsageQuota, UsageReceipt
 
@@ -115,6 +116,22 @@ class AccessStates(AccessRead, Protocol):
     async def add(self, state: AccessState) -> None: ...
 
     async def save(self, state: AccessState) -> None: ...
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[CustomerId]:
+        """As `Subscriptions.take_due`."""
+        ...
+
+
+class RemindersRead(Protocol):
+    async def find(self, customer_id: CustomerId) -> Reminder | None: ...
+
+
+class Reminders(RemindersRead, Protocol):
+    """Each is decided under the lock of its customer."""
+
+    async def add(self, reminder: Reminder) -> None: ...
+
+    async def save(self, reminder: Reminder) -> None: ...
 
     async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[CustomerId]:
         """As `Subscriptions.take_due`."""

@@ -56,6 +56,8 @@ from core.ports.repositories import (
     PurchasesRead,
     Referrals,
     ReferralsRead,
+    Reminders,
+    RemindersRead,
     Subscriptions,
     SubscriptionsRead,
     Usage,
@@ -117,6 +119,7 @@ class View(Protocol):
     customers: CustomersRead
     subscriptions: SubscriptionsRead
     access: AccessRead
+    reminders: RemindersRead
     purchases: PurchasesRead
     checkouts: CheckoutsRead
     charges: ChargesRead
@@ -171,6 +174,7 @@ class UnitOfWork(Protocol):
     customers: Customers
     subscriptions: Subscriptions
     access: AccessStates
+    reminders: Reminders
     purchases: Purchases
     checkouts: Checkouts
     charges: Charges

@@ -110,7 +110,7 @@ _TOLD: Final[Mapping[str, tuple[_Told, ...]]] = {
     "subscription.shortened": (  # By a refund, which may leave nothing of it.
         _Told("subscription.expired", "customer_id", ("purchase_id",), when=_leaves_nothing),
     ),
-    "quota.exhausted": (
+    "quota.used_up": (
         _Told(
             "quota.exhausted",
             "customer_id",

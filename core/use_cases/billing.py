@@ -60,6 +60,7 @@ from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, Release
 from core.use_cases.reconciling import Reconcile, StartReconciling
 from core.use_cases.referrals import JoinReferral, ShowReferrals, TendReward
 from core.use_cases.refunds import RefundPurchase, WatchRefund
+from core.use_cases.reminding import RemindCustomer
 from core.use_cases.sessions import (
     CheckProof,
     CheckSession,
@@ -169,6 +170,7 @@ class Billing:
     release_due: ReleaseDue
     tend_subscription: TendSubscription
     charge_renewal: ChargeRenewal
+    remind_customer: RemindCustomer
     change_subscription: ChangeSubscription
     match_renewal: MatchRenewal
     hear_renewal: HearRenewal

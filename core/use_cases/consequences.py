@@ -27,6 +27,7 @@ CLEAN_METHOD: Final = "clean_method"
 RECONCILE: Final = "reconcile"
 TEND_REWARD: Final = "tend_reward"
 MAKE_ACCESS: Final = "make_access"
+REMIND: Final = "remind"
 
 
 def _ask_by(job: str, name: str = "payment_id") -> Callable[[Event], Job]:
@@ -116,6 +117,27 @@ def _tell_of_the_end(event: Event) -> Job:
     return _tell(event, NewsKind.ENDED, f"{event.subject} {event.facts['period_end']}", plan=plan)
 
 
+def _remind(event: Event) -> Job:
+    """What is paid for, or tried, has another end now."""
+    payload = {"customer_id": str(event.customer_id)}
+    return Job(REMIND, payload, event.at, dedupe=event.customer_id)
+
+
+def _tell_what_is_due(event: Event) -> Job:
+    told = {name: str(event.facts[name]) for name in ("plan", "until")}
+    about = f"{event.subject} {told['until']} {event.facts['days']}"
+    return _tell(event, NewsKind(str(event.facts["kind"])), about, **told)
+
+
+def _tell_of_the_quota(kind: NewsKind) -> Callable[[Event], Job]:
+    def tell(event: Event) -> Job:
+        feature, until = str(event.facts["feature"]), str(event.facts["resets_at"])
+        about = f"{event.subject} {feature} {event.facts['window_start']}"
+        return _tell(event, kind, about, feature=feature, until=until)
+
+    return tell
+
+
 def _tell_that_it_renews_no_more(event: Event) -> Job:
     plan = str(event.facts["plan"])
     return _tell(event, NewsKind.RENEWS_NO_MORE, f"{plan} {event.at.isoformat()}", plan=plan)
@@ -168,7 +190,7 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job | None], ...]]] = {
     "refund.another": (_ask_for_all_refunds,),
     "payout_notice.taken": (_ask_by(ASK_PAYOUT, "payout_id"),),
     "withdrawal.requested": (_send_it,),
-    "purchase.paid": (_tell_of_the_purchase(NewsKind.PAID), _make_access_bought),
+    "purchase.paid": (_tell_of_the_purchase(NewsKind.PAID), _make_access_bought, _remind),
     "purchase.expired": (_tell_of_the_purchase(NewsKind.EXPIRED),),
     "wallet.credited": (_pay_what_waits,),
     "payment.refused": (_tell_of_the_refusal,),
@@ -178,11 +200,14 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job | None], ...]]] = {
     "reward.booked": (_tell_of_the_reward(NewsKind.REWARD_BOOKED),),
     "reward.earned": (_tell_of_the_reward(NewsKind.REWARD_EARNED),),
     "subscription.ended": (_tell_of_the_end, _make_access),
-    "subscription.trial_started": (_make_access,),
-    "subscription.shortened": (_make_access,),
+    "subscription.trial_started": (_make_access, _remind),
+    "subscription.shortened": (_make_access, _remind),
     "subscription.renewal_changed": (_make_access,),
     "subscription.canceled": (_make_access,),
     "subscription.resumed": (_make_access,),
+    "reminder.due": (_tell_what_is_due,),
+    "quota.low": (_tell_of_the_quota(NewsKind.QUOTA_LOW),),
+    "quota.used_up": (_tell_of_the_quota(NewsKind.QUOTA_USED_UP),),
     "renewal.due": (_charge_the_renewal,),
     "gateway_renewal.moved": (_match_the_renewal,),
     "gateway_renewal.told": (_hear_of_the_renewal,),

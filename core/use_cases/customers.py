@@ -44,12 +44,13 @@ class RegisterCustomer:
         language: str | None = None,
         receipt_contact: str | None = None,
         zone: str | None = None,
+        fewer_reminders: bool | None = None,
         first_language: str = "en",
         invitation: Invitation | None = None,
     ) -> Customer:
         """
-        `zone`, `first_language` and `invitation` count only at the first contact; the catalog's
-        zone stands in for None.
+        `zone`, `first_language` and `invitation` count only at the first contact, `fewer_reminders`
+        only after it; the catalog's zone stands in for None.
         """
         async with self._store.read() as view:
             known = await view.customers.find(identity)
@@ -61,7 +62,7 @@ class RegisterCustomer:
             except IdentityTaken:  # Somebody registered the same identity at the same moment.
                 async with self._store.read() as view:
                     known = await view.customers.get(identity)
-        return await self._update(known, language, receipt_contact)
+        return await self._update(known, language, receipt_contact, fewer_reminders)
 
     async def _add(
         self,
@@ -93,22 +94,27 @@ class RegisterCustomer:
             await uow.commit()
         return customer
 
-    async def _update(self, known: Customer, language: str | None, contact: str | None) -> Customer:
-        wanted = _with(known, language, contact)
+    async def _update(
+        self, known: Customer, language: str | None, contact: str | None, fewer: bool | None
+    ) -> Customer:
+        wanted = _with(known, language, contact, fewer)
         if wanted == known:
             return known
         async with self._store.write() as uow:
-            customer = _with(await uow.customers.lock(known.id), language, contact)
+            customer = _with(await uow.customers.lock(known.id), language, contact, fewer)
             await uow.customers.save(customer)
             await uow.commit()
         return customer
 
 
-def _with(customer: Customer, language: str | None, contact: str | None) -> Customer:
+def _with(
+    customer: Customer, language: str | None, contact: str | None, fewer: bool | None
+) -> Customer:
     return replace(
         customer,
         language=language or customer.language,
         receipt_contact=contact or customer.receipt_contact,
+        fewer_reminders=customer.fewer_reminders if fewer is None else fewer,
     )
 
 

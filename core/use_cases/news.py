@@ -1,19 +1,21 @@
 """News: tell customers what happened, each thing once."""
 
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from core.domain.cause import Cause, Claim, claim
 from core.domain.customer import CustomerId
-from core.domain.event import Event
+from core.domain.event import Event, Job
 from core.domain.item import Deposit, EscrowId, EscrowPart
 from core.domain.ledger import EntryId
 from core.domain.money import Money
-from core.domain.plan import PlanCode
+from core.domain.plan import Feature, FeatureNotFound, PlanCode
 from core.domain.purchase import Purchase, PurchaseId, PurchaseStatus
 from core.domain.referral_program import Reward, RewardStatus
-from core.domain.subscription import Activation
+from core.domain.subscription import Activation, Standing
+from core.domain.usage_quota import QuotaLine, UsageQuota
 from core.domain.withdrawal import WithdrawalId
 from core.ports.notifier import (
     CustomerUnreachable,
@@ -23,10 +25,25 @@ from core.ports.notifier import (
     NotifierUnavailable,
 )
 from core.ports.unit_of_work import Now, Store, View
+from core.use_cases.consequences import TELL_CUSTOMER
 from core.use_cases.wallet import purse_of
 
 PATIENCE: Final = timedelta(hours=24)
 """How long telling is tried. A screen tells the same, and no person could do more about it."""
+
+REMINDERS: Final = frozenset(
+    {
+        NewsKind.ENDS_SOON,
+        NewsKind.RENEWS_SOON,
+        NewsKind.COME_BACK,
+        NewsKind.QUOTA_LOW,
+        NewsKind.QUOTA_USED_UP,
+    }
+)
+"""What a customer may ask us not to tell."""
+
+CAN_WAIT: Final = REMINDERS | {NewsKind.ENDED}
+"""What is told in no quiet hours. Whatever is about money comes at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +60,25 @@ class NewsRef:
     part: EscrowPart | None = None
     withdrawal_id: WithdrawalId | None = None
     reward_of: PurchaseId | None = None
+    feature: Feature | None = None
+    until: datetime | None = None
+
+    @property
+    def payload(self) -> dict[str, str]:
+        """As a job keeps it."""
+        told = {one.name: getattr(self, one.name) for one in fields(self)}
+        if self.until is not None:
+            told["until"] = self.until.isoformat()
+        told["news_id"] = told.pop("id")
+        return {name: str(value) for name, value in told.items() if value is not None}
 
 
 class TellCustomer:
     """
     Tell it once: what was told is never told again. A death between telling and writing that
     down tells it a second time, since a receipt that comes twice is better than none.
-    What has been overtaken meanwhile is not told, and what cannot be told for a day is given up.
+    What has been overtaken meanwhile is not told, what can wait is not told in quiet hours, and what
+    cannot be told for a day is given up.
     """
 
     def __init__(self, store: Store, notifier: Notifier, now: Now) -> None:
@@ -70,6 +99,10 @@ class TellCustomer:
             return
         if _is_overtaken(news):
             return
+        awake_at = news.standing.catalog.chat.reminders.awake_at(news.at, customer.zone)
+        if ref.kind in CAN_WAIT and awake_at > news.at:
+            await self._wait(ref, awake_at)
+            return
         taken = await self._claimed(cause)
         if taken.answer is not None:
             return
@@ -83,6 +116,11 @@ class TellCustomer:
             await self._answer(cause, "given up")
         else:
             await self._answer(cause, "told")
+
+    async def _wait(self, ref: NewsRef, until: datetime) -> None:
+        async with self._store.write() as uow:
+            await uow.jobs.enqueue(Job(TELL_CUSTOMER, ref.payload, until, dedupe=ref.id))
+            await uow.commit()
 
     async def _claimed(self, cause: Cause) -> Claim:
         """Claimed at the first try, so that whoever comes later sees since when, and the end."""
@@ -102,11 +140,12 @@ class TellCustomer:
         standing = (await view.subscriptions.standings([ref.customer_id]))[ref.customer_id]
         purchase = None if ref.purchase_id is None else await view.purchases.get(ref.purchase_id)
         ended = None if ref.plan is None else standing.catalog.plans.get(ref.plan)
+        at = self._now()
         return News(
             ref.id,
             ref.kind,
             standing,
-            self._now(),
+            at,
             purchase,
             await _received(view, ref),
             ended,
@@ -114,6 +153,8 @@ class TellCustomer:
             None if ref.escrow_id is None else (await view.escrows.get(ref.escrow_id)).title,
             None if ref.reward_of is None else await view.rewards.find(ref.reward_of),
             await _link(view, ref),
+            ref.until,
+            None if ref.feature is None else await _quota(view, standing, ref.feature, at),
         )
 
 
@@ -173,6 +214,17 @@ async def _link(view: View, ref: NewsRef) -> str | None:
     return None if state is None else state.link
 
 
+async def _quota(
+    view: View, standing: Standing, feature: Feature, at: datetime
+) -> UsageQuota | None:
+    """None where the catalog does not count it any more."""
+    with suppress(FeatureNotFound):
+        quota = standing.quota(feature, at)
+        used = await view.usage.used([quota.key])
+        return replace(quota, used=used.get(quota.key, 0))
+    return None
+
+
 def _is_overtaken(news: News) -> bool:
     match news.kind:
         case NewsKind.EXPIRED | NewsKind.REFUSED | NewsKind.NOT_RENEWED:
@@ -188,11 +240,32 @@ def _is_overtaken(news: News) -> bool:
             is_there = news.standing.subscription.at(news.at).activation is Activation.ACTIVE
             return is_there is not (news.kind is NewsKind.ACCESS_GIVEN)
         case _:
-            return False
+            return news.kind in REMINDERS and not _is_to_be_reminded(news)
 
 
 def _reward_is_not(reward: Reward | None, status: RewardStatus) -> bool:
     return reward is None or reward.status is not status
+
+
+def _is_to_be_reminded(news: News) -> bool:
+    """
+    By the customer's own wish, and since it is still so: the quota as low, the period over, or with
+    the same end ahead, for good or to be renewed.
+    """
+    customer, present = news.standing.customer, news.standing.subscription.at(news.at)
+    if customer.fewer_reminders or customer.blocked_at is not None:
+        return False
+    if news.kind in {NewsKind.QUOTA_LOW, NewsKind.QUOTA_USED_UP}:
+        line, quota = QuotaLine(news.kind.removeprefix("quota_")), news.quota
+        return quota is not None and (quota.resets_at, quota.line) == (news.until, line)
+    if news.kind is NewsKind.COME_BACK:
+        return present.period is None
+    if present.period is None or present.period.end != news.until:
+        return False
+    will_renew = news.standing.renewal_price(news.at) is not None
+    if news.kind is NewsKind.ENDS_SOON:
+        return not will_renew
+    return will_renew and present.renews is not None and present.renews.purchase_id is None
 
 
 def _status(purchase: Purchase | None) -> PurchaseStatus | None:

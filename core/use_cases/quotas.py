@@ -18,7 +18,6 @@ from core.domain.usage_quota import (
     UsageQuota,
     UsageReceipt,
 )
-from core.ports.notifier import Webhooks
 from core.ports.unit_of_work import NewId, Now, Store
 from core.use_cases.grouping import Grouped
 
@@ -44,9 +43,8 @@ class ConsumeQuota:
     their answer after its commit.
     """
 
-    def __init__(self, store: Store, webhooks: Webhooks, now: Now, new_id: NewId) -> None:
+    def __init__(self, store: Store, now: Now, new_id: NewId) -> None:
         self._store = store
-        self._webhooks = webhooks
         self._now = now
         self._new_id = new_id
         self._grouped = Grouped(self._decide)
@@ -93,17 +91,14 @@ class ConsumeQuota:
                 added.append(_receipt(ask, decision))
                 receipts[ask.customer_id, ask.request_id] = added[-1]
             if added:
-                await uow.usage.save([q for q in quotas.values() if q.used != used[q.key]])
+                changed = [q for q in quotas.values() if q.used != used[q.key]]
+                await uow.usage.save(changed)
                 await uow.usage.add_receipts(added)
+                for quota in changed:
+                    if quota.line not in {None, replace(quota, used=used[quota.key]).line}:
+                        await uow.record(_reached(quota, now))
                 if holds:
                     await uow.holds.add(holds)
-                if self._webhooks.wants("quota.exhausted"):  # Nobody else asks for that history.
-                    for quota in quotas.values():
-                        if (
-                            quota.is_exhausted
-                            and not replace(quota, used=used[quota.key]).is_exhausted
-                        ):
-                            await uow.record(_exhausted(quota, at=now))
                 await uow.commit()
         return decisions
 
@@ -114,17 +109,17 @@ def _quota(standing: Standing | None, ask: Ask, now: datetime) -> UsageQuota:
     return standing.quota(ask.feature, now)
 
 
-def _exhausted(quota: UsageQuota, *, at: datetime) -> Event:
-    key = quota.key
-    assert quota.limit is not None
+def _reached(quota: UsageQuota, at: datetime) -> Event:
+    assert quota.limit is not None, "who has no limit reaches no line"
     told: dict[str, str | int] = {
-        "feature": key.feature,
+        "feature": quota.key.feature,
         "used": quota.used,
         "limit": quota.limit,
-        "window_start": key.window_start.isoformat(),
+        "window_start": quota.key.window_start.isoformat(),
         "resets_at": quota.resets_at.isoformat(),
     }
-    return Event("quota.exhausted", key.customer_id, at, key.customer_id, told)
+    whose = quota.key.customer_id
+    return Event(f"quota.{quota.line}", whose, at, whose, told)
 
 
 def _receipt(ask: Ask, decision: QuotaDecision) -> UsageReceipt:

@@ -173,10 +173,8 @@ class TendSubscription:
         assert renewal is not None
         assert period is not None, "something is due"
         standing = await standing_of(uow, customer_id)
-        terms, plan = standing.catalog.money.renewal, standing.catalog.plans.get(period.plan.code)
-        currency = period.paid.currency
-        prices = [] if plan is None else [p for p in plan.terms.prices if p.currency == currency]
-        if plan is None or not prices or standing.customer.blocked_at is not None:
+        terms, price = standing.catalog.money.renewal, standing.renewal_price(at)
+        if price is None:
             stopped = replace(present, renewal=None)
             await uow.subscriptions.save(stopped)
             await hand_on(uow, present, stopped, at=at)
@@ -187,7 +185,8 @@ class TendSubscription:
         if renewal.at_gateway is not None:
             await uow.subscriptions.save(present.tried(None, terms, at=at))
             return
-        order = await self._order(uow, present, PlanItem(plan), prices[0], at)
+        item = PlanItem(standing.catalog.plans[period.plan.code])
+        order = await self._order(uow, present, item, price, at)
         await uow.subscriptions.save(present.tried(order.id, terms, at=at))
         if renewal.source != FROM_WALLET:
             told = {"method_id": renewal.source, "try": at.isoformat()}

@@ -13,6 +13,7 @@ from core.use_cases.consequences import (
     EXPIRE_PURCHASE,
     MAKE_ACCESS,
     RELEASE_ESCROW,
+    REMIND,
     SEND_WITHDRAWAL,
     TEND_REWARD,
     TEND_SUBSCRIPTION,
@@ -52,6 +53,10 @@ class Sweep:
             found += [
                 Job(TEND_SUBSCRIPTION, {"customer_id": one}, now, dedupe=one)
                 for one in await uow.subscriptions.take_due(now, until=until, limit=BATCH)
+            ]
+            found += [
+                Job(REMIND, {"customer_id": one}, now, dedupe=one)
+                for one in await uow.reminders.take_due(now, until=until, limit=BATCH)
             ]
             found += [
                 Job(CLEAN_METHOD, {"method_id": one}, now, dedupe=one)

@@ -25,6 +25,7 @@ from core.domain.item import (
 from core.domain.money import Money
 from core.domain.payment import InboxStatus, NoticeKind, PayoutId
 from core.domain.payment_method import MethodStatus
+from core.domain.plan import PlanCode
 from core.domain.purchase import Meeting, PurchaseStatus, Remark
 from core.domain.referral_program import NoReward, ReferralStatus, RewardStatus
 from core.domain.refund import RefundStatus
@@ -46,6 +47,7 @@ from tests.builders import (
     a_notice,
     a_pending_purchase,
     a_purchase,
+    a_reminder,
     a_session,
     a_subscription,
     an_api_key,
@@ -283,6 +285,14 @@ KINDS = {
         add=lambda uow, it: uow.access.add(it),
         save=lambda uow, it: uow.access.save(it),
         load=lambda reader, it: reader.access.find(it.customer_id),
+    ),
+    "reminder": Kept(
+        fresh=a_reminder(next_at=None),
+        full=a_reminder(),
+        other=a_reminder(plan=PlanCode("PRO_YEARLY"), ends_at=NOON, passed=NOON),
+        add=lambda uow, it: uow.reminders.add(it),
+        save=lambda uow, it: uow.reminders.save(it),
+        load=lambda reader, it: reader.reminders.find(it.customer_id),
     ),
     "hold": Kept(
         fresh=an_open_hold(id=a_hold().id),

@@ -26,6 +26,7 @@ from tests.builders import (
     a_pending_purchase,
     a_plan_version,
     a_purchase,
+    a_reminder,
     a_subscription,
     an_asked_checkout,
     rub,
@@ -229,6 +230,7 @@ class Due:
             case _:
                 customer = CustomerId(f"cus_due{number:05d}")
                 await uow.customers.add(a_customer(id=customer, identities=()))
+                await uow.reminders.add(a_reminder(customer_id=customer, next_at=due))
                 period = replace(a_subscription().period, end=due)
                 await uow.subscriptions.add(replace(a_free_subscription(customer), period=period))
 
@@ -241,7 +243,7 @@ class Due:
         return [int(id_[-1]) for id_ in ids]
 
 
-@pytest.fixture(params=["subscriptions", "purchases", "checkouts"])
+@pytest.fixture(params=["subscriptions", "reminders", "purchases", "checkouts"])
 async def due(request: pytest.FixtureRequest, shop: Store) -> Due:
     kind = Due(request.param)
     await kind.fill(shop)
@@ -312,6 +314,12 @@ async def test_a_save_says_anew_when_it_is_due(shop, due):
                 still, ended = [await uow.checkouts.get(f"chk_{number}") for number in (0, 1)]
                 await uow.checkouts.save(replace(still, due_at=at))
                 await uow.checkouts.save(replace(ended, due_at=None))
+            case "reminders":
+                still, ended = [
+                    await uow.reminders.find(f"cus_due{number:05d}") for number in (0, 1)
+                ]
+                await uow.reminders.save(still)
+                await uow.reminders.save(replace(ended, next_at=None))
             case _:
                 still, ended = [
                     await uow.subscriptions.get(f"cus_due{number:05d}") for number in (0, 1)

@@ -87,6 +87,28 @@ def test_an_ask_is_allowed_whole_or_not_at_all(limit, used, units, allowed, rema
     assert decision.resets_at == MIDNIGHT
 
 
+@pytest.mark.parametrize(
+    ("limit", "used", "line"),
+    [
+        (None, 10**9, None),
+        (0, 0, "used_up"),
+        (1, 0, None),
+        (1, 1, "used_up"),
+        (4, 3, None),  # The last but one of so few is no news.
+        (4, 4, "used_up"),
+        (5, 3, None),
+        (5, 4, "low"),
+        (5, 5, "used_up"),
+        (11, 8, None),
+        (11, 9, "low"),
+        (11, 10, "low"),
+        (11, 50, "used_up"),
+    ],
+)
+def test_a_quota_has_two_lines(limit, used, line):
+    assert quota(limit=limit, used=used).line == line
+
+
 @pytest.mark.parametrize("units", [0, -1, UNITS_MAX + 1])
 @pytest.mark.parametrize("limit", [None, 0, 10**9])
 def test_units_are_between_one_and_a_million(units, limit):

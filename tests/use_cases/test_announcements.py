@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +10,6 @@ from adapters.memory_notifier import MemoryWebhooks
 from adapters.persistence.memory import MemoryStore
 from core.domain.customer import CustomerId
 from core.domain.event import Event
-from core.domain.plan import Feature
 from core.use_cases.announcements import ANNOUNCED, announcements, announcing
 from core.use_cases.consequences import consequences
 from tests.builders import NOON
@@ -243,16 +241,6 @@ async def test_units_that_came_back_and_went_again_are_not_told_twice(world: Wor
     await world.sweeps()
 
     assert len(bodies(world, "quota.exhausted")) == 1
-
-
-async def test_a_quota_that_never_was_is_not_exhausted(world: World) -> None:
-    anna = await world.customer()
-    quota = (await world.me(anna)).standing.quota(Feature("photo_ai"), world.clock())
-
-    assert not replace(quota, limit=0, used=0).is_exhausted
-    assert not replace(quota, limit=None, used=10**6).is_exhausted
-    assert not replace(quota, limit=3, used=2).is_exhausted
-    assert replace(quota, limit=3, used=4).is_exhausted
 
 
 async def test_where_nobody_listens_nothing_is_kept() -> None:

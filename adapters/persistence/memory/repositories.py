@@ -1,4 +1,4 @@
-"""The memory store's customers, subscriptions, purchases, checkouts, catalogs and credentials."""
+"""The memory store's customers and what they buy, catalogs and credentials."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +16,7 @@ from core.domain.money import Money
 from core.domain.payment import PaymentId
 from core.domain.plan import GatewayName
 from core.domain.purchase import PAID, Purchase, PurchaseId, PurchaseNotFound
+from core.domain.reminder import Reminder
 from core.domain.subscription import Standing, Subscription
 from core.ports.unit_of_work import CatalogMissing, SavedMeanwhile
 
@@ -116,6 +117,25 @@ class MemorySubscriptions(Dated):
 
     async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[CustomerId]:
         return await self._take_due(self._tables.subscriptions, now, until, limit)
+
+
+class MemoryReminders(Dated):
+    async def find(self, customer_id: CustomerId) -> Reminder | None:
+        await self._unit.called()
+        return self._unit.get(self._tables.reminders, customer_id)
+
+    async def add(self, reminder: Reminder) -> None:
+        await self._unit.called()
+        await self._unit.add(self._tables.reminders, reminder.customer_id, reminder)
+        await self._put_due(self._tables.reminders, reminder.customer_id, reminder.due_at)
+
+    async def save(self, reminder: Reminder) -> None:
+        await self._unit.called()
+        await self._unit.save(self._tables.reminders, reminder.customer_id, reminder)
+        await self._put_due(self._tables.reminders, reminder.customer_id, reminder.due_at)
+
+    async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[CustomerId]:
+        return await self._take_due(self._tables.reminders, now, until, limit)
 
 
 class MemoryPurchases(Dated):

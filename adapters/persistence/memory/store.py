@@ -19,6 +19,7 @@ from adapters.persistence.memory.repositories import (
     MemoryCredentials,
     MemoryCustomers,
     MemoryPurchases,
+    MemoryReminders,
     MemorySubscriptions,
     find_standing,
 )
@@ -67,6 +68,7 @@ class MemoryView:
         self.customers: kept.CustomersRead = MemoryCustomers(tables, unit)
         self.subscriptions: kept.SubscriptionsRead = MemorySubscriptions(tables, unit)
         self.access: kept.AccessRead = MemoryAccess(tables, unit)
+        self.reminders: kept.RemindersRead = MemoryReminders(tables, unit)
         self.purchases: kept.PurchasesRead = MemoryPurchases(tables, unit)
         self.checkouts: kept.CheckoutsRead = MemoryCheckouts(tables, unit)
         self.charges: money.ChargesRead = MemoryCharges(tables, unit)
@@ -147,6 +149,7 @@ class MemoryUnitOfWork:
         self.customers: kept.Customers = MemoryCustomers(tables, unit)
         self.subscriptions: kept.Subscriptions = MemorySubscriptions(tables, unit)
         self.access: kept.AccessStates = MemoryAccess(tables, unit)
+        self.reminders: kept.Reminders = MemoryReminders(tables, unit)
         self.purchases: kept.Purchases = MemoryPurchases(tables, unit)
         self.checkouts: kept.Checkouts = MemoryCheckouts(tables, unit)
         self.charges: money.Charges = MemoryCharges(tables, unit)

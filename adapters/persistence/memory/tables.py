@@ -28,6 +28,7 @@ from core.domain.payment_method import PaymentMethod
 from core.domain.purchase import Purchase, PurchaseId
 from core.domain.referral_program import Referral, Reward
 from core.domain.refund import OurRefundId, Refund
+from core.domain.reminder import Reminder
 from core.domain.subscription import Subscription
 from core.domain.usage_quota import HoldId, UsageHold, UsageKey, UsageReceipt
 from core.domain.withdrawal import Withdrawal, WithdrawalId
@@ -158,6 +159,7 @@ class Tables(MoneyTables):
             "subscription", unique={"id": lambda _, it: [it.id]}
         )
         self.access: Final = Table[CustomerId, AccessState]("access")
+        self.reminders: Final = Table[CustomerId, Reminder]("reminder")
         self.due: Final = Table[tuple[str, str], datetime](
             "due", index={"table": lambda key, _: [key[0]]}
         )

@@ -1,7 +1,7 @@
 """Catalogs and plan versions as rows; both never change, so each is read once per process."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import RowMapping, func, select
@@ -9,12 +9,14 @@ from sqlalchemy import RowMapping, func, select
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import catalog_plan, catalog_revision, plan_version
 from adapters.persistence.sql.terms import (
+    chat_terms_from_json,
+    json_from_chat_terms,
     json_from_money_terms,
     json_from_plan_terms,
     money_terms_from_json,
     plan_terms_from_json,
 )
-from core.domain.catalog import Catalog, ChatTerms
+from core.domain.catalog import Catalog
 from core.domain.plan import PlanVersion, PlanVersionId
 from core.ports.unit_of_work import CatalogMissing, SavedMeanwhile
 
@@ -59,7 +61,7 @@ class SqlCatalogs:
             zone=first[catalog_revision.c.zone],
             default_plan=first[catalog_revision.c.default_plan],
             plans={version.code: version for version in plans},
-            chat=ChatTerms(**first[catalog_revision.c.chat] or {}),
+            chat=chat_terms_from_json(first[catalog_revision.c.chat] or {}),
             money=money_terms_from_json(first[catalog_revision.c.money] or {}),
         )
 
@@ -89,7 +91,7 @@ class SqlCatalogs:
             "revision": catalog.revision,
             "zone": catalog.zone,
             "default_plan": catalog.default_plan,
-            "chat": asdict(catalog.chat),
+            "chat": json_from_chat_terms(catalog.chat),
             "money": json_from_money_terms(catalog.money),
         }
         await run(insert(catalog_revision), [revision], subject=subject)

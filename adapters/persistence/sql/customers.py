@@ -144,6 +144,7 @@ def customer_from_row(row: RowMapping, data_key: DataKey) -> Customer:
         receipt_contact=None if sealed is None else data_key.open(sealed),
         unreachable_since=row[c.unreachable_since],
         blocked_at=row[c.blocked_at],
+        fewer_reminders=bool(row[c.fewer_reminders]),
         version=row[c.version],
     )
 
@@ -158,5 +159,6 @@ def row_from_customer(customer: Customer, data_key: DataKey) -> dict[str, Any]:
         "receipt_contact": None if contact is None else data_key.seal(contact),
         "unreachable_since": customer.unreachable_since,
         "blocked_at": customer.blocked_at,
+        "fewer_reminders": customer.fewer_reminders,
         "version": customer.version,
     }

@@ -50,6 +50,7 @@ customer: Final = table(
     words("receipt_contact", null=True),  # Sealed by the data key.
     moment("blocked_at", null=True),
     moment("unreachable_since", null=True),
+    yes_no("fewer_reminders", null=True),  # Null as no: whoever was there before it was asked.
     whole("version"),
     key("id"),
 )
@@ -162,6 +163,20 @@ access: Final = table(
     check("tries", "tries >= 0"),
     together("waiting", "waiting_since", "due_at"),
     due("access"),
+)
+
+reminder: Final = table(
+    "reminder",
+    words("id"),  # The customer's.
+    words("plan"),
+    moment("ends_at"),
+    moment("passed"),
+    moment("next_at", null=True),
+    moment("due_at", null=True),
+    whole("version"),
+    key("id"),
+    refers("id", "customer.id"),
+    due("reminder"),
 )
 
 usage_counter: Final = table(

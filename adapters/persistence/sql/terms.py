@@ -1,9 +1,10 @@
 """The terms of a catalog as JSON, and back. What an older revision does not say has no terms."""
 
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
+from core.domain.catalog import ChatTerms
 from core.domain.money import Money
 from core.domain.money_terms import (
     Brake,
@@ -22,6 +23,7 @@ from core.domain.plan import (
     ReceiptRule,
 )
 from core.domain.referral_program import ReferralTerms, RewardLevel
+from core.domain.reminder_terms import ReminderTerms
 from core.domain.renewal import RenewalTerms
 
 
@@ -56,6 +58,21 @@ def plan_terms_from_json(code: PlanCode, terms: dict[str, Any]) -> PlanTerms:
         trial=None if trial is None else Period(trial[0], PeriodUnit(trial[1])),
         stars_subscription=terms.get("stars_subscription", False),
     )
+
+
+def json_from_chat_terms(terms: ChatTerms) -> dict[str, Any]:
+    reminders = terms.reminders
+    quiet = [one.isoformat() for one in reminders.quiet]
+    return asdict(terms) | {"reminders": [reminders.days_before, reminders.days_after, quiet]}
+
+
+def chat_terms_from_json(terms: dict[str, Any]) -> ChatTerms:
+    chat = dict(terms)
+    if "reminders" in chat:
+        before, after, (evening, morning) = chat["reminders"]
+        quiet = time.fromisoformat(evening), time.fromisoformat(morning)
+        chat["reminders"] = ReminderTerms(tuple(before), tuple(after), quiet)
+    return ChatTerms(**chat)
 
 
 def json_from_money_terms(terms: MoneyTerms) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from adapters.persistence.sql.methods import SqlMethods, SqlWithdrawals
 from adapters.persistence.sql.purchases import SqlPurchases
 from adapters.persistence.sql.referrals import SqlReferrals, SqlRewards
 from adapters.persistence.sql.refunds import SqlCharges, SqlRefunds
+from adapters.persistence.sql.reminders import SqlReminders
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.subscriptions import SqlSubscriptions
 from adapters.persistence.sql.usage import SqlUsage
@@ -40,6 +41,7 @@ class SqlView:
         self.customers: kept.CustomersRead = SqlCustomers(statements, data_key)
         self.subscriptions: kept.SubscriptionsRead = self._subscriptions
         self.access: kept.AccessRead = SqlAccess(statements, data_key)
+        self.reminders: kept.RemindersRead = SqlReminders(statements)
         self.purchases: kept.PurchasesRead = SqlPurchases(statements, catalogs)
         self.checkouts: kept.CheckoutsRead = SqlCheckouts(statements, data_key)
         self.charges: money.ChargesRead = SqlCharges(statements)
@@ -93,6 +95,7 @@ class SqlUnitOfWork:
         self.customers: kept.Customers = SqlCustomers(statements, data_key)
         self.subscriptions: kept.Subscriptions = SqlSubscriptions(statements, catalogs, data_key)
         self.access: kept.AccessStates = SqlAccess(statements, data_key)
+        self.reminders: kept.Reminders = SqlReminders(statements)
         self.purchases: kept.Purchases = SqlPurchases(statements, catalogs)
         self.checkouts: kept.Checkouts = SqlCheckouts(statements, data_key)
         self.charges: money.Charges = SqlCharges(statements)

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.util import await_only
 
-from adapters.memory_notifier import MemoryWebhooks
 from adapters.persistence.sql.store import SqlStore, open_store
 from core.domain.cause import StoreBusy
 from core.domain.customer import CustomerId
@@ -88,7 +87,7 @@ async def test_a_group_of_quota_decisions_takes_five_statements(shop):
 
 
 async def test_holds_cost_a_group_one_statement_and_uses_none(shop):
-    decide = ConsumeQuota(shop, MemoryWebhooks(), Clock(), CountedIds())
+    decide = ConsumeQuota(shop, Clock(), CountedIds())
     asks = [Ask(customer, PHOTO_AI, 1, "warm") for customer in (ANNA, BORIS)]
     await asyncio.gather(*(decide(ask) for ask in asks))
 
@@ -103,7 +102,7 @@ async def test_holds_cost_a_group_one_statement_and_uses_none(shop):
 
 
 async def test_a_hold_ends_in_five_statements(shop):
-    decide = ConsumeQuota(shop, MemoryWebhooks(), Clock(), CountedIds())
+    decide = ConsumeQuota(shop, Clock(), CountedIds())
     decision = await decide(Ask(ANNA, PHOTO_AI, 2, "held", hold_seconds=60))
 
     with counted(shop) as sent:

@@ -24,7 +24,7 @@ from core.domain.usage_quota import QuotaDecision, UsageReceipt
 from core.use_cases.consequences import consequences
 from tests.adapters.sql.conftest import raw_engine
 from tests.builders import ANNA, NOON, PHOTO_AI, a_job, rub, some_money_terms
-from tests.contracts.units import written
+from tests.contracts.units import seen, written
 from tests.sql_databases import DATA_KEY
 from tests.world import World
 
@@ -179,6 +179,18 @@ async def test_a_shop_of_the_first_revision_goes_on_at_the_newest(world, raw, ba
     assert (present.quotas, present.cash) == (former.quotas, former.cash)
     assert (await newest.uses(anna, "before", 2)).used == 2, "answered as it was then"
     assert (await newest.holds(anna, "after")).hold is not None
+    due = await written(store, lambda uow: uow.reminders.take_due(NOON, until=NOON, limit=9))
+    assert due == [anna], "what runs already is looked at"
+    await newest.billing.remind_customer(anna)
+    planned = await seen(store, lambda view: view.reminders.find(anna))
+    known = await seen(world.store, lambda view: view.reminders.find(anna))
+    assert planned is not None
+    assert known is not None
+    assert (planned.plan, planned.ends_at, planned.due_at) == (
+        known.plan,
+        known.ends_at,
+        known.due_at,
+    )
     await store.close()
 
 

@@ -207,7 +207,7 @@ async def test_an_order_given_up_takes_nothing(room: ChatRoom) -> None:
 
 async def test_the_language_is_guessed_once_and_then_chosen(room: ChatRoom) -> None:
     assert "Здравствуйте, Anna!" in (await room.says("/start"))["text"]
-    assert "На каком языке" in (await room.presses("Язык"))["text"]
+    assert "На каком языке" in (await room.presses("Настройки"))["text"]
     english = await room.presses("English")
     assert "Your plan: Free" in english["text"]
     assert "Your plan: Free" in (await room.says("/start"))["text"], "Telegram still says ru"

@@ -10,7 +10,7 @@ from core.use_cases.consequences import consequences
 from tests.adapters.telegram.chat_room import ANNA, BEN, ChatRoom, labels
 
 A_KEY = re.compile(
-    r"\b(?:button|plan|plans|quota|rule|confirm|pay|order|news|error|wallet|deposit|history|way|item)\.[a-z_]+\b"
+    r"\b(?:button|plan|plans|quota|rule|confirm|pay|order|news|error|wallet|deposit|history|way|item|settings)\.[a-z_]+\b"
 )
 DEPTH = 6
 SCREENS_MIN = 12

@@ -113,7 +113,7 @@ def test_every_text_is_said_somewhere_and_every_key_has_a_text():
     wanted = {f"button.{key}" for key in button_keys()} | {f"news.{kind}" for kind in NewsKind}
     wanted |= {f"command.{name}" for name in COMMANDS if name not in HIDDEN_COMMANDS}
     wanted |= {f"order.{s}" for s in PurchaseStatus if s is not PurchaseStatus.PENDING}
-    ours = r"(?:confirm|pay|quota|rule|wallet|deposit|history|way|item)\.[a-z_]+"
+    ours = r"(?:confirm|pay|quota|rule|wallet|deposit|history|way|item|settings)\.[a-z_]+"
     literals = {key for key in in_code if re.fullmatch(ours, key)}
     assert (wanted | literals) - written == set()
 

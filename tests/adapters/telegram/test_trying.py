@@ -21,7 +21,10 @@ async def test_a_trial_is_offered_until_it_was_taken(room: ChatRoom) -> None:
     assert "You are trying PRO, one month until 13 Mar 2026" in plain(begun)
     home = await room.says("/start", BEN)
     assert "Try 3 days for free" not in labels(home)
-    await room.world.time_passes(days=3)
+    await room.world.sweeps()
+    await room.world.time_passes(days=2)
+    assert "Your trial of PRO, one month ends on 13 Mar 2026" in room.screen(BEN)["text"]
+    await room.world.time_passes(days=1)
     assert "has ended" in room.screen(BEN)["text"]
     assert "Try 3 days for free" not in labels(await room.says("/start", BEN))
 
