@@ -10,17 +10,25 @@ from functools import partial
 from typing import Final
 
 from simulation.app import Compose, wired
+from simulation.growth_mutants import GROWTH_MUTANTS
 from simulation.money_mutants import MONEY_MUTANTS
 from simulation.mutants import MUTANTS
 from simulation.sweep import FLOWS, SweepResult, crash_sweep
-from simulation.world import Outcome, run_money_seed, run_rush, run_seed
+from simulation.world import Outcome, run_growth_rush, run_life, run_money_seed, run_rush, run_seed
 
 RECOVERIES = (None, 1, 5, 20)
 """A crash sweep runs with one crash, and with a second one so many steps into the recovery."""
 
-LIVES: Final = {"shop": run_seed, "money": run_money_seed, "rush": run_rush}
-"""What a seed may be run as: plans, quotas and chat; money in every direction; everybody at once."""
-PLANTED: Final = MUTANTS | MONEY_MUTANTS
+LIVES: Final = {
+    "shop": run_seed,
+    "money": run_money_seed,
+    "life": run_life,
+    "rush": run_rush,
+    "growth": run_growth_rush,
+}
+"""What a seed may be run as: plans, quotas and chat; money in every direction; weeks of referrals
+and renewals; everybody at once."""
+PLANTED: Final = MUTANTS | MONEY_MUTANTS | GROWTH_MUTANTS
 
 
 def say(text: str) -> None:

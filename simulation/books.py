@@ -20,6 +20,7 @@ from core.domain.money import Currency, Money
 from core.domain.payment import Notice, OutgoingStatus, PaymentStatus
 from core.domain.payment_method import MethodStatus
 from core.domain.purchase import Purchase, PurchaseId
+from core.domain.referral_program import RewardStatus
 from core.domain.refund import Refund, RefundStatus
 from core.domain.withdrawal import Withdrawal, WithdrawalId, WithdrawalStatus
 from simulation.bank import BANK, Bank
@@ -77,7 +78,7 @@ class MoneyInvariants:
                 has = getattr(tables, _TABLES[name]).rows[key]
                 check(self._had.get((name, key)), has, tables)
                 self._had[name, key] = has
-        if {"balance", *checks} & committed.changed.keys():
+        if {"balance", "reward", *checks} & committed.changed.keys():
             for law, account, expected in _set_aside(tables):
                 found = _balance(tables, account)
                 self.demand(found == expected, law, account, found, expected)
@@ -112,9 +113,12 @@ class MoneyInvariants:
         bought = tables.purchases.rows.get(PurchaseId(entry.purchase_id or ""))
         if moved["bonus"] < 0:
             may = bought is None and entry.purpose in {"adjustment", "reversal"}
+            may = may or entry.purpose == "reward"  # What it was for went back.
             may = may or (bought is not None and _may_take_bonus(bought, entry.purpose))
             self.demand(may and moved["cash"] <= 0, "M18 bonus went where it may not", entry)
-        if bought is None or bought.plan is None or "clearing" in moved or "hold" in moved:
+        if bought is None or bought.plan is None or entry.purpose == "reward":
+            return
+        if "clearing" in moved or "hold" in moved:
             return
         revenue = next(p.account for p in entry.postings if p.account.startswith("revenue:"))
         pots: dict[str, list[tuple[str, str]]] = {
@@ -307,6 +311,9 @@ def _set_aside(tables: Tables) -> Iterable[tuple[str, Account, int]]:
     for escrow in tables.escrows.rows.values():
         for part in escrow.parts.values():
             parts[escrow.payer_id] += part.amount.amount_minor * part.is_set_aside
+    for reward in tables.rewards.rows.values():
+        waits = reward.status is RewardStatus.WAITING
+        held[reward.referrer_id] += reward.left.amount_minor * waits
     for customer_id, minor in held.items():
         yield "H3 held is not what is open", ledger.hold(customer_id), minor
     for customer_id, minor in parts.items():

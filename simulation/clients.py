@@ -421,8 +421,9 @@ class Operator:
         self._world = world
         self._chance = world.loop.stream("operator")
 
-    async def opens(self) -> None:
-        await surely(self._world, self._chance, lambda one: one.apply_catalog(catalog()))
+    async def opens(self, wanted: WantedCatalog | None = None) -> None:
+        offered = catalog() if wanted is None else wanted
+        await surely(self._world, self._chance, lambda one: one.apply_catalog(offered))
 
     async def changes_a_price(self) -> None:
         wanted = catalog(

@@ -196,6 +196,10 @@ class Invariants:
                 self.demand(has.period is None and not bought, "E1 born with a period", has)
             elif not bought:
                 ended = had.period is not None and had.period.end <= self._now()
+                if has.trialed_at != had.trialed_at:
+                    is_first = had.trialed_at is None and had.at(has.trialed_at).period is None
+                    self.demand(is_first and has.is_trial, "E9 another trial", had, has)
+                    continue
                 if key in given_back:
                     is_less = has.period is None or has.period.end <= had.period.end
                     self.demand(is_less, "E7 given back and not shortened", had, has)
@@ -217,7 +221,7 @@ class Invariants:
     ) -> None:
         at = bought.ended_at
         assert at is not None
-        running = had.period if had.period is not None and at < had.period.end else None
+        running = had.at(at).period  # Past its end too, as long as it may yet be renewed.
         period = has.period
         if period is None:
             self.demand(False, "E1 paid and not covered", bought)
@@ -228,10 +232,14 @@ class Invariants:
         count = agreed.count
         rest = tables.entries.rows.get(_entry_id("rest", bought.id))
         if running is not None and running.plan.code == bought.plan.code:
-            self.demand(period.start == running.start, "E3 the start moved", period)
+            begins, paid = running.start, running.paid + bought.amount
+            if running.is_free:  # What is paid for begins where the trial ends.
+                begins, paid = running.end, bought.amount
+                self.demand(period.count == count, "E3 count after a trial", period, running)
+            self.demand(period.start == begins, "E3 the start moved", period)
             self.demand(rest is None, "E8 a rest of the same plan", rest)
-            self.demand(period.paid == running.paid + bought.amount, "E3 paid", period)
-            if running.plan.terms.period == agreed:
+            self.demand(period.paid == paid, "E3 paid", period)
+            if running.plan.terms.period == agreed and not running.is_free:
                 self.demand(period.count == running.count + count, "E3 count", period, running)
         else:
             self.demand(period.start == at and period.count == count, "E3 starts now", period)

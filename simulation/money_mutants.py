@@ -30,7 +30,7 @@ from core.use_cases.reconciling import Reconcile
 from core.use_cases.settling import Settlement, SettlePayment, book, find_notice
 from simulation.app import Compose, Outside, wired
 from simulation.bank import BANK, SimulatedBank
-from simulation.mutants import Changed, ChangedStore, _overwriting, posting_in_a_second_unit
+from simulation.mutants import Changed, ChangedStore, overwriting, posting_in_a_second_unit
 
 
 class ChangedBank(SimulatedBank):
@@ -132,7 +132,7 @@ def hold_ended_twice(outside: Outside) -> Billing:
         uow.ledger = Changed(real, post=post)
         uow.customers = Changed(uow.customers, lock=uow.customers.get)
         for name in ("withdrawals", "refunds"):
-            setattr(uow, name, _overwriting(getattr(uow, name), "id"))
+            setattr(uow, name, overwriting(getattr(uow, name), "id"))
 
     return wired(replace(outside, store=ChangedStore(outside.store, change)))
 

@@ -88,12 +88,12 @@ def no_lock_and_no_versions(outside: Outside) -> Billing:
             ("checkouts", "id"),
             ("subscriptions", "customer_id"),
         ):
-            setattr(uow, name, _overwriting(getattr(uow, name), key))
+            setattr(uow, name, overwriting(getattr(uow, name), key))
 
     return wired(replace(outside, store=ChangedStore(outside.store, change)))
 
 
-def _overwriting(repository: Any, key: str) -> Changed:
+def overwriting(repository: Any, key: str) -> Changed:
     async def save(entity: Any) -> None:
         while True:
             present = await repository.get(getattr(entity, key))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -18,6 +18,7 @@ from core.domain.cause import StoreBusy
 from core.domain.credentials import Session, SessionId
 from core.domain.errors import BillingError
 from core.domain.item import Deposit
+from core.domain.renewal import FROM_WALLET
 from core.domain.usage_quota import HoldId, QuotaDecision
 from core.ports.payment_gateway import Gateways, Webhook
 from core.ports.unit_of_work import Now
@@ -31,10 +32,12 @@ from simulation.bank import BANK, Bank, SimulatedBank
 from simulation.books import MoneyInvariants, money_problems
 from simulation.chat import Chatter, SimulatedTelegram, act, effect, unheard, update_from
 from simulation.clients import Attacker, Operator, Shopper
+from simulation.growth import GrowthInvariants, growth_problems
 from simulation.invariants import Invariants, final_problems
 from simulation.loop import NODE, Node, SimulatedLoop
 from simulation.nemesis import CALM, HOUR, Faults, Nemesis, draw, draw_of_money, told
 from simulation.network import NAME, PromiseBroken, Provider, SimulatedYooKassa
+from simulation.subscribers import Subscriber, life_catalog
 from simulation.traders import ANYWHERE, AT_THE_BANK, Cashier, Impostor, Trader
 from simulation.visitors import Visitor
 
@@ -100,6 +103,7 @@ class World:
         asked: dict[str, dict[str, datetime]] = {NAME: yookassa.asked, BANK: bank.asked}
         self.invariants = Invariants(self.provider, asked, self._now_of_who_runs, self.loop.fail)
         self.money = MoneyInvariants(self.bank, self.loop.fail)
+        self.growth = GrowthInvariants(self.loop.fail)
         self.store = MemoryStore(
             consequences, self._store_pauses, watch=self._heard, owner=NODE.get
         )
@@ -295,6 +299,7 @@ class World:
         )
         self.invariants.heard(committed)
         self.money.heard(committed)
+        self.growth.heard(committed)
         for key in committed.changed.get("session", ()):
             session = committed.tables.sessions.rows.get(SessionId(str(key)))
             if session is None:  # It was over, and is forgotten.
@@ -310,6 +315,7 @@ class World:
         tables = self.store.tables
         problems = final_problems(self.invariants, tables, self.provider, self.bank)
         problems += money_problems(tables, self.bank, self.provider)
+        problems += growth_problems(tables, self.now())
         problems += unheard(self.telegram, tables, self.now)
         if problems:
             raise PromiseBroken("; ".join(problems[:3]))
@@ -421,6 +427,35 @@ async def _trade(world: World, days: float, *, traders: int) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def run_life(seed: int, *, compose: Compose = wired, trace: list[str] | None = None) -> Outcome:
+    """Weeks of people who bring each other, try, renew and stop, while a cashier gives back."""
+    chance = SimulatedLoop(seed).stream("setting of life")
+    days = chance.choice((0.5, 10.0, 25.0))
+    faults = draw_of_money(chance, days)
+    fifo = chance.random() < 0.5
+    world = World(seed, faults, compose=compose, fifo=fifo, trace=trace)
+    return world.run(lambda one: _live(one, days, people=chance.randint(3, 5)))
+
+
+async def _live(world: World, days: float, *, people: int) -> None:
+    await Operator(world).opens(life_catalog())
+    world.open_bank()
+    cashier, faults = Cashier(world), world.faults
+    everybody = [Subscriber(world, f"subscriber{number}") for number in range(people)]
+    troubles = [
+        _now_and_then(world, faults.outage_every, lambda: _outage(world)),
+        _now_and_then(world, faults.refund_every and days * 4 * HOUR, cashier.gives_back),
+        _webhooks_stop(world, days),
+    ]
+    tasks = [asyncio.ensure_future(trouble) for trouble in troubles]
+    async with asyncio.TaskGroup() as lives:
+        for person in everybody:
+            lives.create_task(person.lives(days, everybody))
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 RUSH: Final = Faults(rush=True, store_seconds_max=0.3, webhook_seconds_max=0.5, answer_lost=0.3)
 """Everybody does everything in the same moment, at a slow store, and many answers are lost."""
 
@@ -473,3 +508,29 @@ async def _webhooks_stop(world: World, days: float) -> None:
     if world.faults.webhooks_stop:
         await asyncio.sleep(world.loop.stream("stop").uniform(0, days * 24 * HOUR))
         world.provider.webhooks_have_stopped = world.bank.webhooks_have_stopped = True
+
+
+def run_growth_rush(
+    seed: int, *, compose: Compose = wired, trace: list[str] | None = None
+) -> Outcome:
+    """Friends of one referrer who pay in the same moment, and whose plans renew in the same one."""
+    faults = replace(RUSH, two_processes=True)
+    return World(seed, faults, compose=compose, trace=trace).run(_growth_rush)
+
+
+async def _growth_rush(world: World) -> None:
+    await Operator(world).opens(life_catalog())
+    world.open_bank()
+    referrer = Subscriber(world, "referrer", always_pays=True)
+    friends = [Subscriber(world, f"friend{number}", always_pays=True) for number in range(4)]
+    await referrer.comes([])
+    await asyncio.sleep(HOUR)
+    await asyncio.gather(*(friend.comes([referrer]) for friend in friends))
+    await asyncio.gather(*(friend.tries_the_trial() for friend in friends[:2]))
+    await asyncio.gather(*(friend.verifies() for friend in friends))
+    await asyncio.gather(*(friend.buys_plan(BANK) for friend in friends for _ in range(2)))
+    await asyncio.sleep(HOUR)
+    sources = [friend.card for friend in friends[:2]] + 2 * [FROM_WALLET]  # Which are empty.
+    renewing = zip(friends, sources, strict=True)
+    await asyncio.gather(*(friend.renews_from(source) for friend, source in renewing))
+    await asyncio.sleep(9 * 24 * HOUR)
