@@ -11,10 +11,11 @@ from typing import Final
 
 from simulation.app import Compose, wired
 from simulation.growth_mutants import GROWTH_MUTANTS
+from simulation.lives import run_growth_rush, run_life
 from simulation.money_mutants import MONEY_MUTANTS
 from simulation.mutants import MUTANTS
 from simulation.sweep import FLOWS, SweepResult, crash_sweep
-from simulation.world import Outcome, run_growth_rush, run_life, run_money_seed, run_rush, run_seed
+from simulation.world import Outcome, run_money_seed, run_rush, run_seed
 
 RECOVERIES = (None, 1, 5, 20)
 """A crash sweep runs with one crash, and with a second one so many steps into the recovery."""

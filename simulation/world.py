@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -18,7 +18,6 @@ from core.domain.cause import StoreBusy
 from core.domain.credentials import Session, SessionId
 from core.domain.errors import BillingError
 from core.domain.item import Deposit
-from core.domain.renewal import FROM_WALLET
 from core.domain.usage_quota import HoldId, QuotaDecision
 from core.ports.payment_gateway import Gateways, Webhook
 from core.ports.unit_of_work import Now
@@ -37,7 +36,6 @@ from simulation.invariants import Invariants, final_problems
 from simulation.loop import NODE, Node, SimulatedLoop
 from simulation.nemesis import CALM, HOUR, Faults, Nemesis, draw, draw_of_money, told
 from simulation.network import NAME, PromiseBroken, Provider, SimulatedYooKassa
-from simulation.subscribers import Subscriber, life_catalog
 from simulation.traders import ANYWHERE, AT_THE_BANK, Cashier, Impostor, Trader
 from simulation.visitors import Visitor
 
@@ -375,11 +373,11 @@ async def _safety(world: World, days: float, *, shoppers: int) -> None:
     visitors = [Visitor(world, f"visitor{number}") for number in range(2)]
     faults = world.faults
     troubles = [
-        _now_and_then(world, faults.outage_every, lambda: _outage(world)),
-        _now_and_then(world, faults.attack_every, lambda: attacker.attacks(people)),
-        _now_and_then(world, faults.price_change_every, operator.changes_a_price),
-        _now_and_then(world, faults.dashboard_every, operator.sends_a_bill),
-        _webhooks_stop(world, days),
+        now_and_then(world, faults.outage_every, lambda: outage(world)),
+        now_and_then(world, faults.attack_every, lambda: attacker.attacks(people)),
+        now_and_then(world, faults.price_change_every, operator.changes_a_price),
+        now_and_then(world, faults.dashboard_every, operator.sends_a_bill),
+        webhooks_stop(world, days),
     ]
     tasks = [asyncio.ensure_future(trouble) for trouble in troubles]
     async with asyncio.TaskGroup() as lives:
@@ -413,44 +411,15 @@ async def _trade(world: World, days: float, *, traders: int) -> None:
     terms = ANYWHERE if faults.anywhere else AT_THE_BANK
     people = [Trader(world, f"trader{number}", terms=terms) for number in range(traders)]
     troubles = [
-        _now_and_then(world, faults.outage_every, lambda: _outage(world)),
-        _now_and_then(world, faults.attack_every and days * HOUR, impostor.attacks),
-        _now_and_then(world, faults.refund_every, cashier.works),
-        _webhooks_stop(world, days),
+        now_and_then(world, faults.outage_every, lambda: outage(world)),
+        now_and_then(world, faults.attack_every and days * HOUR, impostor.attacks),
+        now_and_then(world, faults.refund_every, cashier.works),
+        webhooks_stop(world, days),
     ]
     tasks = [asyncio.ensure_future(trouble) for trouble in troubles]
     async with asyncio.TaskGroup() as lives:
         for person in people:
             lives.create_task(person.trades(days, people))
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def run_life(seed: int, *, compose: Compose = wired, trace: list[str] | None = None) -> Outcome:
-    """Weeks of people who bring each other, try, renew and stop, while a cashier gives back."""
-    chance = SimulatedLoop(seed).stream("setting of life")
-    days = chance.choice((0.5, 10.0, 25.0))
-    faults = draw_of_money(chance, days)
-    fifo = chance.random() < 0.5
-    world = World(seed, faults, compose=compose, fifo=fifo, trace=trace)
-    return world.run(lambda one: _live(one, days, people=chance.randint(3, 5)))
-
-
-async def _live(world: World, days: float, *, people: int) -> None:
-    await Operator(world).opens(life_catalog())
-    world.open_bank()
-    cashier, faults = Cashier(world), world.faults
-    everybody = [Subscriber(world, f"subscriber{number}") for number in range(people)]
-    troubles = [
-        _now_and_then(world, faults.outage_every, lambda: _outage(world)),
-        _now_and_then(world, faults.refund_every and days * 4 * HOUR, cashier.gives_back),
-        _webhooks_stop(world, days),
-    ]
-    tasks = [asyncio.ensure_future(trouble) for trouble in troubles]
-    async with asyncio.TaskGroup() as lives:
-        for person in everybody:
-            lives.create_task(person.lives(days, everybody))
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -491,46 +460,20 @@ async def _rush(world: World) -> None:
             doings.create_task(cashier.gives_back(purchase_id))
 
 
-async def _now_and_then(world: World, every: float, act: Callable[[], Awaitable[None]]) -> None:
+async def now_and_then(world: World, every: float, act: Callable[[], Awaitable[None]]) -> None:
     chance = world.loop.stream(f"every {every}")
     while every:
         await asyncio.sleep(chance.expovariate(1 / every))
         await act()
 
 
-async def _outage(world: World) -> None:
+async def outage(world: World) -> None:
     world.provider.is_out, world.bank.is_out = True, not world.faults.anywhere
     await asyncio.sleep(world.provider._chance.uniform(0, world.faults.outage_seconds_max))
     world.provider.is_out = world.bank.is_out = False
 
 
-async def _webhooks_stop(world: World, days: float) -> None:
+async def webhooks_stop(world: World, days: float) -> None:
     if world.faults.webhooks_stop:
         await asyncio.sleep(world.loop.stream("stop").uniform(0, days * 24 * HOUR))
         world.provider.webhooks_have_stopped = world.bank.webhooks_have_stopped = True
-
-
-def run_growth_rush(
-    seed: int, *, compose: Compose = wired, trace: list[str] | None = None
-) -> Outcome:
-    """Friends of one referrer who pay in the same moment, and whose plans renew in the same one."""
-    faults = replace(RUSH, two_processes=True)
-    return World(seed, faults, compose=compose, trace=trace).run(_growth_rush)
-
-
-async def _growth_rush(world: World) -> None:
-    await Operator(world).opens(life_catalog())
-    world.open_bank()
-    referrer = Subscriber(world, "referrer", always_pays=True)
-    friends = [Subscriber(world, f"friend{number}", always_pays=True) for number in range(4)]
-    await referrer.comes([])
-    await asyncio.sleep(HOUR)
-    await asyncio.gather(*(friend.comes([referrer]) for friend in friends))
-    await asyncio.gather(*(friend.tries_the_trial() for friend in friends[:2]))
-    await asyncio.gather(*(friend.verifies() for friend in friends))
-    await asyncio.gather(*(friend.buys_plan(BANK) for friend in friends for _ in range(2)))
-    await asyncio.sleep(HOUR)
-    sources = [friend.card for friend in friends[:2]] + 2 * [FROM_WALLET]  # Which are empty.
-    renewing = zip(friends, sources, strict=True)
-    await asyncio.gather(*(friend.renews_from(source) for friend, source in renewing))
-    await asyncio.sleep(9 * 24 * HOUR)

@@ -17,6 +17,7 @@ from adapters.http.limits import RateLimits
 from adapters.http.return_urls import ReturnUrls
 from adapters.http.tokens import AccessTokens
 from adapters.persistence.memory import MemoryStore
+from adapters.provisioning.memory import NoProvisioner
 from core.domain.cause import StoreBusy
 from core.use_cases.consequences import consequences
 from entrypoints.commands import prepare, welcome
@@ -49,6 +50,7 @@ async def test_a_database_that_is_down_at_the_start_does_not_end_the_worker() ->
         Settings(_env_file=None),
         store,
         world.gateways,
+        NoProvisioner(),
         world.billing,
         world.webhooks,
         world.clock,

@@ -5,8 +5,9 @@ import pytest
 from simulation.__main__ import say
 from simulation.growth_flows import GROWTH_FLOWS
 from simulation.growth_mutants import GROWTH_MUTANTS
+from simulation.lives import run_growth_rush, run_life
 from simulation.sweep import crash_sweep
-from simulation.world import run_growth_rush, run_life, run_seed
+from simulation.world import run_seed
 
 SEEDS = range(16)
 RUSHES = range(8)

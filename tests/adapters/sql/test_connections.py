@@ -14,6 +14,8 @@ from sqlalchemy.util import await_only
 from adapters.persistence.sql.store import SqlStore, open_store
 from core.domain.cause import StoreBusy
 from core.domain.customer import CustomerId
+from core.domain.period import WindowKind
+from core.domain.plan import QuotaRule
 from core.domain.usage_quota import QuotaDecision, UsageReceipt
 from core.ports.unit_of_work import HeldElsewhere, IdentityTaken
 from core.use_cases.consequences import consequences
@@ -25,9 +27,11 @@ from tests.builders import (
     PHOTO_AI,
     Clock,
     CountedIds,
+    a_catalog,
     a_claim,
     a_customer,
     a_pending_purchase,
+    a_plan_version,
 )
 from tests.contracts.units import seen, written
 from tests.sql_databases import DATA_KEY
@@ -87,6 +91,13 @@ async def test_a_group_of_quota_decisions_takes_five_statements(shop):
 
 
 async def test_holds_cost_a_group_one_statement_and_uses_none(shop):
+    """Far below their limits: what reaches a line is told, by statements of its own."""
+    catalog, plenty = a_catalog(revision=2), {PHOTO_AI: QuotaRule(50, WindowKind.DAY)}
+    free = a_plan_version(id="plv_free_2", code="FREE", prices=(), period=None, quotas=plenty)
+    await written(
+        shop,
+        lambda uow: uow.catalogs.apply(replace(catalog, plans={**catalog.plans, "FREE": free})),
+    )
     decide = ConsumeQuota(shop, Clock(), CountedIds())
     asks = [Ask(customer, PHOTO_AI, 1, "warm") for customer in (ANNA, BORIS)]
     await asyncio.gather(*(decide(ask) for ask in asks))

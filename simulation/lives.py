@@ -1,0 +1,69 @@
+"""Lives of people who bring each other and stay: over weeks, and all in the same moment."""
+
+import asyncio
+from dataclasses import replace
+
+from core.domain.renewal import FROM_WALLET
+from simulation.app import Compose, wired
+from simulation.bank import BANK
+from simulation.clients import HOUR, Operator
+from simulation.loop import SimulatedLoop
+from simulation.nemesis import draw_of_money
+from simulation.subscribers import Subscriber, life_catalog
+from simulation.traders import Cashier
+from simulation.world import RUSH, Outcome, World, now_and_then, outage, webhooks_stop
+
+
+def run_life(seed: int, *, compose: Compose = wired, trace: list[str] | None = None) -> Outcome:
+    """Weeks of people who bring each other, try, renew and stop, while a cashier gives back."""
+    chance = SimulatedLoop(seed).stream("setting of life")
+    days = chance.choice((0.5, 10.0, 25.0))
+    faults = draw_of_money(chance, days)
+    fifo = chance.random() < 0.5
+    world = World(seed, faults, compose=compose, fifo=fifo, trace=trace)
+    return world.run(lambda one: _live(one, days, people=chance.randint(3, 5)))
+
+
+async def _live(world: World, days: float, *, people: int) -> None:
+    await Operator(world).opens(life_catalog())
+    world.open_bank()
+    cashier, faults = Cashier(world), world.faults
+    everybody = [Subscriber(world, f"subscriber{number}") for number in range(people)]
+    troubles = [
+        now_and_then(world, faults.outage_every, lambda: outage(world)),
+        now_and_then(world, faults.refund_every and days * 4 * HOUR, cashier.gives_back),
+        webhooks_stop(world, days),
+    ]
+    tasks = [asyncio.ensure_future(trouble) for trouble in troubles]
+    async with asyncio.TaskGroup() as lives:
+        for person in everybody:
+            lives.create_task(person.lives(days, everybody))
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def run_growth_rush(
+    seed: int, *, compose: Compose = wired, trace: list[str] | None = None
+) -> Outcome:
+    """Friends of one referrer who pay in the same moment, and whose plans renew in the same one."""
+    faults = replace(RUSH, two_processes=True)
+    return World(seed, faults, compose=compose, trace=trace).run(_growth_rush)
+
+
+async def _growth_rush(world: World) -> None:
+    await Operator(world).opens(life_catalog())
+    world.open_bank()
+    referrer = Subscriber(world, "referrer", always_pays=True)
+    friends = [Subscriber(world, f"friend{number}", always_pays=True) for number in range(4)]
+    await referrer.comes([])
+    await asyncio.sleep(HOUR)
+    await asyncio.gather(*(friend.comes([referrer]) for friend in friends))
+    await asyncio.gather(*(friend.tries_the_trial() for friend in friends[:2]))
+    await asyncio.gather(*(friend.verifies() for friend in friends))
+    await asyncio.gather(*(friend.buys_plan(BANK) for friend in friends for _ in range(2)))
+    await asyncio.sleep(HOUR)
+    sources = [friend.card for friend in friends[:2]] + 2 * [FROM_WALLET]  # Which are empty.
+    renewing = zip(friends, sources, strict=True)
+    await asyncio.gather(*(friend.renews_from(source) for friend, source in renewing))
+    await asyncio.sleep(9 * 24 * HOUR)
