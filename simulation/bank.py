@@ -61,6 +61,7 @@ class Bank:
     def __init__(self, loop: SimulatedLoop, now: Now) -> None:
         self.node: Final = Node("bank")
         self.faults: Faults = CALM
+        self.term = TERM
         self.webhooks_have_stopped = self.is_out = False
         self.payments: Final[dict[str, PaymentFacts]] = {}
         self.refunds: Final[dict[str, RefundFacts]] = {}
@@ -138,7 +139,7 @@ class Bank:
             if self._happens("declined"):
                 raise CheckoutDeclined(BANK, "declined")
             facts = self._made(checkout)
-            expires_at = self._now() + TERM
+            expires_at = self._now() + self.term
             url = f"https://bank.invalid/{facts.payment_id}"
             opened = OpenedCheckout(facts.payment_id, url, expires_at)
             if checkout.saves_method:

@@ -1,9 +1,9 @@
 """Bugs planted in referrals and renewals; the simulation must find every one."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 from core.domain.customer import CustomerId
@@ -14,7 +14,6 @@ from core.domain.subscription import Subscription
 from core.use_cases.billing import Billing
 from core.use_cases.referrals import TendReward
 from core.use_cases.subscriptions import TendSubscription
-from core.use_cases.sweeps import Sweep
 from simulation.app import Compose, Outside, wired
 from simulation.mutants import Changed, ChangedStore, overwriting
 
@@ -61,27 +60,29 @@ def reward_inside_the_settlement(outside: Outside) -> Billing:
     return wired(replace(outside, store=ChangedStore(outside.store, change)))
 
 
+class TwoAtOnce(TendSubscription):
+    """Both workers believe that the lease is theirs."""
+
+    async def __call__(self, customer_id: CustomerId) -> None:
+        await asyncio.gather(*(super(TwoAtOnce, self).__call__(customer_id) for _ in range(2)))
+
+
+def two_workers_on_one_lease(outside: Outside) -> Billing:
+    """The lock and the versions are the fence, so even that does no harm."""
+    tend = TwoAtOnce(outside.store, outside.now, outside.new_id)
+    return replace(wired(outside), tend_subscription=tend)
+
+
 def two_workers_on_one_lease_without_fencing(outside: Outside) -> Billing:
-    """A lease that is over too soon: each reads, tries, and writes down that it tried."""
+    """Each reads, tries, and writes down that it tried."""
 
     def change(uow: Any) -> None:
         uow.customers = Changed(uow.customers, lock=uow.customers.get)
         for name, key in (("subscriptions", "customer_id"), ("purchases", "id")):
             setattr(uow, name, overwriting(getattr(uow, name), key))
 
-    def hurry(uow: Any) -> None:
-        real = uow.subscriptions
-
-        async def take_due(now: datetime, *, until: datetime, limit: int) -> list[CustomerId]:
-            soon = min(until, now + timedelta(milliseconds=100))
-            found: list[CustomerId] = await real.take_due(now, until=soon, limit=limit)
-            return found
-
-        uow.subscriptions = Changed(real, take_due=take_due)
-
-    tend = TendSubscription(ChangedStore(outside.store, change), outside.now, outside.new_id)
-    sweep = Sweep(ChangedStore(outside.store, hurry), outside.now)
-    return replace(wired(outside), tend_subscription=tend, sweep=sweep)
+    tend = TwoAtOnce(ChangedStore(outside.store, change), outside.now, outside.new_id)
+    return replace(wired(outside), tend_subscription=tend)
 
 
 def months_counted_from_the_last_period(outside: Outside) -> Billing:

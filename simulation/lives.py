@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 from core.domain.renewal import FROM_WALLET
 from simulation.app import Compose, wired
@@ -27,6 +28,7 @@ def run_life(seed: int, *, compose: Compose = wired, trace: list[str] | None = N
 async def _live(world: World, days: float, *, people: int) -> None:
     await Operator(world).opens(life_catalog())
     world.open_bank()
+    world.bank.term = timedelta(hours=36)  # A page outlives the order that it was opened for.
     cashier, faults = Cashier(world), world.faults
     everybody = [Subscriber(world, f"subscriber{number}") for number in range(people)]
     troubles = [

@@ -4,7 +4,7 @@ import pytest
 
 from simulation.__main__ import say
 from simulation.growth_flows import GROWTH_FLOWS
-from simulation.growth_mutants import GROWTH_MUTANTS
+from simulation.growth_mutants import GROWTH_MUTANTS, two_workers_on_one_lease
 from simulation.lives import run_growth_rush, run_life
 from simulation.sweep import crash_sweep
 from simulation.world import run_seed
@@ -30,6 +30,11 @@ def test_every_promise_of_referrals_and_renewals_holds(seed):
 @pytest.mark.parametrize("seed", RUSHES)
 def test_friends_who_pay_and_renew_in_one_moment_are_counted_one_by_one(seed):
     assert run_growth_rush(seed).problem is None
+
+
+@pytest.mark.parametrize("seed", RUSHES)
+def test_two_workers_who_both_hold_the_lease_do_no_harm(seed):
+    assert run_growth_rush(seed, compose=two_workers_on_one_lease).problem is None
 
 
 def test_a_life_replays_step_by_step():

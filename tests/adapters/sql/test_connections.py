@@ -93,7 +93,9 @@ async def test_a_group_of_quota_decisions_takes_five_statements(shop):
 async def test_holds_cost_a_group_one_statement_and_uses_none(shop):
     """Far below their limits: what reaches a line is told, by statements of its own."""
     catalog, plenty = a_catalog(revision=2), {PHOTO_AI: QuotaRule(50, WindowKind.DAY)}
-    free = a_plan_version(id="plv_free_2", code="FREE", prices=(), period=None, quotas=plenty)
+    free = a_plan_version(
+        id="plv_free_2", number=2, code="FREE", prices=(), period=None, quotas=plenty
+    )
     await written(
         shop,
         lambda uow: uow.catalogs.apply(replace(catalog, plans={**catalog.plans, "FREE": free})),
