@@ -24,7 +24,7 @@ POINTS_MIN = {
 }
 
 BREAKS = {
-    "credit_keyed_by_our_payload": "M15",
+    "credit_keyed_by_our_payload": "M10",
     "refund_not_deduplicated": "M11",
     "payout_retried_on_unknown": "M15",
     "posting_in_a_second_unit": "M7",
