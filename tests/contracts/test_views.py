@@ -12,6 +12,7 @@ from core.domain.credentials import Session, SessionId
 from core.domain.customer import CustomerId, Identity, IdentityKind
 from core.domain.ledger import bonus, cash, clearing, transfer
 from core.domain.plan import PlanCode, PlanVersion, PlanVersionId
+from core.domain.switch import Switch
 from core.domain.usage_quota import UsageKey, UsageQuota
 from core.ports.unit_of_work import SavedMeanwhile, Store
 from tests.builders import (
@@ -194,3 +195,15 @@ async def test_many_references_are_resolved_at_once(shop: Store) -> None:
     async with shop.read() as view:
         found = await view.customers.ids({ANNA, BORIS, CustomerId("cus_404"), nobody, *own})
     assert found == {ANNA: ANNA, BORIS: BORIS, own[0]: ANNA, own[1]: ANNA}
+
+
+async def test_only_switches_that_are_off_are_off(shop: Store) -> None:
+    for name, is_on in (("sales", False), ("gateway:yookassa", False), ("sales", True)):
+        turned = Switch(name, is_on, NOON, "olga")
+        await written(shop, lambda uow, it=turned: uow.switches.put(it))  # type: ignore[misc]
+
+    async with shop.read() as view:
+        assert await view.switches.off() == {"gateway:yookassa"}
+        assert [one.name for one in await view.switches.turned()] == ["gateway:yookassa", "sales"]
+    async with shop.write() as uow:
+        assert await uow.switches.off() == {"gateway:yookassa"}
