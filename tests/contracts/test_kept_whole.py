@@ -31,7 +31,6 @@ from core.domain.referral_program import NoReward, ReferralStatus, RewardStatus
 from core.domain.refund import RefundStatus
 from core.domain.renewal import Renewal
 from core.domain.subscription import Activation, SubscriptionStatus
-from core.domain.switch import Switch
 from core.domain.usage_quota import HoldStatus
 from core.domain.withdrawal import WithdrawalStatus
 from core.ports.unit_of_work import Store, UnitOfWork
@@ -295,15 +294,6 @@ KINDS = {
         save=lambda uow, it: uow.reminders.save(it),
         load=lambda reader, it: reader.reminders.find(it.customer_id),
     ),
-    "switch": Kept(
-        fresh=Switch("sales", is_on=True, changed_at=NOON, by="olga"),
-        full=Switch("sales", is_on=False, changed_at=NOON, by="boris"),
-        other=Switch("sales", is_on=True, changed_at=NOON + timedelta(minutes=1), by="olga"),
-        add=lambda uow, it: uow.switches.put(it),
-        save=lambda uow, it: uow.switches.put(it),
-        load=lambda reader, it: _switch(reader, it.name),
-        counts_versions=False,
-    ),
     "hold": Kept(
         fresh=an_open_hold(id=a_hold().id),
         full=a_hold(),
@@ -363,10 +353,6 @@ KINDS = {
         counts_versions=False,
     ),
 }
-
-
-async def _switch(reader: Any, name: str) -> Switch | None:
-    return {one.name: one for one in await reader.switches.turned()}.get(name)
 
 
 async def _key(reader: Any, key_hash: str) -> ApiKey | None:

@@ -197,13 +197,14 @@ async def test_many_references_are_resolved_at_once(shop: Store) -> None:
     assert found == {ANNA: ANNA, BORIS: BORIS, own[0]: ANNA, own[1]: ANNA}
 
 
-async def test_only_switches_that_are_off_are_off(shop: Store) -> None:
-    for name, is_on in (("sales", False), ("gateway:yookassa", False), ("sales", True)):
-        turned = Switch(name, is_on, NOON, "olga")
-        await written(shop, lambda uow, it=turned: uow.switches.put(it))  # type: ignore[misc]
+async def test_a_switch_comes_back_as_it_was_turned_last(shop: Store) -> None:
+    sales, gateway = Switch("sales", False, NOON, "boris"), Switch("gateway:x", False, NOON, "olga")
+    again = replace(sales, is_on=True, changed_at=NOON + timedelta(minutes=1), by="olga")
+    for it in (sales, gateway, again):
+        await written(shop, lambda uow, it=it: uow.switches.put(it))  # type: ignore[misc]
 
     async with shop.read() as view:
-        assert await view.switches.off() == {"gateway:yookassa"}
-        assert [one.name for one in await view.switches.turned()] == ["gateway:yookassa", "sales"]
+        assert await view.switches.turned() == [gateway, again]
+        assert await view.switches.off() == {"gateway:x"}
     async with shop.write() as uow:
-        assert await uow.switches.off() == {"gateway:yookassa"}
+        assert await uow.switches.off() == {"gateway:x"}
