@@ -382,9 +382,10 @@ def offered_at(
     standing: Standing, gateways: Gateways, off: Collection[str], *, in_telegram: bool
 ) -> Gateways:
     """
-    The gateways that may be offered there, but for those whose switches are `off`. Inside Telegram digital goods are for Stars by its own
-    rules, so any other gateway needs the operator's word. What is paid in a chat is offered to
-    whom Telegram knows: nobody else can pay it (see `AllowPayment`).
+    The gateways that may be offered there, but for those whose switches are `off`. Inside Telegram
+    digital goods are for Stars by its own rules, so any other gateway needs the operator's word.
+    What is paid in a chat is offered to whom Telegram knows: nobody else can pay it (see
+    `AllowPayment`).
     """
     may_be_any = not in_telegram or standing.catalog.chat.other_gateways
     has_a_chat = standing.customer.telegram_id is not None
