@@ -306,8 +306,11 @@ async def _deeper(parts: Opened) -> list[tuple[str, list[str]]]:
     async with parts.store.read() as view:
         cases = await view.open_cases(limit=100)
         parked = await view.jobs.parked(limit=100)
+        off = [one for one in await view.switches.turned() if not one.is_on]
     checks.append(("cases for a person", [f"{one.kind}: {one.cause}" for one in cases]))
     checks.append(("jobs given up on", [f"{job.job.name}: {error}" for job, error in parked]))
+    told = [f"{it.name}, by {it.by}: billhook switch {it.name} on, once it may be" for it in off]
+    checks.append(("switches that are off", told))
     if not parts.settings.doubles_panel:
         checks.append(await _panel(parts))
     checks.append(("webhooks to your own system", await webhook_problems(parts)))

@@ -80,6 +80,7 @@ from core.use_cases.sessions import (
 from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import ChangeSubscription, ChargeRenewal, TendSubscription
 from core.use_cases.sweeps import Sweep
+from core.use_cases.switches import ListSwitches, TurnSwitch
 from core.use_cases.trials import StartTrial
 from core.use_cases.updates import HandleUpdate
 from core.use_cases.wallet import AdjustWallet, ReverseAdjustment, ShowStatement
@@ -240,6 +241,8 @@ class Container(containers.DeclarativeContainer):
     replay_notice = providers.Factory(ReplayNotice, store=store, now=now)
     reset_breakers = providers.Factory(ResetBreakers, store=store, gateways=gateways, now=now)
     retry_access = providers.Factory(RetryAccess, store=store, now=now)
+    list_switches = providers.Factory(ListSwitches, store=store, gateways=gateways)
+    turn_switch = providers.Factory(TurnSwitch, store=store, gateways=gateways, now=now)
     show_audit = providers.Factory(ShowAudit, store=store)
     diff_catalog = providers.Factory(DiffCatalog, store=store)
     apply_catalog = providers.Factory(ApplyCatalog, store=store, now=now, new_id=new_id)
@@ -331,6 +334,8 @@ class Container(containers.DeclarativeContainer):
         replay_notice=replay_notice,
         reset_breakers=reset_breakers,
         retry_access=retry_access,
+        list_switches=list_switches,
+        turn_switch=turn_switch,
         show_audit=show_audit,
         diff_catalog=diff_catalog,
         apply_catalog=apply_catalog,

@@ -136,6 +136,28 @@ def inbox_replay(inbox_id: str, reason: Reason, who: As, data_dir: DataDir = Non
     run_to_end(commands.replay_notice(read(data_dir=data_dir), inbox_id, Deed(who, reason)))
 
 
+def switch(
+    name: Annotated[str | None, typer.Argument(help="Such as sales. Nothing: list them.")] = None,
+    to: Annotated[str | None, typer.Argument(help="on or off.")] = None,
+    *,
+    reason: Reason = "",
+    who: As = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Turn something off for a while, or on again, in all processes at once."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    if name is None:
+        run_to_end(commands.list_switches(read(data_dir=data_dir)))
+        return
+    if to not in {"on", "off"}:
+        raise typer.BadParameter("say on or off", param_hint="TO")
+    if not who:
+        raise typer.BadParameter("say who you are", param_hint="--as")
+    deed = Deed(who, reason)
+    run_to_end(commands.turn_switch(read(data_dir=data_dir), name, deed, is_on=to == "on"))
+
+
 @audit_cli.command("verify")
 def audit_verify(data_dir: DataDir = None) -> None:
     """Prove that no line of the audit trail was changed or taken out."""

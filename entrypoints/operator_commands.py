@@ -55,6 +55,21 @@ async def retry_access(settings: Settings, ref: str, deed: Deed) -> int:
     return 0
 
 
+async def list_switches(settings: Settings) -> int:
+    async with opened(settings) as parts:
+        for one in await parts.billing.list_switches():
+            turned = f"  since {one.changed_at:%Y-%m-%d %H:%M} UTC, by {one.by}" if one.by else ""
+            typer.echo(f"{'on ' if one.is_on else 'OFF'} {one.name}{turned}")
+    return 0
+
+
+async def turn_switch(settings: Settings, name: str, deed: Deed, *, is_on: bool) -> int:
+    async with opened(settings) as parts:
+        await parts.billing.turn_switch(name, is_on=is_on, deed=deed)
+    typer.echo(f"{name} is {'on' if is_on else 'off'}")
+    return 0
+
+
 async def adjust_wallet(
     settings: Settings, ref: str, amount: Money, account: str, deed: Deed
 ) -> int:

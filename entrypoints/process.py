@@ -273,10 +273,12 @@ def _health(
             waiting = await view.jobs.waiting()
             parked = len(await view.jobs.parked(limit=1000))
             cases = len(await view.open_cases(limit=1000))
+            off = sorted(await view.switches.off())
         runs_here = working is not None and not working.done()
         return {
             "time": parts.now().isoformat(),
             "gateways": [gateway.name for gateway in parts.gateways],
+            "switched_off": off,
             "breakers": breakers_told(parts.gateways),
             "telegram": bot.way_in,
             "jobs": {"waiting": waiting, "parked": parked, "worked_off_here": runs_here},

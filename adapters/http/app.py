@@ -30,6 +30,7 @@ from adapters.http.problems import ANSWERS_TO_ERRORS, FrontDoor, problem_page
 from adapters.http.public_routes import public_operations
 from adapters.http.referral_routes import referral_operations
 from adapters.http.subscription_routes import subscription_operations
+from adapters.http.switch_routes import switch_operations
 from adapters.http.wallet_routes import wallet_operations
 from adapters.http.withdrawal_routes import withdrawal_operations
 
@@ -64,6 +65,7 @@ def operations() -> list[Operation]:
         *withdrawal_operations(),
         *operator_operations(),
         *delivery_operations(),
+        *switch_operations(),
     ]
 
 

@@ -62,6 +62,7 @@ from core.domain.usage_quota import (
 )
 from core.ports.payment_gateway import CheckoutDeclined, GatewayNotFound, GatewayUnavailable
 from core.ports.unit_of_work import CatalogMissing
+from core.use_cases.buying import SalesPaused
 from core.use_cases.checkouts import ReceiptContactMissing
 from core.use_cases.grouping import TooManyAsks
 from core.use_cases.purchases import PreviewOutdated
@@ -415,7 +416,7 @@ def customer_operations() -> list[Operation]:
                    "Buy a plan: agree on the price and get an address to pay at", PurchaseBody,
                    body=PurchaseRequest,
                    leads_to=("show_purchase", "add_checkout", "cancel_purchase"),
-                   **{**started, "errors": (*started["errors"], PreviewOutdated)}),
+                   **{**started, "errors": (*started["errors"], PreviewOutdated, SalesPaused)}),
         *for_both("GET", "/purchases/", list_purchases, "Purchases, the newest first",
                    PurchasesBody, query=PageQuery, errors=(PurchaseNotFound,)),
         *for_both("GET", "/purchases/{purchase_id}/", show_purchase, "One purchase", PurchaseBody,

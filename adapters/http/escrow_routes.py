@@ -49,6 +49,7 @@ from core.domain.money import UnknownCurrency
 from core.domain.money_terms import NotOffered
 from core.ports.payment_gateway import GatewayNotFound
 from core.ports.unit_of_work import CatalogMissing
+from core.use_cases.buying import SalesPaused
 from core.use_cases.checkouts import NoGatewayTakes, Terms
 from core.use_cases.escrows import PayeeNotServed
 from core.use_cases.wallet import WalletTooLow
@@ -244,7 +245,7 @@ def escrow_operations() -> list[Operation]:
                   headers=IdempotencyHeader, body=FundRequest, opens_a_checkout=True,
                   errors=(*OF_THE_CLAIM, *OF_THE_GATEWAY, *OF_THE_LIMITS, *of_a_part,
                           WalletTooLow, NoGatewayTakes, GatewayNotFound, PayeeNotServed,
-                          CustomerBlocked, ReturnUrlNotListed), **one),
+                          CustomerBlocked, ReturnUrlNotListed, SalesPaused), **one),
         *for_both("POST", "/escrows/{escrow_id}/release/", release_escrow,
                   "Say that a part may go: it goes when the buffer is over", EscrowBody,
                   errors=(*OF_THE_CLAIM, *of_a_part), **moves),

@@ -32,7 +32,7 @@ from core.domain.money import AmountNotUsable, UnknownCurrency, currency
 from core.domain.money_terms import NotOffered
 from core.ports.payment_gateway import GatewayNotFound
 from core.ports.unit_of_work import CatalogMissing
-from core.use_cases.buying import DepositNotTaken
+from core.use_cases.buying import DepositNotTaken, SalesPaused
 from core.use_cases.checkouts import NoGatewayTakes, Terms
 
 Account = Literal["cash", "bonus", "hold", "escrow", "receivable"]
@@ -138,5 +138,6 @@ def wallet_operations() -> list[Operation]:
                   leads_to=("show_purchase", "add_checkout", "cancel_purchase"),
                   errors=(*OF_THE_CLAIM, *OF_THE_GATEWAY, *OF_THE_LIMITS, NotOffered,
                           DepositNotTaken, NoGatewayTakes, GatewayNotFound, UnknownCurrency,
-                          AmountNotUsable, CustomerBlocked, ReturnUrlNotListed, CatalogMissing)),
+                          AmountNotUsable, CustomerBlocked, ReturnUrlNotListed, CatalogMissing,
+                          SalesPaused)),
     ]  # fmt: skip

@@ -16,6 +16,9 @@ def source_at_gateway(first: ChargeKey) -> str:
     return f"{first.gateway} {first.charge_id}"
 
 
+GRACE_WAITING_MIN: Final = timedelta(hours=1)
+
+
 @dataclass(frozen=True, slots=True)
 class RenewalTerms:
     """
@@ -57,6 +60,17 @@ class Renewal:
         following = (one for one in moments if one > at)
         is_late = bool(moments) and moments[0] <= at
         return cls(source, at if is_late else next(following, None), end + terms.grace)
+
+    def waiting(self, terms: RenewalTerms, *, at: datetime) -> "Renewal":
+        """
+        The try that was due is not made, because we do not want to: that costs nobody access. The
+        grace begins again where less than half of it is left, and is never so short that whoever
+        looks next comes too late.
+        """
+        grace = max(terms.grace, GRACE_WAITING_MIN)
+        if (self.grace_until - at) * 2 >= grace:
+            return self
+        return replace(self, grace_until=at + grace)
 
     def tried(
         self,

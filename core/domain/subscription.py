@@ -221,7 +221,8 @@ class Subscription:
         planned = Renewal.planned(source, self.period.start, self.period.end, terms, at=at)
         known = self.renewal
         if known is not None:  # What was tried for this period is not tried over again.
-            planned = replace(planned, next_at=known.next_at, purchase_id=known.purchase_id)
+            until = max(planned.grace_until, known.grace_until)
+            planned = replace(known, source=source, grace_until=until)
         return replace(self, renewal=planned, cancel_at_period_end=False)
 
     def trying(self, plan: PlanVersion, *, zone: str, at: datetime) -> "Subscription":

@@ -20,6 +20,7 @@ from core.domain.purchase import Purchase, PurchaseId
 from core.domain.referral_program import Referral
 from core.domain.reminder import Reminder
 from core.domain.subscription import Standing, Subscription
+from core.domain.switch import Switch
 from core.domain.usage_quota import HoldId, UsageHold, UsageKey, UsageQuota, UsageReceipt
 
 
@@ -407,6 +408,24 @@ class Credentials(CredentialsRead, Protocol):
         ...
 
     async def put_key(self, key: ApiKey) -> None:
+        """Add it, or replace the one of the same name."""
+        ...
+
+
+class SwitchesRead(Protocol):
+    """Read anew by every decision, and never remembered, so that all processes agree at once."""
+
+    async def turned(self) -> list[Switch]:
+        """Those that were ever turned, by name."""
+        ...
+
+    async def off(self) -> frozenset[str]:
+        """The names of those that are off."""
+        ...
+
+
+class Switches(SwitchesRead, Protocol):
+    async def put(self, switch: Switch) -> None:
         """Add it, or replace the one of the same name."""
         ...
 

@@ -60,6 +60,8 @@ from core.ports.repositories import (
     RemindersRead,
     Subscriptions,
     SubscriptionsRead,
+    Switches,
+    SwitchesRead,
     Usage,
     UsageRead,
 )
@@ -134,6 +136,7 @@ class View(Protocol):
     holds: HoldsRead
     catalogs: CatalogsRead
     credentials: CredentialsRead
+    switches: SwitchesRead
     inbox: InboxRead
     jobs: JobsRead
     deliveries: DeliveriesRead
@@ -189,6 +192,7 @@ class UnitOfWork(Protocol):
     holds: Holds
     catalogs: Catalogs
     credentials: Credentials
+    switches: Switches
     claims: Claims
     inbox: Inbox
     jobs: Jobs

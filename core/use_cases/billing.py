@@ -71,6 +71,7 @@ from core.use_cases.sessions import (
 from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import ChangeSubscription, ChargeRenewal, TendSubscription
 from core.use_cases.sweeps import Sweep
+from core.use_cases.switches import ListSwitches, TurnSwitch
 from core.use_cases.trials import StartTrial
 from core.use_cases.updates import HandleUpdate
 from core.use_cases.wallet import AdjustWallet, ReverseAdjustment, ShowStatement
@@ -184,6 +185,8 @@ class Billing:
     replay_notice: ReplayNotice
     reset_breakers: ResetBreakers
     retry_access: RetryAccess
+    list_switches: ListSwitches
+    turn_switch: TurnSwitch
     show_audit: ShowAudit
     diff_catalog: DiffCatalog
     apply_catalog: ApplyCatalog

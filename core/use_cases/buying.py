@@ -8,9 +8,9 @@ from typing import Final
 from core.domain import ledger
 from core.domain.cause import Cause, Claim, claim
 from core.domain.customer import CustomerId
-from core.domain.errors import Invalid
+from core.domain.errors import Invalid, Refused
 from core.domain.event import Event
-from core.domain.item import Deposit, Item
+from core.domain.item import Deposit, Item, Verification
 from core.domain.money import Money
 from core.domain.money_terms import NotOffered
 from core.domain.purchase import (
@@ -21,6 +21,7 @@ from core.domain.purchase import (
     PurchaseNotPending,
 )
 from core.domain.subscription import Standing
+from core.domain.switch import SwitchName
 from core.ports.payment_gateway import GatewayNotFound, Gateways
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.checkouts import Opening, Started, Terms, answer_of, as_answered, owned
@@ -36,6 +37,11 @@ class DepositNotTaken(Invalid):
     amount: Money
     least: Money | None
     most: Money | None
+
+
+@dataclass(eq=False)
+class SalesPaused(Refused):
+    """Nothing new is sold for the moment: come back later. What is ordered can still be paid."""
 
 
 WALLET: Final = "wallet"
@@ -72,6 +78,7 @@ class Buying:
             KeyUsedOtherwise, StillRunning: see `Claim.taken_again`.
             CustomerBlocked: also for a repeat, which would lead to a page to pay at.
             WalletTooLow: it waits for the money.
+            SalesPaused: but what is open already is returned.
             GatewayNotFound, NoGatewayTakes, ReceiptContactMissing
             CheckoutDeclined: the provider said no; the purchase stays open for another way.
             GatewayUnavailable: not known yet; repeat with the same key, or wait for the watcher.
@@ -270,6 +277,9 @@ async def _agreed(uow: UnitOfWork, new: Purchase) -> Purchase:
     pending = await uow.purchases.find_pending(new.customer_id, new.item, new.amount)
     if pending is not None:
         return pending
+    is_check = isinstance(new.item, Verification)
+    if not is_check and SwitchName.SALES in await uow.switches.off():
+        raise SalesPaused
     await uow.purchases.add(new)
     told: dict[str, str | int] = {"item": new.item.key}
     if new.plan is not None:

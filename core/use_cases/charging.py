@@ -9,6 +9,7 @@ from core.domain.item import PaymentMethodId
 from core.domain.payment_method import PaymentMethod
 from core.domain.purchase import Purchase, PurchaseId, PurchaseNotPending
 from core.domain.subscription import Standing
+from core.domain.switch import gateway_switch
 from core.ports.payment_gateway import CheckoutDeclined, Gateways, GatewayUnavailable
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.checkouts import Started, frozen, offer
@@ -52,6 +53,7 @@ class ChargeMethod:
             PaymentMethodNotFound: also when it is somebody else's.
             PaymentMethodNotVerified, PaymentMethodRemoved, MethodNotChargeable
             PlanNotForSale: not at the gateway of this method.
+            GatewayUnavailable: it is switched off; nothing is written down.
             CheckoutDeclined: the gateway will not try; what it gave to charge with is forgotten.
         """
         async with self._store.read() as view:
@@ -76,6 +78,8 @@ class ChargeMethod:
                 return Started(purchase, running[-1])
             method = await owned_method(uow, customer_id, method_id)
             token = require_chargeable(method, self._gateways)
+            if gateway_switch(method.gateway) in await uow.switches.off():
+                raise GatewayUnavailable(method.gateway)
             if purchase.plan is None:
                 raise MethodNotChargeable(method.id)
             standing = await standing_of(uow, customer_id)

@@ -22,6 +22,7 @@ from core.domain.purchase import (
     PurchaseStatus,
 )
 from core.domain.subscription import Standing
+from core.domain.switch import gateway_switch
 from core.ports.payment_gateway import (
     CheckoutDeclined,
     Gateways,
@@ -117,13 +118,8 @@ class Opening:
         none of the gateways that `failed` just now.
         """
         now = self._now()
-        offered = Gateways(
-            *(
-                one
-                for one in offered_at(standing, self._gateways, in_telegram=terms.in_telegram)
-                if one.name not in failed
-            )
-        )
+        off = {*await uow.switches.off(), *map(gateway_switch, failed)}
+        offered = offered_at(standing, self._gateways, off, in_telegram=terms.in_telegram)
         usable = [one.name for one in offered if terms.gateway in {None, one.name}]
         for known in reversed(await uow.checkouts.of_purchases([purchase.id])):
             if known.gateway not in usable:
@@ -259,7 +255,9 @@ class Opening:
         key is still safe, otherwise ask the gateway what became of it. A charge is only asked
         about, and given up only when the gateway said several times that it knows of none.
         """
-        if purchase.is_pending and self._may_ask_again(checkout):
+        async with self._store.read() as view:
+            is_off = gateway_switch(checkout.gateway) in await view.switches.off()
+        if purchase.is_pending and self._may_ask_again(checkout) and not is_off:
             await self.carry_on(checkout, cause=None)
             return
         gateway = self._gateways.get(checkout.gateway)
@@ -380,11 +378,14 @@ async def as_answered(uow: UnitOfWork, taken: Claim) -> Started:
     return Started(purchase, checkout)
 
 
-def offered_at(standing: Standing, gateways: Gateways, *, in_telegram: bool) -> Gateways:
+def offered_at(
+    standing: Standing, gateways: Gateways, off: Collection[str], *, in_telegram: bool
+) -> Gateways:
     """
-    The gateways that may be offered there. Inside Telegram digital goods are for Stars by its own
-    rules, so any other gateway needs the operator's word. What is paid in a chat is offered to
-    whom Telegram knows: nobody else can pay it (see `AllowPayment`).
+    The gateways that may be offered there, but for those whose switches are `off`. Inside Telegram
+    digital goods are for Stars by its own rules, so any other gateway needs the operator's word.
+    What is paid in a chat is offered to whom Telegram knows: nobody else can pay it (see
+    `AllowPayment`).
     """
     may_be_any = not in_telegram or standing.catalog.chat.other_gateways
     has_a_chat = standing.customer.telegram_id is not None
@@ -392,6 +393,7 @@ def offered_at(standing: Standing, gateways: Gateways, *, in_telegram: bool) -> 
         *(
             one
             for one in gateways
+            if gateway_switch(one.name) not in off
             if (may_be_any or one.name == STARS) and (has_a_chat or one.name not in PAID_IN_A_CHAT)
         )
     )

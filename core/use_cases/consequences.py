@@ -208,6 +208,7 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job | None], ...]]] = {
     "reminder.due": (_tell_what_is_due,),
     "quota.low": (_tell_of_the_quota(NewsKind.QUOTA_LOW),),
     "quota.used_up": (_tell_of_the_quota(NewsKind.QUOTA_USED_UP),),
+    "renewal.waits": (_make_access,),
     "renewal.due": (_charge_the_renewal,),
     "gateway_renewal.moved": (_match_the_renewal,),
     "gateway_renewal.told": (_hear_of_the_renewal,),

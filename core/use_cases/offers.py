@@ -8,6 +8,7 @@ from core.domain.customer import CustomerId
 from core.domain.item import Deposit, PlanItem
 from core.domain.money import Money
 from core.domain.plan import GatewayName, PlanVersion
+from core.domain.switch import gateway_switch
 from core.ports.payment_gateway import FeeRule, Gateways
 from core.ports.unit_of_work import Store
 from core.use_cases.checkouts import allowed_gateways, by_preference, offered_at
@@ -18,7 +19,7 @@ class Way:
     """
     A gateway in one currency: the smallest and the largest payment, and what it is expected to
     keep of one (None: not known before). The business bears the fee. `is_down`: nothing can be
-    opened there just now.
+    opened there just now, or it is switched off.
     """
 
     gateway: GatewayName
@@ -76,8 +77,15 @@ class ShowOffer:
         """
         async with self._store.read() as view:
             catalog = await view.catalogs.current()
+            off = await view.switches.off()
         ways = (
-            Way(one.name, least, most, one.abilities.fees.get(code), one.is_down)
+            Way(
+                one.name,
+                least,
+                most,
+                one.abilities.fees.get(code),
+                one.is_down or gateway_switch(one.name) in off,
+            )
             for one in by_preference(self._gateways)
             for code, (least, most) in one.abilities.bounds.items()
         )
@@ -94,6 +102,7 @@ class ShowOffer:
         """
         async with self._store.read() as view:
             standing = (await view.overview(customer_id)).standing
+            off = await view.switches.off()
         terms = standing.catalog.money.deposit
         return [
             Way(
@@ -104,7 +113,9 @@ class ShowOffer:
                 one.is_down,
             )
             for least, most in terms.bounds
-            for one in by_preference(offered_at(standing, self._gateways, in_telegram=in_telegram))
+            for one in by_preference(
+                offered_at(standing, self._gateways, off, in_telegram=in_telegram)
+            )
             if not terms.gateways or one.name in terms.gateways
             for code, (lowest, highest) in one.abilities.bounds.items()
             if code == least.currency.code and lowest <= most and least <= highest

@@ -57,7 +57,8 @@ class AddPaymentMethod:
             if not amounts:
                 raise NotOffered("payment_methods")
             item = Verification(PaymentMethodId(self._new_id("pm")))
-            offered = offered_at(standing, self._gateways, in_telegram=terms.in_telegram)
+            off = await uow.switches.off()
+            offered = offered_at(standing, self._gateways, off, in_telegram=terms.in_telegram)
             chosen, amount = offer(standing.catalog, item, offered, terms.gateway, prices=amounts)
             method = PaymentMethod(
                 item.method_id, customer_id, chosen.name, account, billing, self._now()

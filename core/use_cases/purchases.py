@@ -79,13 +79,14 @@ class PreviewPurchase:
         """
         async with self._store.read() as view:
             standing = (await view.overview(customer_id)).standing
+            off = await view.switches.off()
         standing.customer.require_served()
         plan = standing.catalog.plan(plan_code)
         if gateway == WALLET:
             async with self._store.read() as view:
                 way, amount = WALLET, await wallet_price(view, standing, plan)
         else:
-            offered = offered_at(standing, self._gateways, in_telegram=in_telegram)
+            offered = offered_at(standing, self._gateways, off, in_telegram=in_telegram)
             item, prices = PlanItem(plan), plan.terms.prices
             chosen, amount = offer(standing.catalog, item, offered, gateway, prices=prices)
             way = chosen.name
@@ -106,11 +107,12 @@ class PreviewPurchase:
             standing.customer.require_served()
             plan = standing.catalog.plan(plan_code)
             prices = plan.terms.prices
+            off = await view.switches.off()
             from_wallet = await wallet_price(view, standing, plan) if prices else None
             if from_wallet is not None:
                 purse = await purse_of(view, customer_id, from_wallet.currency)
         previews = []
-        offered = offered_at(standing, self._gateways, in_telegram=in_telegram)
+        offered = offered_at(standing, self._gateways, off, in_telegram=in_telegram)
         for one in offered:
             with suppress(PlanNotForSale):
                 _, amount = offer(
@@ -176,7 +178,8 @@ class StartPurchase:
             if gateway == WALLET:
                 amount = await wallet_price(uow, standing, plan)
             else:
-                offered = offered_at(standing, self._gateways, in_telegram=in_telegram)
+                off = await uow.switches.off()
+                offered = offered_at(standing, self._gateways, off, in_telegram=in_telegram)
                 item, prices = PlanItem(plan), plan.terms.prices
                 _, amount = offer(standing.catalog, item, offered, gateway, prices=prices)
             if preview_id not in {None, _preview_id(standing, plan, amount)}:

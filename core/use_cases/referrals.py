@@ -1,12 +1,13 @@
 """Referrals: come in by a code, reward who brought one, take the reward back, show what came of it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from core.domain import ledger
 from core.domain.audit import Deed, line_of
 from core.domain.customer import Customer, CustomerId, CustomerNotFound
-from core.domain.event import Event
+from core.domain.event import Event, Job
 from core.domain.ledger import Account, Entry
 from core.domain.money import Money
 from core.domain.money_terms import NotOffered
@@ -30,8 +31,13 @@ from core.domain.referral_program import (
     is_rewarded,
     referrer_from_code,
 )
+from core.domain.switch import SwitchName
 from core.ports.unit_of_work import Now, Store, UnitOfWork
+from core.use_cases.consequences import TEND_REWARD
 from core.use_cases.wallet import credited, purse_of
+
+SWITCHED_OFF_WAIT: Final = timedelta(minutes=15)
+"""What cannot be decided while rewards are switched off is looked at again after this long."""
 
 
 class JoinReferral:
@@ -139,7 +145,8 @@ class TendReward:
     Make the reward for a purchase what it has to be now: decided once, in the referrer's hold
     until its time has come, then in the wallet; and less of it where money of the purchase went
     back, whether it waits or was spent meanwhile (then the rest is owed). Repeats change nothing,
-    and nothing here touches the purchase or its buyer's money.
+    and nothing here touches the purchase or its buyer's money. While rewards are switched off
+    nothing is decided and nothing ripens, but both are looked at again; taking back goes on.
     """
 
     def __init__(self, store: Store, now: Now) -> None:
@@ -157,10 +164,14 @@ class TendReward:
             referrer = await uow.customers.lock(referral.referrer_id)
             purchase = await uow.purchases.get(purchase_id)
             reward = await uow.rewards.find(purchase_id)
-            if reward is None:
+            is_off = SwitchName.REWARDS in await uow.switches.off()
+            if reward is None and is_off:
+                about, later = {"purchase_id": purchase_id}, at + SWITCHED_OFF_WAIT
+                await uow.jobs.enqueue(Job(TEND_REWARD, about, later, dedupe=purchase_id))
+            elif reward is None:
                 await self._decide(uow, purchase, referrer, at)
             else:
-                await self._tend(uow, reward, purchase, referrer, at)
+                await self._tend(uow, reward, purchase, referrer, at, is_off=is_off)
             await uow.commit()
 
     async def _decide(
@@ -205,12 +216,19 @@ class TendReward:
         await _moved(uow, referral, ReferralStatus.EARNING, at=at)
 
     async def _tend(
-        self, uow: UnitOfWork, reward: Reward, purchase: Purchase, referrer: Customer, at: datetime
+        self,
+        uow: UnitOfWork,
+        reward: Reward,
+        purchase: Purchase,
+        referrer: Customer,
+        at: datetime,
+        *,
+        is_off: bool,
     ) -> None:
         excess = reward.excess(purchase.refundable)
         if excess.is_positive:
             reward = await self._take_back(uow, reward, excess, at)
-        if reward.due_at is None or reward.due_at > at:
+        if is_off or reward.due_at is None or reward.due_at > at:
             if excess.is_positive:
                 await uow.rewards.save(reward)
             return

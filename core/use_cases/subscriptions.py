@@ -11,8 +11,9 @@ from core.domain.item import PaymentMethodId, PlanItem
 from core.domain.money import Money
 from core.domain.payment_method import PaymentMethodRemoved
 from core.domain.purchase import PURCHASE_LIFE, Purchase, PurchaseId, PurchaseNotPending
-from core.domain.renewal import FROM_WALLET
+from core.domain.renewal import FROM_WALLET, Renewal
 from core.domain.subscription import PaidPeriod, Subscription, SubscriptionStatus
+from core.domain.switch import SwitchName, gateway_switch
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.buying import pay_from_wallet
@@ -129,8 +130,10 @@ class TendSubscription:
     Each try belongs to one moment of the plan and is counted with what it begins, so however many
     look at once, it is begun once. What is paid from the wallet is paid here; a method is charged by
     a job that follows (`ChargeRenewal`). The order waits for the wallet until the grace is over.
-    Where a gateway charges by itself there is none (`renewal_order`): only whether the plan is
-    still sold is looked at, in time for it to be stopped there.
+    While renewals, or the method's gateway, are switched off, no try is made: what is due stays
+    due, and its grace goes on. Where a gateway charges by itself there is no order
+    (`renewal_order`): only whether the plan is still sold is looked at, in time for it to be
+    stopped there.
     """
 
     def __init__(self, store: Store, now: Now, new_id: NewId) -> None:
@@ -146,11 +149,13 @@ class TendSubscription:
             present = known.at(at)
             if known.period is not None and present.period is None:
                 await self._end(uow, known, known.period, at)
-            elif present.is_renewal_due(at):
+            elif present.is_renewal_due(at) and not await self._waits(uow, present.renewal):
                 await self._try(uow, present, at)
-            elif present == known:
-                return
             else:
+                if present.is_renewal_due(at):
+                    present = await self._kept_waiting(uow, present, at)
+                if present == known:
+                    return
                 await uow.subscriptions.save(present)
             if present.status is SubscriptionStatus.PAST_DUE is not known.status:
                 await uow.record(Event("subscription.past_due", customer_id, at, customer_id))
@@ -167,6 +172,29 @@ class TendSubscription:
         }
         whose = known.customer_id
         await uow.record(Event("subscription.ended", whose, at, whose, told))
+
+    async def _waits(self, uow: UnitOfWork, renewal: Renewal | None) -> bool:
+        """Whether it is switched off: what we try at all, or the gateway of the method."""
+        assert renewal is not None
+        off = await uow.switches.off()
+        if renewal.at_gateway is not None or not off:
+            return False
+        if SwitchName.RENEWALS in off or renewal.source == FROM_WALLET:
+            return SwitchName.RENEWALS in off
+        method = await uow.methods.get(PaymentMethodId(renewal.source))
+        return gateway_switch(method.gateway) in off
+
+    async def _kept_waiting(
+        self, uow: UnitOfWork, present: Subscription, at: datetime
+    ) -> Subscription:
+        """It stays due, so that it is looked at again, and nobody loses access by that."""
+        assert present.renewal is not None
+        terms = (await uow.catalogs.current()).money.renewal
+        waiting = present.renewal.waiting(terms, at=at)
+        if waiting != present.renewal:
+            whose, told = present.customer_id, {"grace_until": waiting.grace_until.isoformat()}
+            await uow.record(Event("renewal.waits", whose, at, whose, told))
+        return replace(present, renewal=waiting)
 
     async def _try(self, uow: UnitOfWork, present: Subscription, at: datetime) -> None:
         customer_id, renewal, period = present.customer_id, present.renewal, present.period

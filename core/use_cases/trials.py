@@ -6,6 +6,7 @@ from core.domain.customer import CustomerId
 from core.domain.errors import Refused
 from core.domain.event import Event
 from core.domain.subscription import TrialTaken
+from core.domain.switch import SwitchName
 from core.ports.unit_of_work import Now, Store
 from core.use_cases import referrals
 from core.use_cases.customers import standing_of
@@ -13,7 +14,7 @@ from core.use_cases.customers import standing_of
 
 @dataclass(eq=False)
 class TrialNotOffered(Refused):
-    """No plan can be tried for nothing."""
+    """No plan can be tried for nothing, or not now."""
 
 
 @dataclass(eq=False)
@@ -47,7 +48,7 @@ class StartTrial:
             if present.trialed_at is not None:
                 raise TrialTaken
             plan = standing.catalog.trial
-            if plan is None:
+            if plan is None or SwitchName.TRIALS in await uow.switches.off():
                 raise TrialNotOffered
             if present.period is not None:
                 raise PlanIsRunning

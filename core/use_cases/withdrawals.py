@@ -15,6 +15,7 @@ from core.domain.money import Money
 from core.domain.payment import OutgoingStatus, PayoutFacts, PayoutId
 from core.domain.payment_method import PaymentMethod
 from core.domain.plan import GatewayName
+from core.domain.switch import SwitchName
 from core.domain.withdrawal import (
     QUEUE,
     SENDING_LEASE,
@@ -136,7 +137,8 @@ async def _is_braked(
 class SendWithdrawal:
     """
     Have the gateway send it: written down before it is asked, so that a death in between is
-    ended by asking what became of it, and never by sending it under another key.
+    ended by asking what became of it, and never by sending it under another key. While payouts
+    are switched off nothing is sent, and it stays due.
     """
 
     def __init__(self, store: Store, gateways: Gateways, now: Now) -> None:
@@ -152,19 +154,20 @@ class SendWithdrawal:
         """
         async with self._store.read() as view:
             withdrawal = await view.withdrawals.get(withdrawal_id)
+            is_off = SwitchName.PAYOUTS in await view.switches.off()
         if withdrawal.status is WithdrawalStatus.REQUESTED and withdrawal.due_at is not None:
             self._gateways.get(withdrawal.gateway)
-            if not await self._mark_sent(withdrawal):
-                return
-            await self._send(withdrawal)
+            if await self._mark_sent(withdrawal):
+                await self._send(withdrawal)
         elif withdrawal.status in {WithdrawalStatus.SENT, WithdrawalStatus.DONE}:
-            await self._look(withdrawal)
+            await self._look(withdrawal, is_off=is_off)
 
     async def _mark_sent(self, withdrawal: Withdrawal) -> bool:
         async with self._store.write() as uow:
             await uow.customers.lock(withdrawal.customer_id)
             present = await uow.withdrawals.get(withdrawal.id)
-            if present.status is not WithdrawalStatus.REQUESTED:
+            is_off = SwitchName.PAYOUTS in await uow.switches.off()
+            if is_off or present.status is not WithdrawalStatus.REQUESTED:
                 return False
             await uow.withdrawals.save(present.becomes_sent(at=self._now()))
             await uow.commit()
@@ -180,7 +183,7 @@ class SendWithdrawal:
         else:
             await learn_payout(self._store, withdrawal.id, facts, self._now)
 
-    async def _look(self, withdrawal: Withdrawal) -> None:
+    async def _look(self, withdrawal: Withdrawal, *, is_off: bool) -> None:
         gateway = self._gateways.get(withdrawal.gateway)
         try:
             facts = await gateway.find_payout(withdrawal.order, withdrawal.payout_id)
@@ -190,9 +193,8 @@ class SendWithdrawal:
         except PayoutNotFindable:
             await _lose_sight(self._store, withdrawal.id, self._now)
             return
-        if facts is None and withdrawal.status is WithdrawalStatus.SENT:
-            # It says that it has never heard of it: the same order under the same key is the
-            # same payout, if it has after all.
+        if facts is None and withdrawal.status is WithdrawalStatus.SENT and not is_off:
+            # It has never heard of it, it says: the same order under the same key is one payout.
             await self._send(withdrawal)
         else:
             await learn_payout(self._store, withdrawal.id, facts, self._now)

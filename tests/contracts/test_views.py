@@ -12,6 +12,7 @@ from core.domain.credentials import Session, SessionId
 from core.domain.customer import CustomerId, Identity, IdentityKind
 from core.domain.ledger import bonus, cash, clearing, transfer
 from core.domain.plan import PlanCode, PlanVersion, PlanVersionId
+from core.domain.switch import Switch
 from core.domain.usage_quota import UsageKey, UsageQuota
 from core.ports.unit_of_work import SavedMeanwhile, Store
 from tests.builders import (
@@ -194,3 +195,16 @@ async def test_many_references_are_resolved_at_once(shop: Store) -> None:
     async with shop.read() as view:
         found = await view.customers.ids({ANNA, BORIS, CustomerId("cus_404"), nobody, *own})
     assert found == {ANNA: ANNA, BORIS: BORIS, own[0]: ANNA, own[1]: ANNA}
+
+
+async def test_a_switch_comes_back_as_it_was_turned_last(shop: Store) -> None:
+    sales, gateway = Switch("sales", False, NOON, "boris"), Switch("gateway:x", False, NOON, "olga")
+    again = replace(sales, is_on=True, changed_at=NOON + timedelta(minutes=1), by="olga")
+    for it in (sales, gateway, again):
+        await written(shop, lambda uow, it=it: uow.switches.put(it))  # type: ignore[misc]
+
+    async with shop.read() as view:
+        assert await view.switches.turned() == [gateway, again]
+        assert await view.switches.off() == {"gateway:x"}
+    async with shop.write() as uow:
+        assert await uow.switches.off() == {"gateway:x"}

@@ -18,8 +18,14 @@ from core.domain.customer import identity
 from core.domain.errors import Invalid
 from core.domain.money import AmountNotUsable, Money, UnknownCurrency
 from entrypoints.cli import cli
-from entrypoints.commands import migrate_database
-from entrypoints.operator_commands import adjust_wallet, retry_access, verify_audit
+from entrypoints.commands import examine, migrate_database
+from entrypoints.operator_commands import (
+    adjust_wallet,
+    list_switches,
+    retry_access,
+    turn_switch,
+    verify_audit,
+)
 from entrypoints.process import opened
 from entrypoints.settings import Settings
 from tests.builders import NOON, rub
@@ -223,3 +229,24 @@ async def test_access_is_made_again_by_an_operators_word(shop: Settings) -> None
         async with parts.store.read() as view:
             assert await view.jobs.waiting() == 1
     assert (line.action, line.actor) == ("access.retry", "olga")
+
+
+async def test_what_is_switched_off_is_listed_and_told_by_the_doctor(
+    shop: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await examine(shop) == 0
+
+    assert await turn_switch(shop, "sales", OLGA, is_on=False) == 0
+    assert await examine(shop) == 1
+    assert "sales, by olga: billhook switch sales on" in capsys.readouterr().out
+    await list_switches(shop)
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in listed if line.startswith("OFF ")] == ["sales"]
+
+    assert await turn_switch(shop, "sales", OLGA, is_on=True) == 0
+    assert await examine(shop) == 0
+
+
+@pytest.mark.parametrize("words", [("sales",), ("sales", "maybe"), ("sales", "off")])
+def test_a_switch_is_turned_on_or_off_by_somebody(words: tuple[str, ...]) -> None:
+    assert CliRunner().invoke(cli, ["switch", *words]).exit_code == 2

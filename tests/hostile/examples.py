@@ -178,6 +178,7 @@ async def a_scene(api: Api) -> Scene:
         "inbox_id": things.operators_ids("inb_", "given up"),
         "delivery_id": replace(things.operators_ids("msg_", "not taken"), unknown=f"msg_{9:032}"),
         "feature": Ids("photo_ai", "photo_ai", "nothing", "Photo"),
+        "name": Ids("sales", "sales", "nothing", "Sales"),
         "gateway": Ids("yookassa", "yookassa", "nowhere", "Yoo-Kassa"),
     }
     special = {
@@ -210,6 +211,7 @@ async def a_scene(api: Api) -> Scene:
         "phone": "+639171234567",
         "payment_method": things.anna["proven"],
         "reason": "looked at it",
+        "on": True,
         "cause": things.anna["case"],
     }
     boris_texts = {"payment_method": things.boris["proven"]}

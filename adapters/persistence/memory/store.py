@@ -23,6 +23,7 @@ from adapters.persistence.memory.repositories import (
     MemorySubscriptions,
     find_standing,
 )
+from adapters.persistence.memory.switches import MemorySwitches
 from adapters.persistence.memory.tables import Tables
 from adapters.persistence.memory.transactions import Locks, Owner, Pause, Resource, Transaction
 from adapters.persistence.memory.work import MemoryClaims, MemoryInbox, MemoryJobs
@@ -83,6 +84,7 @@ class MemoryView:
         self.holds: kept.HoldsRead = MemoryHolds(tables, unit)
         self.catalogs: kept.CatalogsRead = MemoryCatalogs(tables, unit)
         self.credentials: kept.CredentialsRead = MemoryCredentials(tables, unit)
+        self.switches: kept.SwitchesRead = MemorySwitches(tables, unit)
         self.inbox: kept.InboxRead = MemoryInbox(tables, unit)
         self.jobs: kept.JobsRead = MemoryJobs(tables, unit)
         self.deliveries: kept.DeliveriesRead = MemoryDeliveries(tables, unit)
@@ -164,6 +166,7 @@ class MemoryUnitOfWork:
         self.holds: kept.Holds = MemoryHolds(tables, unit)
         self.catalogs: kept.Catalogs = MemoryCatalogs(tables, unit)
         self.credentials: kept.Credentials = MemoryCredentials(tables, unit)
+        self.switches: kept.Switches = MemorySwitches(tables, unit)
         self.claims: kept.Claims = MemoryClaims(tables, unit)
         self.inbox: kept.Inbox = MemoryInbox(tables, unit)
         self.jobs: kept.Jobs = MemoryJobs(tables, unit)

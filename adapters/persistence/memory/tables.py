@@ -30,6 +30,7 @@ from core.domain.referral_program import Referral, Reward
 from core.domain.refund import OurRefundId, Refund
 from core.domain.reminder import Reminder
 from core.domain.subscription import Subscription
+from core.domain.switch import Switch
 from core.domain.usage_quota import HoldId, UsageHold, UsageKey, UsageReceipt
 from core.domain.withdrawal import Withdrawal, WithdrawalId
 from core.ports.unit_of_work import IdentityTaken
@@ -179,6 +180,7 @@ class Tables(MoneyTables):
         self.keys: Final = Table[str, ApiKey](
             "api_key", unique={"hash": lambda _, it: [it.key_hash]}
         )
+        self.switches: Final = Table[str, Switch]("switch")
         self.cases: Final = Table[str, Case]("case")
         self.audit: Final = Table[int, tuple[AuditLine, str]]("audit_line")
         self.events: Final = Table[int, Event](

@@ -417,6 +417,10 @@ customer_session: Final = table(
     Index(None, "proof", postgresql_where=_PROVEN, sqlite_where=_PROVEN),
 )
 
+switch: Final = table(
+    "switch", words("name"), yes_no("is_on"), moment("changed_at"), words("by"), key("name")
+)
+
 api_key: Final = table(
     "api_key",
     words("name"),

@@ -23,6 +23,7 @@ from adapters.persistence.sql.refunds import SqlCharges, SqlRefunds
 from adapters.persistence.sql.reminders import SqlReminders
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.subscriptions import SqlSubscriptions
+from adapters.persistence.sql.switches import SqlSwitches
 from adapters.persistence.sql.usage import SqlUsage
 from core.domain.audit import AuditLine
 from core.domain.case import Case, CaseKind
@@ -56,6 +57,7 @@ class SqlView:
         self.holds: kept.HoldsRead = SqlHolds(statements)
         self.catalogs: kept.CatalogsRead = catalogs
         self.credentials: kept.CredentialsRead = SqlCredentials(statements)
+        self.switches: kept.SwitchesRead = SqlSwitches(statements)
         self.inbox: kept.InboxRead = SqlInbox(statements)
         self.jobs: kept.JobsRead = SqlJobs(statements)
         self.deliveries: kept.DeliveriesRead = SqlDeliveries(statements)
@@ -110,6 +112,7 @@ class SqlUnitOfWork:
         self.holds: kept.Holds = SqlHolds(statements)
         self.catalogs: kept.Catalogs = catalogs
         self.credentials: kept.Credentials = SqlCredentials(statements)
+        self.switches: kept.Switches = SqlSwitches(statements)
         self.claims: kept.Claims = SqlClaims(statements)
         self.inbox: kept.Inbox = SqlInbox(statements)
         self.jobs: kept.Jobs = SqlJobs(statements)
