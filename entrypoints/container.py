@@ -39,6 +39,7 @@ from core.use_cases.escrows import (
     ResolveEscrow,
     ShowEscrows,
 )
+from core.use_cases.explaining import Explain
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.gateway_renewals import HearRenewal, MatchRenewal
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
@@ -241,6 +242,7 @@ class Container(containers.DeclarativeContainer):
     reset_breakers = providers.Factory(ResetBreakers, store=store, gateways=gateways, now=now)
     retry_access = providers.Factory(RetryAccess, store=store, now=now)
     show_audit = providers.Factory(ShowAudit, store=store)
+    explain = providers.Factory(Explain, store=store, now=now)
     diff_catalog = providers.Factory(DiffCatalog, store=store)
     apply_catalog = providers.Factory(ApplyCatalog, store=store, now=now, new_id=new_id)
     show_catalog = providers.Factory(ShowCatalog, store=store)
@@ -332,6 +334,7 @@ class Container(containers.DeclarativeContainer):
         reset_breakers=reset_breakers,
         retry_access=retry_access,
         show_audit=show_audit,
+        explain=explain,
         diff_catalog=diff_catalog,
         apply_catalog=apply_catalog,
         show_catalog=show_catalog,
