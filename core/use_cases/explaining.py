@@ -130,21 +130,23 @@ class Explain:
             entry = await view.ledger.find(entry_id)
             if entry is None:
                 raise NothingToExplain(entry_id[:200])
-            cause = entry.id
+            cause, purchase_id = entry.id, entry.purchase_id
             links: list[Link] = []
             for prefix in ("fee ", "reversal of ", "repay "):
                 if cause.startswith(prefix):
                     cause = EntryId(cause.removeprefix(prefix))
                     former = await view.ledger.find(cause)
-                    links += [] if former is None else [_entry(former)]
-            links += await _causes(view, entry, cause)
+                    if former is not None:
+                        links.append(_entry(former))
+                        purchase_id = purchase_id or former.purchase_id
+            links += await _causes(view, cause, purchase_id)
             links.append(_entry(entry))
             owners = {owner for it in entry.postings if (owner := _owner(it.account))}
             links += [await _who(view, one, "entry.of", None) for one in sorted(owners)]
             subjects = {
                 *owners,
                 *cause.split(),
-                *([entry.purchase_id] if entry.purchase_id else []),
+                *([purchase_id] if purchase_id else []),
             }
             async for line in _deeds(view, subjects):
                 # A customer's lines are of much else too; what was done later is no cause.
@@ -425,13 +427,12 @@ async def _deeds(view: View, subjects: Iterable[str]) -> AsyncIterator[AuditLine
             number = page[-1][0]
 
 
-async def _causes(view: View, entry: Entry, cause: str) -> list[Link]:
+async def _causes(view: View, cause: str, purchase_id: str | None) -> list[Link]:
     """What the id of an entry says it came of; `cause` is that id without its first words."""
     kind, _, rest = cause.partition(" ")
     subject, _, more = rest.partition(" ")
     links: list[Link] = []
-    purchase_id = PurchaseId(entry.purchase_id or subject or cause)
-    purchase = await view.purchases.find(purchase_id)
+    purchase = await view.purchases.find(PurchaseId(purchase_id or subject))
     if purchase is not None:
         links.append(_agreed(purchase))
     match kind:
@@ -442,7 +443,7 @@ async def _causes(view: View, entry: Entry, cause: str) -> list[Link]:
             refunds = await view.refunds.of_purchase(purchase.id)
             links += [_refund(one) for one in refunds if one.id == subject]
         case "reward":
-            reward = await view.rewards.find(purchase_id)
+            reward = await view.rewards.find(PurchaseId(subject))
             links += [] if reward is None else [_reward(reward)]
         case "escrow":
             links += await _part(view, EscrowId(subject), more.partition(" ")[0])

@@ -193,10 +193,17 @@ async def test_an_entry_of_an_escrow_names_both_sides_and_who_decided(store: Sto
 async def test_a_fee_and_a_reward_are_traced_to_their_purchase(world: World) -> None:
     anna, boris = await _brought(world)
     started = await world.buys(boris)
-    await world.pays_and_is_heard(started)
+    payment_id = world.pays(started)
+    world.gateway.restate(payment_id, rub(299), fee=rub(9))
+    await world.hears(payment_id)
+    explain = world.billing.explain
 
-    told = _told(await world.billing.explain.entry(EntryId(f"reward {started.purchase.id}")))
+    told = _told(await explain.entry(EntryId(f"reward {started.purchase.id}")))
+    of_fee = _told(await explain.entry(EntryId(f"fee charge yookassa {payment_id}")))
 
+    assert f"purchase {started.purchase.id} was agreed on" in of_fee
+    assert "which paid the purchase; its fee is 9.00 RUB" in of_fee
+    assert "fees:yookassa -9.00 RUB" in _told(await explain.purchase(started.purchase.id))
     assert f"purchase {started.purchase.id} was agreed on" in told
     assert f"rewards -29.90 RUB\n{' ' * 23}hold:{anna} +29.90 RUB" in told
     assert "its money is of" in told
