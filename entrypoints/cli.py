@@ -16,6 +16,7 @@ from entrypoints.operator_cli import (
     audit_cli,
     cases_cli,
     customers_cli,
+    explain_cli,
     inbox_cli,
     purchases_cli,
     switch,
@@ -45,6 +46,7 @@ cli.add_typer(audit_cli, name="audit")
 cli.add_typer(webhooks_cli, name="webhooks")
 cli.add_typer(books_cli, name="books")
 cli.command()(switch)
+cli.add_typer(explain_cli, name="explain")
 
 Port = Annotated[int | None, typer.Option(min=1, max=65535)]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]

@@ -39,6 +39,7 @@ from core.use_cases.escrows import (
     ResolveEscrow,
     ShowEscrows,
 )
+from core.use_cases.explaining import Explain
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.gateway_renewals import HearRenewal, MatchRenewal
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
@@ -244,6 +245,7 @@ class Container(containers.DeclarativeContainer):
     list_switches = providers.Factory(ListSwitches, store=store, gateways=gateways)
     turn_switch = providers.Factory(TurnSwitch, store=store, gateways=gateways, now=now)
     show_audit = providers.Factory(ShowAudit, store=store)
+    explain = providers.Factory(Explain, store=store, now=now)
     diff_catalog = providers.Factory(DiffCatalog, store=store)
     apply_catalog = providers.Factory(ApplyCatalog, store=store, now=now, new_id=new_id)
     show_catalog = providers.Factory(ShowCatalog, store=store)
@@ -337,6 +339,7 @@ class Container(containers.DeclarativeContainer):
         list_switches=list_switches,
         turn_switch=turn_switch,
         show_audit=show_audit,
+        explain=explain,
         diff_catalog=diff_catalog,
         apply_catalog=apply_catalog,
         show_catalog=show_catalog,

@@ -16,6 +16,8 @@ access_cli = typer.Typer(help="What plans give outside.", no_args_is_help=True)
 inbox_cli = typer.Typer(help="Notices of the gateways.", no_args_is_help=True)
 audit_cli = typer.Typer(help="Who did what by hand.", no_args_is_help=True)
 
+explain_cli = typer.Typer(help="Why things are as they are.", no_args_is_help=True)
+
 Reason = Annotated[str, typer.Option(help="Why; kept for ever. Name nobody in it.")]
 As = Annotated[str, typer.Option("--as", help="Who you are; kept with the reason.")]
 Amount = Annotated[str, typer.Option(help="In major units, such as 100.00.")]
@@ -164,3 +166,27 @@ def audit_verify(data_dir: DataDir = None) -> None:
     from entrypoints import operator_commands as commands  # noqa: PLC0415
 
     run_to_end(commands.verify_audit(read(data_dir=data_dir)))
+
+
+@explain_cli.command("customer")
+def explain_customer(ref: str, data_dir: DataDir = None) -> None:
+    """Who (telegram:…, external:… or cus_…), on which plan and why, and where the money is from."""
+    from entrypoints import explain_command as command  # noqa: PLC0415
+
+    run_to_end(command.explain_customer(read(data_dir=data_dir), ref))
+
+
+@explain_cli.command("purchase")
+def explain_purchase(purchase_id: str, data_dir: DataDir = None) -> None:
+    """All that led to a purchase (pur_…) and that it led to, the oldest first."""
+    from entrypoints import explain_command as command  # noqa: PLC0415
+
+    run_to_end(command.explain_purchase(read(data_dir=data_dir), purchase_id))
+
+
+@explain_cli.command("entry")
+def explain_entry(entry: str, data_dir: DataDir = None) -> None:
+    """What an entry moved and why: ENTRY is its whole id, such as 'charge yookassa 2d8f…'."""
+    from entrypoints import explain_command as command  # noqa: PLC0415
+
+    run_to_end(command.explain_entry(read(data_dir=data_dir), entry))

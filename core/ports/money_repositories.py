@@ -229,6 +229,10 @@ class Rewards(RewardsRead, Protocol):
 class LedgerRead(Protocol):
     async def find(self, entry_id: EntryId) -> Entry | None: ...
 
+    async def of_purchase(self, purchase_id: PurchaseId) -> list[Entry]:
+        """The oldest first (then by id)."""
+        ...
+
     async def balances(self, customer_id: CustomerId) -> Mapping[tuple[Account, Currency], Money]:
         """The natural balance of every account the customer ever had a posting in."""
         ...

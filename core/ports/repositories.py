@@ -289,6 +289,10 @@ class Claims(Protocol):
 class InboxRead(Protocol):
     async def find(self, item_id: str) -> InboxItem | None: ...
 
+    async def of_payment(self, gateway: GatewayName, payment_id: PaymentId) -> list[InboxItem]:
+        """The oldest first. Reads the whole inbox: for a person who asks, not for a request."""
+        ...
+
 
 class Inbox(InboxRead, Protocol):
     async def take(self, item: InboxItem) -> InboxItem:
@@ -307,6 +311,13 @@ class JobsRead(Protocol):
 
     async def parked(self, *, limit: int) -> list[tuple[ClaimedJob, str]]:
         """Jobs that were given up on, the newest first, each with its last error."""
+        ...
+
+    async def about(self, ids: Collection[str]) -> list[tuple[ClaimedJob, bool]]:
+        """
+        Jobs that name one of these in their payload, in the order of their times (then by id), each
+        with whether it was given up on.
+        """
         ...
 
 

@@ -30,6 +30,7 @@ from core.use_cases.escrows import (
     ResolveEscrow,
     ShowEscrows,
 )
+from core.use_cases.explaining import Explain
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.gateway_renewals import HearRenewal, MatchRenewal
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
@@ -188,6 +189,7 @@ class Billing:
     list_switches: ListSwitches
     turn_switch: TurnSwitch
     show_audit: ShowAudit
+    explain: Explain
     diff_catalog: DiffCatalog
     apply_catalog: ApplyCatalog
     show_catalog: ShowCatalog

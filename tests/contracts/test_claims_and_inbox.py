@@ -2,11 +2,12 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from core.domain.cause import Cause, Claim
-from core.domain.payment import InboxItem
+from core.domain.payment import InboxItem, NoticeKind
 from core.domain.plan import GatewayName
 from tests.builders import NOON, a_claim, a_notice, an_inbox_item
 from tests.contracts.units import let_others_go_on, seen, written
@@ -152,3 +153,21 @@ async def test_a_copy_that_says_it_otherwise_changes_nothing_of_the_first(shop):
     await written(shop, lambda uow: uow.inbox.take(an_inbox_item()))
 
     assert await written(shop, lambda uow: uow.inbox.take(copy)) == an_inbox_item()
+
+
+async def test_notices_of_a_payment_are_read_the_oldest_first(shop):
+    notices = (
+        a_notice(dedupe_key="1"),
+        a_notice(dedupe_key="2"),
+        a_notice(dedupe_key="3", payment_id=None, kind=NoticeKind.OTHER),
+        a_notice(dedupe_key="4", gateway=GatewayName("xendit")),
+    )
+    items = [
+        an_inbox_item(id=f"inb_{number}", notice=notice, received_at=NOON - timedelta(hours=number))
+        for number, notice in enumerate(notices)
+    ]
+    for item in items:
+        await written(shop, lambda uow: uow.inbox.take(item))  # noqa: B023
+
+    about = notices[0].gateway, notices[0].payment_id
+    assert await seen(shop, lambda view: view.inbox.of_payment(*about)) == [items[1], items[0]]

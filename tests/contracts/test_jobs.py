@@ -320,3 +320,17 @@ async def test_cases_are_shown_up_to_a_limit_and_closed_ones_are_not(shop):
     assert len(await seen(shop, lambda view: view.open_cases(limit=2))) == 2
     cases = await seen(shop, lambda view: view.open_cases(limit=9))
     assert sorted(case.id for case in cases) == ["cas_1", "cas_2", "cas_3"]
+
+
+async def test_jobs_are_found_by_an_id_that_they_name_whole(shop):
+    about, other = (a_job(payload={"purchase_id": it}, dedupe=it) for it in ("pur_1", "pur_12"))
+    later = a_job(payload={"inbox_id": "inb_%"}, dedupe=None, run_at=LATER)
+    await enqueue(shop, later, other, about)
+    (first, *_) = [it for it in await claim(shop, at=NOON) if it.job == about]
+    await written(shop, lambda uow: uow.jobs.park(first, error="broke"))
+
+    found = await seen(shop, lambda view: view.jobs.about(["pur_1", "inb_%"]))
+
+    assert [(it.job, is_parked) for it, is_parked in found] == [(about, True), (later, False)]
+    for nobodys in ([], ["pur_"], ["inb__"]):
+        assert await seen(shop, lambda view: view.jobs.about(nobodys)) == []  # noqa: B023

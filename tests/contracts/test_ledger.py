@@ -301,3 +301,19 @@ async def test_the_most_there_is_can_be_kept(shop):
 
     balances = await seen(shop, lambda view: view.ledger.balances(ANNA))
     assert balances == {(ANNAS, most.currency): most}
+
+
+async def test_the_entries_of_a_purchase_come_whole_the_oldest_first(shop):
+    bought = a_purchase()
+    await written(shop, lambda uow: uow.purchases.add(bought))
+    later, first, other = (
+        replace(charge(id_, rub(300), at=at), purchase_id=purchase_id)
+        for id_, at, purchase_id in (
+            ("charge b", NOON + timedelta(hours=1), bought.id),
+            ("charge c", NOON, bought.id),
+            ("charge a", NOON, None),
+        )
+    )
+    await post(shop, first, other, later)
+
+    assert await seen(shop, lambda view: view.ledger.of_purchase(bought.id)) == [first, later]

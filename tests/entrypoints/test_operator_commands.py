@@ -93,6 +93,7 @@ async def test_money_is_given_and_taken_by_hand(types: Types, shop: Settings) ->
         (("cases", "close", "nothing of the kind", *BY_OLGA), "case_not_found"),
         (("customers", "block", "telegram:404", *BY_OLGA), "customer_not_found"),
         (("access", "retry", "telegram:404", *BY_OLGA), "customer_not_found"),
+        (("explain", "entry", "charge yookassa 404"), "'adjustment adj_…'"),
         (
             ("reconcile", "--gateway", "telegram_payments", "--since", "2026-11-01"),
             "its provider's own cabinet",
@@ -250,3 +251,20 @@ async def test_what_is_switched_off_is_listed_and_told_by_the_doctor(
 @pytest.mark.parametrize("words", [("sales",), ("sales", "maybe"), ("sales", "off")])
 def test_a_switch_is_turned_on_or_off_by_somebody(words: tuple[str, ...]) -> None:
     assert CliRunner().invoke(cli, ["switch", *words]).exit_code == 2
+
+
+async def test_why_is_told_in_plain_english(
+    types: Types, shop: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await adjust_wallet(shop, "telegram:1001", rub(100), "cash", OLGA)
+    entry_id = _quoted(capsys.readouterr().out)
+
+    of_customer = types("explain", "customer", "telegram:1001")
+    of_entry = types("explain", "entry", entry_id)
+
+    assert (of_customer.returncode, of_entry.returncode) == (0, 0), of_entry.stderr
+    assert "known as telegram:1001" in of_customer.stdout.splitlines()[0]
+    assert "on the plan FREE version 1: nothing else is paid for" in of_customer.stdout
+    assert f"'{entry_id}'" in of_customer.stdout
+    assert "olga did wallet.adjust to" in of_entry.stdout
+    assert "adjustments -100.00 RUB" in of_entry.stdout

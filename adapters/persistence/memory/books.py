@@ -18,6 +18,7 @@ from core.domain.ledger import (
     natural_sign,
 )
 from core.domain.money import Currency, Money
+from core.domain.purchase import PurchaseId
 from core.domain.usage_quota import (
     RECEIPT_LIFE,
     HoldId,
@@ -33,6 +34,12 @@ class MemoryLedger(Repository):
     async def find(self, entry_id: EntryId) -> Entry | None:
         await self._unit.called()
         return self._unit.get(self._tables.entries, entry_id)
+
+    async def of_purchase(self, purchase_id: PurchaseId) -> list[Entry]:
+        await self._unit.called()
+        found = (it for _, it in self._unit.all(self._tables.entries))
+        theirs = [entry for entry in found if entry.purchase_id == purchase_id]
+        return sorted(theirs, key=lambda entry: (entry.at, entry.id))
 
     async def balances(self, customer_id: CustomerId) -> Mapping[tuple[Account, Currency], Money]:
         await self._unit.called()

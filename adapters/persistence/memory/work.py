@@ -8,7 +8,8 @@ from adapters.persistence.memory.repositories import Repository
 from adapters.persistence.memory.tables import JobStatus, KeptJob
 from core.domain.cause import Cause, Claim
 from core.domain.event import ClaimedJob, Job
-from core.domain.payment import InboxItem, InboxStatus, NoticeKind
+from core.domain.payment import InboxItem, InboxStatus, NoticeKind, PaymentId
+from core.domain.plan import GatewayName
 
 
 class MemoryClaims(Repository):
@@ -34,6 +35,13 @@ class MemoryInbox(Repository):
     async def find(self, item_id: str) -> InboxItem | None:
         await self._unit.called()
         return self._unit.get(self._tables.inbox, item_id)
+
+    async def of_payment(self, gateway: GatewayName, payment_id: PaymentId) -> list[InboxItem]:
+        await self._unit.called()
+        about = (gateway, payment_id)
+        found = (it for _, it in self._unit.all(self._tables.inbox))
+        theirs = [it for it in found if (it.notice.gateway, it.notice.payment_id) == about]
+        return sorted(theirs, key=lambda it: (it.received_at, it.id))
 
     async def take(self, item: InboxItem) -> InboxItem:
         await self._unit.called()
@@ -74,6 +82,15 @@ class MemoryJobs(Repository):
         found = self._unit.find(self._tables.jobs, "status", JobStatus.PARKED)
         newest = sorted(found, key=lambda row: row[0], reverse=True)
         return [(ClaimedJob(id_, it.job, it.attempts), it.error) for id_, it in newest[:limit]]
+
+    async def about(self, ids: Collection[str]) -> list[tuple[ClaimedJob, bool]]:
+        await self._unit.called()
+        found = [
+            (ClaimedJob(id_, kept.job, kept.attempts), kept.status is JobStatus.PARKED)
+            for id_, kept in self._unit.all(self._tables.jobs)
+            if not set(ids).isdisjoint(kept.job.payload.values())
+        ]
+        return sorted(found, key=lambda row: (row[0].job.run_at, row[0].id))
 
     async def enqueue(self, job: Job) -> None:
         await self._unit.called()

@@ -8,7 +8,8 @@ from sqlalchemy import RowMapping, select
 from adapters.persistence.sql.due import forget
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import inbox, inbox_is_forgettable
-from core.domain.payment import InboxItem, InboxStatus, Notice, NoticeKind
+from core.domain.payment import InboxItem, InboxStatus, Notice, NoticeKind, PaymentId
+from core.domain.plan import GatewayName
 
 
 class SqlInbox:
@@ -18,6 +19,14 @@ class SqlInbox:
     async def find(self, item_id: str) -> InboxItem | None:
         row = await self._statements.first(select(inbox).where(inbox.c.id == item_id))
         return None if row is None else inbox_item_from_row(row)
+
+    async def of_payment(self, gateway: GatewayName, payment_id: PaymentId) -> list[InboxItem]:
+        rows = await self._statements.all(
+            select(inbox)
+            .where(inbox.c.gateway == gateway, inbox.c.payment_id == payment_id)
+            .order_by(inbox.c.received_at, inbox.c.id)
+        )
+        return [inbox_item_from_row(row) for row in rows]
 
     async def take(self, item: InboxItem) -> InboxItem:
         added = await self._statements.run(

@@ -4,7 +4,21 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, case, delete, func, literal, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Text,
+    case,
+    cast,
+    delete,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from adapters.persistence.sql.column_types import Moment
 from adapters.persistence.sql.statements import Statements
@@ -28,6 +42,14 @@ class SqlJobs:
             select(jobs).where(jobs.c.state == PARKED).order_by(jobs.c.id.desc()).limit(limit)
         )
         return [(claimed_job_from_row(row), row[jobs.c.error]) for row in rows]
+
+    async def about(self, ids: Collection[str]) -> list[tuple[ClaimedJob, bool]]:
+        named = cast(jobs.c.payload, Text)  # Ids hold nothing that JSON would write otherwise.
+        wanted = or_(false(), *(named.contains(f'"{one}"', autoescape=True) for one in ids))
+        rows = await self._statements.all(
+            select(jobs).where(wanted).order_by(jobs.c.run_at, jobs.c.id)
+        )
+        return [(claimed_job_from_row(row), row[jobs.c.state] == PARKED) for row in rows]
 
     async def enqueue(self, job: Job) -> None:
         new = self._statements.insert(jobs)

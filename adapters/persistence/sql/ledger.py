@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import RowMapping, func, select, tuple_
@@ -24,6 +25,7 @@ from core.domain.ledger import (
     natural_sign,
 )
 from core.domain.money import Currency, Money, currency
+from core.domain.purchase import PurchaseId
 
 _Key = tuple[Account, str]
 
@@ -40,6 +42,16 @@ class SqlLedger:
             .order_by(postings.c.line_no)
         )
         return entry_from_rows(rows) if rows else None
+
+    async def of_purchase(self, purchase_id: PurchaseId) -> list[Entry]:
+        rows = await self._statements.all(
+            select(entries, postings)
+            .join_from(entries, postings)
+            .where(entries.c.purchase_id == purchase_id)
+            .order_by(entries.c.at, entries.c.id, postings.c.line_no)
+        )
+        found = groupby(rows, key=lambda row: row[entries.c.id])
+        return [entry_from_rows(list(lines)) for _, lines in found]
 
     async def balances(self, customer_id: CustomerId) -> Mapping[tuple[Account, Currency], Money]:
         c = balances.c
