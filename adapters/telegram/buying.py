@@ -168,7 +168,7 @@ def _fate_of_the_present_plan(visit: Visit, preview: Preview) -> str:
     title = running.plan.terms.title(texts.language)
     if preview.returned is not None:
         return texts("confirm.replaces", plan=title, end=running.end, returned=preview.returned)
-    if running.plan.code == preview.plan.code and running.paid.currency == preview.amount.currency:
+    if preview.standing.subscription.at(visit.now).is_on(preview.plan, preview.amount):
         return texts("confirm.extends", plan=title, end=running.end)
     return texts("confirm.replaces_at_once", plan=title)
 

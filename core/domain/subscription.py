@@ -158,15 +158,16 @@ class Subscription:
     ) -> Extension:
         """
         The same plan in the same currency extends from the current end. Anything else begins now,
-        and what is left of the former period returns to the wallet. After an end it begins now.
-        `of_bonus`: how much of `paid` is bonus; None: nothing.
+        and what is left of the former period returns to the wallet. After an end it begins now, and
+        so does what would be over already: nobody pays for time that has passed. `of_bonus`: how much of `paid` is bonus; None: nothing.
         """
         of_bonus = paid - paid if of_bonus is None else of_bonus
         present = self.at(at)
         running = present.period
         if running is not None and present.is_on(plan, paid):
             longer = _prolonged(running, plan, period, paid, of_bonus)
-            return Extension(_on(present, longer, renewals, at=at), longer.end, None)
+            if longer.end > at:
+                return Extension(_on(present, longer, renewals, at=at), longer.end, None)
         anchor = Anchor(at, zone)
         end = anchor.after(period.count, period.unit)
         fresh = PaidPeriod(plan, at, end, anchor, period.count, paid, of_bonus)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from core.domain.money import Money
 from core.domain.period import Anchor, Period, PeriodUnit, WindowKind, local_window
 from core.domain.plan import Feature, FeatureNotFound, PlanCode, PlanVersion, QuotaRule
-from core.domain.renewal import Renewal, RenewalTerms
+from core.domain.renewal import FROM_WALLET, Renewal, RenewalTerms
 from core.domain.subscription import (
     Activation,
     Extension,
@@ -121,6 +121,22 @@ def test_buying_after_the_end_begins_now(late):
 
     assert running(again) == running(bought(FREE, MONTHLY, at))
     assert again.returned is None
+
+
+@pytest.mark.parametrize("days", [29, 31])
+def test_a_renewal_so_late_that_its_time_is_over_begins_when_it_is_paid(days):
+    """It was past due all the while: whoever could not be charged is not charged for the past."""
+    first = bought(FREE, MONTHLY, NOON).subscription
+    grace = first.period.end + timedelta(days=99)
+    due = replace(first, renewal=Renewal(FROM_WALLET, first.period.end, grace))
+    at = first.period.end + timedelta(days=days)
+
+    late = bought(due, MONTHLY, at)
+
+    begins = at if days == 31 else first.period.start
+    assert running(late).start == begins
+    assert late.end > at
+    assert late.returned is None
 
 
 def test_a_moment_before_the_end_it_is_active_and_from_the_end_on_the_default_plan():
