@@ -45,17 +45,20 @@ ON_ONE_DATABASE = (
     "tests/hostile/",
     "tests/torture/",
 )
-IN_HALVES = (
-    "tests/hostile/test_clashing_keys.py",
-    "tests/hostile/test_malformed_bodies.py",
-    "tests/hostile/test_sql_injection.py",
-    "tests/simulation/",
-)
+SWEPT = {
+    # Of long sweeps so many of a hundred cases run on a day.
+    "tests/hostile/test_clashing_keys.py": 30,
+    "tests/hostile/test_foreign_things.py": 50,
+    "tests/hostile/test_malformed_bodies.py": 30,
+    "tests/hostile/test_sql_injection.py": 30,
+    "tests/simulation/": 40,
+    "tests/use_cases/": 60,
+}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """
-    Long sweeps run by halves, drawn by the day. What has cases for each database runs on one of
+    Of long sweeps a part runs, drawn by the day. What has cases for each database runs on one of
     them, and in memory; the contract suite, which proves that stores are alike, runs on all three.
     """
     if is_whole("sweeps"):
@@ -67,14 +70,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_for_another_day(nodeid: str) -> bool:
     test, _, cases = nodeid.removesuffix("]").partition("[")
-    named = DATABASES & set(cases.split("-"))
-    if test.startswith(ON_ONE_DATABASE) and len(named) == 1:
-        [database] = named
+    named = cases.split("-")
+    databases = DATABASES & set(named)
+    if test.startswith(ON_ONE_DATABASE) and len(databases) == 1:
+        [database] = databases
         about = nodeid.replace(database, "database")
         if database != random.Random(f"{SEED} {about}").choice(sorted(DATABASES)):
             return True
-    is_swept = bool(cases) and test.startswith(IN_HALVES) and "example" not in test
-    return is_swept and random.Random(f"{nodeid} {SEED}").random() < 0.5
+    if not cases or "memory" in named or "example" in test:
+        return False
+    shares = (share for place, share in SWEPT.items() if test.startswith(place))
+    return random.Random(f"{nodeid} {SEED}").random() * 100 >= next(shares, 100)
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ async def test_a_declined_payment_takes_nothing_and_another_try_buys(chat: ChatP
 async def test_the_language_is_switched(chat: ChatPage) -> None:
     await chat.starts("1001")
     await chat.sees("Здравствуйте, Anna!")
-    await chat.presses("Язык")
+    await chat.presses("Настройки")
     await chat.presses("English")
     await chat.sees("Your plan: Free")
     await chat.says("/plans")

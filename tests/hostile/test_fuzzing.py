@@ -48,6 +48,8 @@ def configured(token: str | None) -> SchemathesisConfig:
             "deterministic": not WHOLE,
             "no-shrink": not WHOLE,
         },
+        # Of all the operations there are, few lead on to another one.
+        "phases": {"stateful": {"generation": {"max-examples": 4 * EXAMPLES}}},
         "dictionaries": {
             name.replace(".", "-"): {"values": known} for name, known in KNOWN.items()
         },

@@ -257,7 +257,7 @@ async def test_where_nobody_listens_nothing_is_kept() -> None:
     assert webhooks.sent == []
     assert await seen(world.store, lambda view: view.deliveries.page(None, limit=10)) == []
     history = await seen(world.store, lambda view: view.history(boris))
-    assert [event.name for event in history] == ["customer.registered"]
+    assert [event.name for event in history] == ["customer.registered", "quota.used_up"]
 
 
 async def test_only_what_is_wanted_is_told() -> None:
