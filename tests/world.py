@@ -22,6 +22,7 @@ from core.domain.money_terms import DepositTerms, MoneyTerms
 from core.domain.payment import PaymentId
 from core.domain.plan import Feature
 from core.domain.purchase import PurchaseId
+from core.domain.reminder_terms import ReminderTerms
 from core.domain.usage_quota import HOLD_SECONDS, QuotaDecision
 from core.ports.notifier import Notifier
 from core.ports.payment_gateway import Gateways, PaymentGateway
@@ -81,8 +82,9 @@ class World:
         return self
 
     def wanted(self) -> WantedCatalog:
-        """The fitness app, which also takes deposits here."""
+        """The fitness app, which also takes deposits here, and lets people sleep."""
         wanted = catalog_from_file(FITNESS)
+        wanted = replace(wanted, chat=replace(wanted.chat, reminders=ReminderTerms()))
         bounds = (Money.of(100, "RUB"), Money.of(100_000_00, "RUB"))
         return replace(wanted, money=MoneyTerms(deposit=DepositTerms(bounds=(bounds,))))
 

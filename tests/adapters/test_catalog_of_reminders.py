@@ -10,14 +10,21 @@ from core.domain.reminder_terms import ReminderTerms
 from tests.world import FITNESS
 
 
-def catalog_with(folder: Path, section: str) -> Path:
+def catalog_with(folder: Path, section: str | None) -> Path:
+    """The fitness app's, with another section of reminders, or none."""
+    others, _, _ = FITNESS.read_text(encoding="utf-8").partition("[reminders]")
     file = folder / "catalog.toml"
-    file.write_text(f"{FITNESS.read_text(encoding='utf-8')}\n[reminders]\n{section}\n")
+    file.write_text(others if section is None else f"{others}\n[reminders]\n{section}\n")
     return file
 
 
-def test_reminders_are_as_people_expect_where_nothing_is_said():
-    assert catalog_from_file(FITNESS).chat.reminders == ReminderTerms()
+def test_reminders_are_as_people_expect_where_nothing_is_said(tmp_path):
+    assert catalog_from_file(catalog_with(tmp_path, None)).chat.reminders == ReminderTerms()
+
+
+def test_a_rehearsal_of_the_fitness_app_tells_at_any_hour():
+    quiet = catalog_from_file(FITNESS).chat.reminders.quiet
+    assert quiet[0] == quiet[1]
 
 
 def test_reminders_are_as_the_business_says(tmp_path):
