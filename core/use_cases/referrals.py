@@ -22,6 +22,7 @@ from core.domain.referral_program import (
     ReferralStatus,
     ReferralTerms,
     ReferredAlready,
+    ReferrerNotOlder,
     Reward,
     RewardLevel,
     RewardStatus,
@@ -87,14 +88,18 @@ class JoinReferral:
 async def join_at_first_contact(
     uow: UnitOfWork, customer: Customer, invitation: Invitation, terms: ReferralTerms
 ) -> None:
-    """In the unit that registers the customer. A code that is nobody's stops nobody from coming."""
+    """In the unit that registers the customer. A code that does not count stops nobody from coming."""
     if not terms.is_offered:
         return
     try:
         referrer = await _whose(uow, invitation.code)
-    except ReferralCodeNotFound:
+        referral = brought(customer, referrer, terms, invitation.door, at=customer.created_at)
+    except (
+        ReferralCodeNotFound,
+        ReferrerNotOlder,
+    ):  # By another clock the referrer may come later.
         return
-    await _add(uow, brought(customer, referrer, terms, invitation.door, at=customer.created_at))
+    await _add(uow, referral)
 
 
 def _require_offered(terms: ReferralTerms) -> None:

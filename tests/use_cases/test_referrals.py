@@ -424,6 +424,17 @@ async def test_a_code_that_is_nobodys_is_told_and_stops_nobody(shop: World, code
         await shop.billing.join_referral(customer.id, Invitation(code, Door.API))
 
 
+async def test_a_clock_that_went_back_keeps_nobody_from_coming(shop: World) -> None:
+    """The referrer was registered by a process whose clock is ahead, or before it was set right."""
+    anna = await comes(shop, "telegram:1")
+    shop.clock.advance(minutes=-5)
+
+    boris = await comes(shop, "telegram:2", by=anna)
+
+    assert await referral_of(shop, boris) is None
+    assert await shop.plan(boris) == "FREE"
+
+
 async def test_a_code_counts_for_a_day_and_before_the_first_purchase(shop: World) -> None:
     anna, boris = await comes(shop, "telegram:1"), await comes(shop, "telegram:2")
     olga, ivan = await comes(shop, "telegram:3"), await comes(shop, "telegram:4")
