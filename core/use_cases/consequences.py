@@ -117,6 +117,10 @@ def _tell_of_the_end(event: Event) -> Job:
     return _tell(event, NewsKind.ENDED, f"{event.subject} {event.facts['period_end']}", plan=plan)
 
 
+def _remind_bought(event: Event) -> Job | None:
+    return _remind(event) if "plan" in event.facts else None
+
+
 def _remind(event: Event) -> Job:
     """What is paid for, or tried, has another end now."""
     payload = {"customer_id": str(event.customer_id)}
@@ -190,7 +194,7 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job | None], ...]]] = {
     "refund.another": (_ask_for_all_refunds,),
     "payout_notice.taken": (_ask_by(ASK_PAYOUT, "payout_id"),),
     "withdrawal.requested": (_send_it,),
-    "purchase.paid": (_tell_of_the_purchase(NewsKind.PAID), _make_access_bought, _remind),
+    "purchase.paid": (_tell_of_the_purchase(NewsKind.PAID), _make_access_bought, _remind_bought),
     "purchase.expired": (_tell_of_the_purchase(NewsKind.EXPIRED),),
     "wallet.credited": (_pay_what_waits,),
     "payment.refused": (_tell_of_the_refusal,),
