@@ -1,9 +1,6 @@
 """Webhooks to the business's own system: signed as Standard Webhooks has it, and to no inner address."""
 
 import asyncio
-import base64
-import hashlib
-import hmac
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -14,11 +11,10 @@ from typing import Final
 import httpx
 import structlog
 
+from adapters.standard_webhooks import signed_headers
 from core.domain.delivery import Delivery, Reply
 from core.ports.unit_of_work import Now, unit_is_open
 
-SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - The form, not a secret.
-SECRET_BYTES_MIN: Final = 24
 TIMEOUT: Final = httpx.Timeout(10.0, connect=3.05, pool=None)
 """Between two pieces of the answer, and to connect, in seconds."""
 TRY_SECONDS_MAX: Final = 15.0
@@ -79,11 +75,7 @@ class WebhookSender:
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "Billhook",
-            "webhook-id": delivery.id,
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": " ".join(
-                signature(secret, delivery.id, timestamp, body) for secret in self._secrets
-            ),
+            **signed_headers(self._secrets, delivery.id, timestamp, body),
         }
         try:
             async with asyncio.timeout(TRY_SECONDS_MAX):
@@ -122,23 +114,6 @@ class WebhookSender:
 
     async def close(self) -> None:
         await self._http.aclose()
-
-
-def signature(secret: str, id_: str, timestamp: int, body: bytes) -> str:
-    """`v1,` and the base64 of the HMAC-SHA256 over id, seconds and body, joined by dots."""
-    signed = b".".join((id_.encode(), str(timestamp).encode(), body))
-    proof = hmac.new(secret_bytes(secret), signed, hashlib.sha256).digest()
-    return f"v1,{base64.b64encode(proof).decode()}"
-
-
-def secret_bytes(secret: str) -> bytes:
-    """
-    Raises:
-        ValueError: it is not `whsec_` and base64.
-    """
-    if not secret.startswith(SECRET_PREFIX):
-        raise ValueError("a webhook secret begins with whsec_")
-    return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
 
 
 def is_public(address: str) -> bool:

@@ -21,8 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from adapters.http.client_address import TrustedProxies
 from adapters.http.return_urls import ReturnUrls
 from adapters.http.tokens import SIGNING_KEY_LENGTH_MIN
-from adapters.provisioning.own_system import is_signing_secret
-from adapters.webhooks import SECRET_BYTES_MIN, secret_bytes
+from adapters.standard_webhooks import SECRET_BYTES_MIN, is_signing_secret
 from core.use_cases.announcements import ANNOUNCED
 from sandbox.app import DEMO_WEBHOOK_SECRET
 
@@ -303,7 +302,7 @@ class Settings(BaseSettings):
         secrets = self.webhook_secrets
         if not secrets:
             problems.append("WEBHOOK_SECRET is needed with WEBHOOK_URL: `billhook webhooks secret`")
-        if not all(map(_is_strong, secrets)):
+        if not all(map(is_signing_secret, secrets)):
             problems.append(
                 f"WEBHOOK_SECRET is whsec_ and the base64 of {SECRET_BYTES_MIN} bytes or more:"
                 " `billhook webhooks secret`"
@@ -444,13 +443,6 @@ class Settings(BaseSettings):
     def secret(self, name: str) -> str | None:
         value: SecretStr | None = getattr(self, name)
         return value.get_secret_value() if value else None
-
-
-def _is_strong(secret: str) -> bool:
-    try:
-        return len(secret_bytes(secret)) >= SECRET_BYTES_MIN
-    except ValueError:
-        return False
 
 
 def read_settings(**overrides: object) -> Settings:

@@ -1,32 +1,18 @@
 """The business's own system as a provisioner: one signed call that says what should be."""
 
-import base64
 import hashlib
-import hmac
 import json
 from contextlib import suppress
 from datetime import UTC
-from typing import Final
 
 import httpx
 
 from adapters.provisioning.calls import TIMEOUT, Calls, link_at
+from adapters.standard_webhooks import signed_headers
 from core.domain.access import Access
 from core.domain.customer import Customer
 from core.ports.access_provisioner import AccessRefused, Applied
 from core.ports.unit_of_work import Now
-
-SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - What every secret of this kind begins with.
-SECRET_BYTES_MIN: Final = 24
-
-
-def is_signing_secret(text: str) -> bool:
-    """Whether it is a secret as Standard Webhooks has them: `whsec_` and base64."""
-    try:
-        key = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
-    except ValueError:
-        return False
-    return text.startswith(SECRET_PREFIX) and len(key) >= SECRET_BYTES_MIN
 
 
 class OwnSystem:
@@ -40,7 +26,7 @@ class OwnSystem:
         self, url: str, secret: str, *, now: Now, timeout: httpx.Timeout = TIMEOUT
     ) -> None:
         """`secret` is a signing secret."""
-        self._key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
+        self._secret = secret
         self._now = now
         self._calls = Calls(url=url, timeout=timeout)
 
@@ -67,14 +53,8 @@ class OwnSystem:
 
     def _signed(self, customer: Customer, body: bytes) -> dict[str, str]:
         digest = hashlib.sha256(customer.id.encode() + body).hexdigest()
-        message_id, moment = f"msg_{digest[:32]}", str(int(self._now().timestamp()))
-        said = f"{message_id}.{moment}.".encode() + body
-        proof = base64.b64encode(hmac.digest(self._key, said, "sha256")).decode()
-        return {
-            "webhook-id": message_id,
-            "webhook-timestamp": moment,
-            "webhook-signature": f"v1,{proof}",
-        }
+        timestamp = int(self._now().timestamp())
+        return signed_headers([self._secret], f"msg_{digest[:32]}", timestamp, body)
 
 
 def _body(customer: Customer, due: Access, revision: int) -> bytes:

@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from adapters.standard_webhooks import signature
 from adapters.webhooks import (
     WebhookSender,
     is_public,
     is_public_or_this_machine,
-    signature,
 )
 from core.domain.delivery import Reply
 from tests.house.sources import ROOT
