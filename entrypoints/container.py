@@ -82,6 +82,7 @@ from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import ChangeSubscription, ChargeRenewal, TendSubscription
 from core.use_cases.sweeps import Sweep
 from core.use_cases.switches import ListSwitches, TurnSwitch
+from core.use_cases.system_state import ShowSystemState
 from core.use_cases.trials import StartTrial
 from core.use_cases.updates import HandleUpdate
 from core.use_cases.wallet import AdjustWallet, ReverseAdjustment, ShowStatement
@@ -241,6 +242,7 @@ class Container(containers.DeclarativeContainer):
     close_case = providers.Factory(CloseCase, store=store, now=now)
     replay_notice = providers.Factory(ReplayNotice, store=store, now=now)
     reset_breakers = providers.Factory(ResetBreakers, store=store, gateways=gateways, now=now)
+    show_system_state = providers.Factory(ShowSystemState, store=store, gateways=gateways, now=now)
     retry_access = providers.Factory(RetryAccess, store=store, now=now)
     list_switches = providers.Factory(ListSwitches, store=store, gateways=gateways)
     turn_switch = providers.Factory(TurnSwitch, store=store, gateways=gateways, now=now)
@@ -335,6 +337,7 @@ class Container(containers.DeclarativeContainer):
         close_case=close_case,
         replay_notice=replay_notice,
         reset_breakers=reset_breakers,
+        show_system_state=show_system_state,
         retry_access=retry_access,
         list_switches=list_switches,
         turn_switch=turn_switch,

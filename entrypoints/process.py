@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -29,6 +29,7 @@ from adapters.http.return_urls import ReturnUrls, origin_of
 from adapters.http.tokens import AccessTokens, new_api_key
 from adapters.jobs.pump import Pump
 from adapters.jobs.work import ASIDE, work_of
+from adapters.metrics import Metrics
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.store import SqlStore, open_store
 from adapters.telegram.notifier import TelegramNotifier
@@ -44,7 +45,8 @@ from core.use_cases.billing import Billing
 from core.use_cases.consequences import consequences
 from entrypoints.bot import BotAtWork, bot_at_work
 from entrypoints.container import Container, utc_now
-from entrypoints.gateways import breakers_told, open_gateways
+from entrypoints.gateways import open_gateways
+from entrypoints.health import OfProcess, health_of
 from entrypoints.provisioners import Provisioner, open_provisioner
 from entrypoints.settings import (
     DEVELOPMENT_DATA_KEY,
@@ -71,6 +73,7 @@ class Opened:
     now: Now
     updates_proof: str = field(repr=False)
     """What this process knows an update of Telegram's by: the webhook's secret, or one of its own."""
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 @asynccontextmanager
@@ -258,41 +261,21 @@ def _health(
     limits: RateLimits,
     bot: BotAtWork,
 ) -> Health:
-    async def reasons() -> Sequence[str]:
-        stopped = ["the jobs of this process are not worked off any more: restart it"]
-        has_stopped = working is not None and working.done()
-        silent = ["the chats of this process are not answered any more: restart it"]
-        return [
-            *await not_ready(parts.store),
-            *(stopped if has_stopped else ()),
-            *(silent if bot.is_silent else ()),
-        ]
+    async def limits_told() -> tuple[str, bool]:
+        if parts.settings.secret("redis_url") is None:
+            return "in this process", False
+        is_away = await limits.is_away()
+        return "away: signing in and buying are refused" if is_away else "shared", is_away
 
-    async def status() -> Mapping[str, object]:
-        async with parts.store.read() as view:
-            waiting = await view.jobs.waiting()
-            parked = len(await view.jobs.parked(limit=1000))
-            cases = len(await view.open_cases(limit=1000))
-            off = sorted(await view.switches.off())
-        runs_here = working is not None and not working.done()
-        return {
-            "time": parts.now().isoformat(),
-            "gateways": [gateway.name for gateway in parts.gateways],
-            "switched_off": off,
-            "breakers": breakers_told(parts.gateways),
-            "telegram": bot.way_in,
-            "jobs": {"waiting": waiting, "parked": parked, "worked_off_here": runs_here},
-            "open_cases": cases,
-            "limits": await _limits_told(parts.settings, limits),
-        }
-
-    return Health(reasons, status)
-
-
-async def _limits_told(settings: Settings, limits: RateLimits) -> str:
-    if settings.secret("redis_url") is None:
-        return "in this process"
-    return "away: signing in and buying are refused" if await limits.is_away() else "shared"
+    process = OfProcess(
+        outdated=lambda: not_ready(parts.store),
+        works=lambda: None if working is None else not working.done(),
+        listens=lambda: not bot.is_silent,
+        limits=limits_told,
+        way_in=bot.way_in,
+    )
+    show_state = parts.billing.show_system_state
+    return health_of(process, show_state, parts.gateways, parts.now, parts.metrics)
 
 
 @asynccontextmanager
@@ -322,7 +305,14 @@ async def work(parts: Opened, stop: asyncio.Event, *, again_after: float = 2.0) 
     async def sweep() -> int:
         return await billing.sweep() + await billing.start_reconciling()
 
-    pump = Pump(parts.store, work_of(billing), parts.now, aside=ASIDE, sweep=sweep)
+    pump = Pump(
+        parts.store,
+        work_of(billing),
+        parts.now,
+        aside=ASIDE,
+        sweep=sweep,
+        on_ended=parts.metrics.iteration_ended,
+    )
     told = ""
     while not stop.is_set():
         try:

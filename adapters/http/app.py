@@ -46,10 +46,14 @@ SECURITY_SCHEMES: Final[Mapping[str, object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`not_ready`: why this process should get no traffic; `status`: what an operator looks at."""
+    """
+    `not_ready`: why this process should get no traffic; `status`: what an operator looks at, with
+    its `state`; `measured`: what monitoring reads, as Prometheus has it.
+    """
 
     not_ready: Callable[[], Awaitable[Sequence[str]]]
     status: Callable[[], Awaitable[Mapping[str, object]]]
+    measured: Callable[[], Awaitable[bytes]]
 
 
 def operations() -> list[Operation]:
@@ -98,6 +102,7 @@ def web_app(
             Route("/health/live", _live),
             Route("/health/ready", _ready),
             Route("/health/status", _status),
+            Route("/metrics", _metrics),
             Route("/problems/{code}", problem_page),
             *(documents if show_docs else ()),
             *more,
@@ -120,4 +125,11 @@ async def _ready(request: Request) -> Response:
 
 
 async def _status(request: Request) -> Response:
-    return JSONResponse(await request.state.health.status())
+    """503 where nothing can be done at present, so that any monitor sees it."""
+    told = await request.state.health.status()
+    return JSONResponse(told, 503 if told["state"] == "unavailable" else 200)
+
+
+async def _metrics(request: Request) -> Response:
+    text = await request.state.health.measured()
+    return Response(text, media_type="text/plain; version=0.0.4")

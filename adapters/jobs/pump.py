@@ -3,11 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from functools import partial
+from itertools import count
 from typing import Final, TypeVar
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from core.domain.case import Case, CaseKind
 from core.domain.errors import BillingError, Unavailable
@@ -27,7 +31,26 @@ Work = Mapping[str, Callable[[Mapping[str, str]], Awaitable[object]]]
 
 Answer = TypeVar("Answer")
 
+SWEEP: Final = "sweep"
+
 log: Final = structlog.get_logger(__name__)
+
+
+class Ending(StrEnum):
+    """How one try of a job, or one round of the sweep, ended."""
+
+    DONE = "done"
+    AGAIN = "again"  # It failed, and is tried again later.
+    PARKED = "parked"  # It failed for the last time; there is a case.
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """`name` is the job's, or SWEEP; `seconds` is how long it took, its end written down."""
+
+    name: str
+    ending: Ending
+    seconds: float
 
 
 class Pump:
@@ -39,6 +62,9 @@ class Pump:
 
     A job runs outside any unit and is marked done afterwards in a unit of its own, so one whose
     end was not written runs again: jobs converge.
+
+    Its start and its end are told to the log; whatever is told between them carries the same
+    `run`: the job's number and which try it is, or the number of the sweep's round here.
     """
 
     def __init__(
@@ -53,10 +79,12 @@ class Pump:
         sweep_every: float = 5.0,
         poll_every: float = 0.25,
         on_error: Callable[[Exception], None] | None = None,
+        on_ended: Callable[[Ended], None] | None = None,
     ) -> None:
         """
         `aside` are names of jobs. `sweep` finds work by time and says how much; both waits are in
-        seconds. `on_error` is told of every failure that the log is told of.
+        seconds. `on_error` is told of every failure that the log is told of, `on_ended` of every
+        try and every round.
         """
         self._store = store
         self._work = work
@@ -67,6 +95,7 @@ class Pump:
         self._sweep_every = sweep_every
         self._poll_every = poll_every
         self._on_error = on_error
+        self._on_ended = on_ended
         self._running = {False: 0, True: 0}  # By whether they are put aside.
         # Jobs may be taken that nobody runs: a dead pump left them, or a lost answer to a commit.
         self._has_orphans = True
@@ -107,13 +136,27 @@ class Pump:
     async def _keep_sweeping(
         self, sweep: Callable[[], Awaitable[int]], stop: asyncio.Event
     ) -> None:
-        while not stop.is_set():
-            try:
-                if await sweep():
-                    self.wake()
-            except Exception as error:  # noqa: BLE001  # It is told, and the next round comes.
-                self._tell("sweep failed", error)
+        for number in count(1):
+            if stop.is_set():
+                return
+            with bound_contextvars(run=f"sweep {number}"):
+                await self._sweep_once(sweep)
             await _first_of(stop, self._sweep_every)
+
+    async def _sweep_once(self, sweep: Callable[[], Awaitable[int]]) -> None:
+        began, ending, found = _elapsed(), Ending.DONE, 0
+        log.debug("sweep started")
+        try:
+            found = await sweep()
+        except Exception as error:  # noqa: BLE001  # It is told, and the next round comes.
+            ending = Ending.AGAIN
+            self._tell("sweep failed", error)
+        if found:
+            self.wake()
+        seconds = _elapsed() - began
+        # Every few seconds one finds nothing, and that is no news.
+        (log.info if found else log.debug)("sweep ended", found=found, seconds=round(seconds, 3))
+        self._ended(Ended(SWEEP, ending, seconds))
 
     async def _start_due(self, tasks: asyncio.TaskGroup) -> int:
         """Begin as many due jobs as there is room for; how many."""
@@ -142,33 +185,47 @@ class Pump:
         return claimed
 
     async def _do(self, job: ClaimedJob) -> None:
+        began, name = _elapsed(), job.job.name
         try:
-            error = await self._try(job)
-            await self._surely(partial(self._write_down, job, error))
+            with bound_contextvars(run=f"{job.id}.{job.attempt}", job=name):
+                log.debug("job started", payload=dict(job.job.payload))
+                error = await self._try(job)
+                ending = await self._surely(partial(self._write_down, job, error))
+                seconds = _elapsed() - began
+                log.info("job ended", ending=ending, seconds=round(seconds, 3))
+            self._ended(Ended(name, ending, seconds))
         finally:
-            self._running[job.job.name in self._aside] -= 1
+            self._running[name in self._aside] -= 1
             self.wake()
+
+    def _ended(self, ended: Ended) -> None:
+        if self._on_ended is not None:
+            self._on_ended(ended)
 
     async def _try(self, job: ClaimedJob) -> Exception | None:
         """Why it failed; None where it did not."""
         try:
             await self._work.get(job.job.name, _nobody)(job.job.payload)
         except Exception as error:  # noqa: BLE001  # It is told, and decides what follows.
-            self._tell("job failed", error, job=job.id, name=job.job.name, attempt=job.attempt)
+            self._tell("job failed", error)
             return error
         return None
 
-    async def _write_down(self, job: ClaimedJob, error: Exception | None) -> None:
+    async def _write_down(self, job: ClaimedJob, error: Exception | None) -> Ending:
         async with self._store.write() as uow:
             if error is None:
+                ending = Ending.DONE
                 await uow.jobs.done(job)
             elif job.attempt < self._tries_max(job, error):
                 wait = min(FIRST_WAIT * 2 ** (job.attempt - 1), LAST_WAIT)
                 wait = max(wait, _asked_for(error))
+                ending = Ending.AGAIN
                 await uow.jobs.retry(job, at=self._now() + wait, error=_named(error))
             else:
+                ending = Ending.PARKED
                 await self._give_up(uow, job, error)
             await uow.commit()
+        return ending
 
     def _tries_max(self, job: ClaimedJob, error: Exception) -> int:
         if job.job.name not in self._work:
@@ -176,7 +233,7 @@ class Pump:
         return TRIES_MAX_UNAVAILABLE if isinstance(error, Unavailable) else TRIES_MAX
 
     async def _give_up(self, uow: UnitOfWork, job: ClaimedJob, error: Exception) -> None:
-        log.error("job parked", job=job.id, name=job.job.name, attempt=job.attempt)
+        log.error("job parked")
         await uow.jobs.park(job, error=_named(error))
         # What is found by time is enqueued again: one case for the same thing, not one a round.
         cause = f"job {job.job.name} {job.job.dedupe or job.id}"
@@ -199,6 +256,11 @@ class Pump:
         log.warning(what, error=_named(error), exc_info=error if unexpected else None, **facts)
         if self._on_error is not None:
             self._on_error(error)
+
+
+def _elapsed() -> float:
+    """Seconds by the loop's own clock, which never goes back."""
+    return asyncio.get_running_loop().time()
 
 
 async def _nobody(_: Mapping[str, str]) -> None:

@@ -309,6 +309,10 @@ class Inbox(InboxRead, Protocol):
 class JobsRead(Protocol):
     async def waiting(self) -> int: ...
 
+    async def oldest(self) -> datetime | None:
+        """When the first of those that wait is due, or was; None: none waits."""
+        ...
+
     async def parked(self, *, limit: int) -> list[tuple[ClaimedJob, str]]:
         """Jobs that were given up on, the newest first, each with its last error."""
         ...

@@ -73,6 +73,7 @@ from core.use_cases.settling import SettlePayment
 from core.use_cases.subscriptions import ChangeSubscription, ChargeRenewal, TendSubscription
 from core.use_cases.sweeps import Sweep
 from core.use_cases.switches import ListSwitches, TurnSwitch
+from core.use_cases.system_state import ShowSystemState
 from core.use_cases.trials import StartTrial
 from core.use_cases.updates import HandleUpdate
 from core.use_cases.wallet import AdjustWallet, ReverseAdjustment, ShowStatement
@@ -185,6 +186,7 @@ class Billing:
     close_case: CloseCase
     replay_notice: ReplayNotice
     reset_breakers: ResetBreakers
+    show_system_state: ShowSystemState
     retry_access: RetryAccess
     list_switches: ListSwitches
     turn_switch: TurnSwitch

@@ -55,6 +55,22 @@ async def test_due_jobs_are_claimed_the_oldest_first_and_a_few_at_a_time(shop):
     assert await waiting(shop) == 1
 
 
+async def test_the_oldest_of_those_that_wait_is_told(shop):
+    async def oldest() -> datetime | None:
+        return await seen(shop, lambda view: view.jobs.oldest())
+
+    assert await oldest() is None
+    early = NOON - timedelta(minutes=1)
+    await enqueue(shop, numbered(1), numbered(2, early))
+    assert await oldest() == early
+    [taken] = await claim(shop, early)
+    assert await oldest() == NOON
+    later = NOON + timedelta(hours=1)
+    await written(shop, lambda uow: uow.jobs.retry(taken, at=later, error="soup"))
+    await claim(shop, NOON)
+    assert await oldest() == later
+
+
 async def test_jobs_are_claimed_by_name_or_all_but_some(shop):
     await enqueue(shop, *(a_job(name, dedupe=None) for name in ("a", "b", "c", "a", "b")))
 

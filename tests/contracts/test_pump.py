@@ -8,9 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from adapters.jobs.pump import TRIES_MAX, TRIES_MAX_UNAVAILABLE, Pump
+from adapters.jobs.pump import SWEEP, TRIES_MAX, TRIES_MAX_UNAVAILABLE, Ended, Ending, Pump
 from core.domain.case import CaseKind
 from core.domain.cause import StoreBusy
 from core.domain.errors import Conflict, Unavailable
@@ -38,6 +39,7 @@ class Kitchen:
         self.cooked: list[str] = []
         self.fails: list[Exception] = []
         self.told: list[str] = []
+        self.ended: list[Ended] = []
         self.at_table = 0
         self.guests = asyncio.Event()
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
@@ -47,6 +49,7 @@ class Kitchen:
             now,
             poll_every=0.01,
             on_error=lambda error: self.told.append(type(error).__name__),
+            on_ended=self.ended.append,
             **options,
         )
 
@@ -78,7 +81,7 @@ class Kitchen:
 
 @pytest.fixture(autouse=True)
 def logged() -> Iterator[list[Any]]:
-    with capture_logs() as entries:
+    with capture_logs(processors=[merge_contextvars]) as entries:
         yield entries
 
 
@@ -202,7 +205,8 @@ async def test_a_job_that_keeps_failing_is_parked_and_told(
 
     assert tries == tries_max
     assert await parked(shop) == [kept]
-    assert [it["event"] for it in logged] == ["job failed"] * tries_max + ["job parked"]
+    alarms = [it["event"] for it in logged if it["log_level"] in {"warning", "error"}]
+    assert alarms == ["job failed"] * tries_max + ["job parked"]
     (case,) = await seen(shop, lambda view: view.open_cases(limit=9))
     assert (case.kind, case.facts) == (
         CaseKind.POISON,
@@ -382,3 +386,36 @@ async def test_a_store_that_fails_is_waited_for_and_no_job_is_lost(shop, now, ho
     assert kitchen.told == ["StoreBusy"]
     assert await waiting(shop) == 0
     assert await written(shop, lambda uow: uow.jobs.release()) == 0
+
+
+async def test_every_try_and_every_round_is_told_from_start_to_end(shop, now, logged):
+    async def sweep() -> int:
+        stop.set()
+        return 1
+
+    stop = asyncio.Event()
+    kitchen = Kitchen(shop, now, sweep=sweep)
+    kitchen.fails = [GatewayDown()]
+    await order(shop, "fish")
+    await kitchen.pump.drain()
+    now.advance(seconds=1)
+    await kitchen.pump.drain()
+    await kitchen.pump.run(stop)
+
+    told = [(it["run"], it["event"], it.get("ending")) for it in logged]
+    number = told[0][0].partition(".")[0]
+    assert told == [
+        (f"{number}.1", "job started", None),
+        (f"{number}.1", "job failed", None),
+        (f"{number}.1", "job ended", Ending.AGAIN),
+        (f"{number}.2", "job started", None),
+        (f"{number}.2", "job ended", Ending.DONE),
+        ("sweep 1", "sweep started", None),
+        ("sweep 1", "sweep ended", None),
+    ]
+    assert [(it.name, it.ending) for it in kitchen.ended] == [
+        ("cook", Ending.AGAIN),
+        ("cook", Ending.DONE),
+        (SWEEP, Ending.DONE),
+    ]
+    assert all(it.seconds >= 0 for it in kitchen.ended)

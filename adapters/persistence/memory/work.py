@@ -77,6 +77,11 @@ class MemoryJobs(Repository):
         await self._unit.called()
         return len(self._unit.find(self._tables.jobs, "status", JobStatus.WAITING))
 
+    async def oldest(self) -> datetime | None:
+        await self._unit.called()
+        waiting = self._unit.find(self._tables.jobs, "status", JobStatus.WAITING)
+        return min((kept.job.run_at for _, kept in waiting), default=None)
+
     async def parked(self, *, limit: int) -> list[tuple[ClaimedJob, str]]:
         await self._unit.called()
         found = self._unit.find(self._tables.jobs, "status", JobStatus.PARKED)

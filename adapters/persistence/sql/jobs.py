@@ -37,6 +37,11 @@ class SqlJobs:
         assert row is not None
         return int(row["jobs"])
 
+    async def oldest(self) -> datetime | None:
+        first = select(jobs.c.run_at).where(jobs.c.state == WAITING).order_by(jobs.c.run_at)
+        row = await self._statements.first(first.limit(1))
+        return None if row is None else row[jobs.c.run_at]
+
     async def parked(self, *, limit: int) -> list[tuple[ClaimedJob, str]]:
         rows = await self._statements.all(
             select(jobs).where(jobs.c.state == PARKED).order_by(jobs.c.id.desc()).limit(limit)

@@ -121,7 +121,10 @@ async def an_app(
         return not_ready
 
     async def status() -> Mapping[str, object]:
-        return {}
+        return {"state": "ok"}
+
+    async def measured() -> bytes:
+        return b""
 
     @asynccontextmanager
     async def never() -> AsyncIterator[tuple[Edge, Health]]:
@@ -130,7 +133,7 @@ async def an_app(
 
     origins = edge.return_urls.origins
     app = web_app(never, new_request_id=lambda: "request-0001", origins=origins)
-    state = {"edge": edge, "health": Health(reasons, status)}
+    state = {"edge": edge, "health": Health(reasons, status, measured)}
     return _WithState(app, state), edge
 
 
