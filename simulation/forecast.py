@@ -24,7 +24,7 @@ from core.domain.subscription import PaidPeriod
 from core.ports.payment_gateway import Gateways
 from core.use_cases.catalogs import WantedCatalog
 from core.use_cases.consequences import REMIND, TELL_CUSTOMER, consequences
-from simulation.app import Outside, wired
+from simulation.app import Compose, Outside, wired
 from simulation.figures import Figures, Standing, figures, standing_at
 from simulation.growth import GrowthInvariants
 from simulation.habits import DAY, HOUR, Assumptions, Chance, fee_on
@@ -59,9 +59,11 @@ def forecast(
     wanted: WantedCatalog,
     assumed: Assumptions,
     on_day: Callable[[int], None] = lambda _: None,
+    *,
+    compose: Compose = wired,
 ) -> Forecast:
     """`on_day` is told each day that is over."""
-    return Shop(wanted, assumed, on_day).runs()
+    return Shop(wanted, assumed, on_day, compose).runs()
 
 
 def _quietly(event: Event) -> Sequence[Job]:
@@ -77,7 +79,11 @@ class Shop:
     """Everything of one forecast. What is due is looked for every full hour, where anything is."""
 
     def __init__(
-        self, wanted: WantedCatalog, assumed: Assumptions, on_day: Callable[[int], None]
+        self,
+        wanted: WantedCatalog,
+        assumed: Assumptions,
+        on_day: Callable[[int], None],
+        compose: Compose,
     ) -> None:
         self.assumed = assumed
         self.come: list[Patron] = []
@@ -99,7 +105,7 @@ class Shop:
         tries_max = len(wanted.money.renewal.tries)
         self._growth = GrowthInvariants(self._loop.fail, tries_max=tries_max)
         numbers = count(1)
-        self.billing = wired(
+        self.billing = compose(
             Outside(
                 self._store,
                 Gateways(*self.tills.values()),

@@ -17,7 +17,7 @@ THINKS: Final = (timedelta(minutes=5), 3 * DAY)
 """How long a newcomer takes to begin a trial, or to buy."""
 PAYS: Final = (timedelta(minutes=1), timedelta(minutes=20))
 """How long it takes at the checkout page."""
-TRIES_AGAIN: Final = (2 * HOUR, DAY)
+TRIES_AGAIN: Final = (2 * HOUR, 20 * HOUR)
 """When whoever was declined comes back, if at all: every second does."""
 IN_TIME: Final = (HOUR, 3 * DAY)
 """How long before the end those renew by hand who are punctual."""

@@ -386,7 +386,7 @@ def _is_extended(running: PaidPeriod, bought: Purchase, at: datetime) -> bool:
 
 def _share(running: PaidPeriod, at: datetime) -> int:
     whole = int((running.end - running.start).total_seconds())
-    left = int((running.end - at).total_seconds())
+    left = max(0, int((running.end - at).total_seconds()))  # None in its grace.
     return running.paid.amount_minor * min(left, whole) // whole
 
 

@@ -23,6 +23,7 @@ from core.use_cases.billing import Billing
 from core.use_cases.buying import WALLET
 from core.use_cases.checkouts import Started, Terms
 from core.use_cases.quotas import Ask
+from core.use_cases.wallet import WalletTooLow
 from simulation import habits
 from simulation.habits import DAY, HOUR, Assumptions, Chance
 from simulation.till import Till
@@ -174,9 +175,13 @@ class Patron:
     async def _pays_for(self, way: Way, gateway: str) -> None:
         self._keys += 1
         cause = Cause(f"patron {self.id}", f"buy-{self._keys}", gateway)
-        started = await self._billing.start_purchase(
-            self.id, way.plan.code, return_url=RETURN_URL, cause=cause, gateway=gateway
-        )
+        try:
+            started = await self._billing.start_purchase(
+                self.id, way.plan.code, return_url=RETURN_URL, cause=cause, gateway=gateway
+            )
+        except WalletTooLow:  # Some of it was owed, for a reward that had gone back.
+            await self._leaves()
+            return
         if gateway == WALLET:
             await self._has_paid(started.purchase)
         else:

@@ -36,6 +36,7 @@ from simulation.invariants import Invariants, Taken, final_problems
 from simulation.loop import NODE, Node, SimulatedLoop
 from simulation.nemesis import CALM, HOUR, Faults, Nemesis, draw, draw_of_money, told
 from simulation.network import NAME, PromiseBroken, Provider, SimulatedYooKassa
+from simulation.proof import access_problems
 from simulation.traders import ANYWHERE, AT_THE_BANK, Cashier, Impostor, Trader
 from simulation.visitors import Visitor
 
@@ -315,6 +316,7 @@ class World:
         problems = final_problems(self.invariants, tables, self.provider, self.bank)
         problems += money_problems(tables, self.bank, self.provider)
         problems += growth_problems(tables, self.now())
+        problems += access_problems(tables, self.panel, self.now(), tables.subscriptions.rows)
         problems += unheard(self.telegram, tables, self.now)
         if problems:
             raise PromiseBroken("; ".join(problems[:3]))
