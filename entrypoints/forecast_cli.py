@@ -1,5 +1,6 @@
 """`billhook simulate`: its options, each an assumption with its default."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,20 +12,23 @@ CUSTOMERS_MAX: Final = 20_000
 DAYS_MAX: Final = 3_660
 SIZE_MAX: Final = 10_000_000
 """Customers times days: a minute or two, and about a gigabyte."""
+WHOLE: Final = 100_00
 
 
-def share_from_text(text: str) -> int:
+def share_from_text(text: str, option: str) -> int:
     """
-    `12.5` as hundredths of a percent.
+    `12.5` as hundredths of a percent. `option` is where it was written.
 
     Raises:
         typer.BadParameter
     """
-    whole, _, part = text.removesuffix("%").strip().partition(".")
-    digits = whole + part.ljust(2, "0")
-    if not (digits.isascii() and digits.isdigit() and len(part) <= 2 and int(digits) <= 100_00):
-        raise typer.BadParameter(f"{text!r} is not a percentage such as 20 or 12.5")
-    return int(digits)
+    read = re.fullmatch(r"([0-9]{1,3})(?:\.([0-9]{1,2}))?", text, re.ASCII)
+    share = 0 if read is None else int(read[1] + (read[2] or "").ljust(2, "0"))
+    if read is None or share > WHOLE:
+        raise typer.BadParameter(
+            f"{text!r} is not a percentage such as 20 or 12.5", param_hint=option
+        )
+    return share
 
 
 def simulate(
@@ -53,8 +57,9 @@ def simulate(
     """
     Forecast what a catalog earns: the real use cases on a simulated clock, in memory.
 
-    It is arithmetic on assumptions, each of them an option, not a promise. Ends with 0 where the
-    books hold, else with 1.
+    It is arithmetic on assumptions, each of them an option, not a promise.
+
+    Ends with 0 where the books hold, else with 1.
     """
     from entrypoints.forecast_command import tell  # noqa: PLC0415
     from simulation.habits import Assumptions  # noqa: PLC0415
@@ -64,21 +69,19 @@ def simulate(
             f"{customers} customers in {days} days are more than is kept in memory:"
             f" customers times days is at most {SIZE_MAX:,}"
         )
-    assumed = Assumptions(
-        customers=customers,
-        days=days,
-        seed=seed,
-        referred=share_from_text(referred),
-        tries=share_from_text(tries),
-        converts=share_from_text(converts),
-        buys=share_from_text(buys),
-        automatic=share_from_text(automatic),
-        leaves=share_from_text(leaves),
-        late=share_from_text(late),
-        declined=share_from_text(declined),
-        refunded=share_from_text(refunded),
-        fee=share_from_text(fee),
-        uses=uses,
-    )
+    shares = {
+        "referred": referred,
+        "tries": tries,
+        "converts": converts,
+        "buys": buys,
+        "automatic": automatic,
+        "leaves": leaves,
+        "late": late,
+        "declined": declined,
+        "refunded": refunded,
+        "fee": fee,
+    }
+    told = {name: share_from_text(text, f"--{name}") for name, text in shares.items()}
+    assumed = Assumptions(customers, days, seed, uses=uses, **told)
     if tell(read(catalog=catalog), assumed, as_json=as_json):
         raise typer.Exit(1)
