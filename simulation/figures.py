@@ -9,6 +9,7 @@ from typing import Final
 
 from adapters.persistence.memory.tables import Tables
 from core.domain import ledger
+from core.domain.event import Event
 from core.domain.ledger import Entry
 from core.domain.money import Currency, Money
 from core.domain.referral_program import RewardStatus
@@ -41,7 +42,8 @@ class Standing:
 class Stretch:
     """
     A month, or all of them. `counts` are of COUNTS, `sums` of FLOWS. `trials_paid` are those of
-    its trials that were followed by a payment, whenever; `left` are ended plans that were paid for.
+    its trials that were followed by a payment, whenever; `left` are those whose plan ended, and who
+    did not come back.
     """
 
     begins: datetime
@@ -136,6 +138,8 @@ def _flows(entry: Entry) -> Iterable[tuple[str, Money]]:
 def _happenings(tables: Tables) -> Iterable[tuple[datetime, str]]:
     tried: dict[str, datetime] = {}
     """Who is on a trial, or was and has not paid since: when it began."""
+    ended: dict[str, datetime] = {}
+    """Whose plan is over, and who has not come back: since when."""
     paid: set[str] = set()
     names = {
         "customer.registered": "new",
@@ -157,8 +161,17 @@ def _happenings(tables: Tables) -> Iterable[tuple[datetime, str]]:
             if who in tried:
                 yield tried.pop(who), "trials_paid"
             paid.add(who)
-        elif event.name == "subscription.ended" and who not in tried:
-            yield event.at, "left"
+            ended.pop(who, None)
+        elif _is_end(event) and who not in tried:
+            ended[who] = event.at
+    for at in ended.values():
+        yield at, "left"
+
+
+def _is_end(event: Event) -> bool:
+    """By time, or since all of it was given back."""
+    is_over = event.name == "subscription.shortened" and "period_end" not in event.facts
+    return is_over or event.name == "subscription.ended"
 
 
 def _is_of_plan(tables: Tables, purchase_id: str) -> bool:

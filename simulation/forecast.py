@@ -178,7 +178,8 @@ class Shop:
             if act is None or self._now > ends_at:
                 break
             await act()
-            await self._pump.drain()
+            if self.tables.jobs.rows:
+                await self._pump.drain()
             self._check_access(self._changed)
             self._changed.clear()
 
@@ -190,7 +191,7 @@ class Shop:
         when, act = (self._acts[0][0], self._acts[0][2]) if self._acts else (None, None)
         if self._due:
             sweep_at = _full_hour(max(self._due[0][0], self._now))
-            if when is None or sweep_at < when:
+            if when is None or sweep_at <= when:
                 self._now = sweep_at
                 return self._sweep
         if when is not None:

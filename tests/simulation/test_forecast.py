@@ -42,6 +42,7 @@ def test_every_promise_holds_in_each_of_the_catalogs(name, unit, has):
     assert total.counts["new"] == 60
     assert has <= set(total.counts)
     assert len(months) == 3
+    assert total.counts["first_payments"] == total.counts["left"] + total.standing.paying
     assert total.sums["taken"][unit] > total.sums["revenue"][unit] > 0
     for figure in (*total.counts, "revenue"):
         assert total.counts[figure] == sum(one.counts[figure] for one in months)
