@@ -47,10 +47,10 @@ def simulate(
     leaves: Annotated[str, typer.Option(help="% leave at each end of a plan.")] = "20",
     late: Annotated[str, typer.Option(help="% of renewals are paid late.")] = "10",
     declined: Annotated[str, typer.Option(help="% of payments are declined at first.")] = "5",
-    refunded: Annotated[str, typer.Option(help="% of payments are given back.")] = "2",
+    refunded: Annotated[str, typer.Option(help="% of payments by hand are given back.")] = "2",
     fee: Annotated[str, typer.Option(help="% that gateways keep; of Stars nothing.")] = "3.5",
     uses: Annotated[
-        int, typer.Option(min=0, max=1_000, help="Uses of each feature in 30 days.")
+        int, typer.Option(min=0, max=100, help="Uses of each feature in 30 days.")
     ] = 12,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:

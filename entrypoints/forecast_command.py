@@ -28,7 +28,7 @@ SAID: Final = {
     "leaves": "leave at each end of what they paid for",
     "late": "of the others renew late",
     "declined": "of payments are declined at first; every second of these is tried again",
-    "refunded": "of payments are given back",
+    "refunded": "of payments by hand are given back",
     "fee": "of what is paid is kept by the gateway (of Stars nothing)",
 }
 
@@ -69,7 +69,7 @@ def _told(name: str, wanted: WantedCatalog, done: Forecast) -> Iterator[str]:
         names = _moved(figures, unit)
         yield from _table([unit.code, *_words(names)], _sum_rows(figures, unit, names, zone))
     yield ""
-    yield from done.problems
+    yield from (f"not to be believed: {problem}" for problem in done.problems)
     if not done.problems:
         yield (
             f"the books hold: {done.entries} entries balance, the gateways agree,"

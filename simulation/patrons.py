@@ -81,6 +81,8 @@ class Patron:
         self._keys = 0
         self._way: Way | None = None
         self._is_gone = False
+        self._thought_of: datetime | None = None
+        """The end for which it is decided already what follows."""
 
     async def comes(self) -> None:
         chance, catalog = self._chance, self._street.catalog
@@ -137,7 +139,7 @@ class Patron:
         way = self._chooses()
         if way is None:
             return
-        self._way = way
+        self._way, self._is_gone = way, False  # A long trial outlasts the interest of most.
         if way.source == FROM_WALLET:
             await self._deposits(way.price)
         elif way.source is not None:
@@ -232,7 +234,7 @@ class Patron:
             return
         if way.source is not None and self._street.period(self.id) is not None:
             await self._billing.change_subscription.renew_from(self.id, way.source)
-        self._thinks_of_the_end()
+        await self._thinks_of_the_end()
 
     async def _wants_it_back(self, purchase: Purchase) -> None:
         self._keys += 1
@@ -248,12 +250,16 @@ class Patron:
 
     # How it goes on.
 
-    def _thinks_of_the_end(self) -> None:
+    async def _thinks_of_the_end(self) -> None:
         way, period = self._way, self._street.period(self.id)
         assert way is not None
         if period is None:  # It is over, whyever: whoever is not served any more is gone.
             self._is_gone = True
-        elif way.source is not None:
+            return
+        if period.end == self._thought_of:
+            return
+        self._thought_of = period.end
+        if way.source is not None:
             self._street.at(period.end - DECIDES, self._lets_it_renew)
         elif self._chance.happens(self._assumed.leaves):
             self._street.at(period.end, self._leaves)
@@ -281,14 +287,11 @@ class Patron:
             await self._leaves()
             return
         patience = self._street.catalog.money.renewal.grace
-        self._street.at(period.end + patience + 2 * HOUR, self._looks_again)
+        self._street.at(period.end + patience + 2 * HOUR, self._thinks_of_the_end)
         if way.source == FROM_WALLET:
             is_late = self._chance.happens(self._assumed.late)
             wait = self._chance.within((HOUR, DAY))
             self._street.after(wait + (DECIDES if is_late else timedelta()), self._fills_wallet)
-
-    async def _looks_again(self) -> None:
-        self._thinks_of_the_end()
 
     async def _fills_wallet(self) -> None:
         way = self._way
