@@ -11,7 +11,7 @@ from entrypoints.command_line import read
 CUSTOMERS_MAX: Final = 20_000
 DAYS_MAX: Final = 3_660
 SIZE_MAX: Final = 10_000_000
-"""Customers times days: a minute or two, and about a gigabyte."""
+"""Customers times days: some minutes, and less than a gigabyte."""
 WHOLE: Final = 100_00
 
 
