@@ -1,4 +1,4 @@
-"""`python -m bench [consume settle sqlite statements wallet]`: ratios against the bare limits, in one run.
+"""`python -m bench [consume forecast settle sqlite statements wallet]`: ratios against the bare limits, in one run.
 
 Times are told, never asserted: they are the machine's. What fails is a book out of balance.
 """
@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
-from bench import consume, settle, sqlite, statements, wallet
+from bench import consume, forecast, settle, sqlite, statements, wallet
 from bench.rounds import Plan, Report, table
 from tests.postgres_server import postgres_server
 
 PARTS: Final[Mapping[str, Callable[[Plan], Coroutine[Any, Any, Report]]]] = {
     "consume": consume.measure,
+    "forecast": forecast.measure,
     "settle": settle.measure,
     "sqlite": sqlite.measure,
     "statements": statements.measure,

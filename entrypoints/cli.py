@@ -11,6 +11,7 @@ import typer
 
 from core.domain.errors import BillingError
 from entrypoints.command_line import DataDir, read, run_to_end
+from entrypoints.forecast_cli import simulate
 from entrypoints.operator_cli import (
     access_cli,
     audit_cli,
@@ -46,6 +47,7 @@ cli.add_typer(audit_cli, name="audit")
 cli.add_typer(webhooks_cli, name="webhooks")
 cli.add_typer(books_cli, name="books")
 cli.command()(switch)
+cli.command()(simulate)
 cli.add_typer(explain_cli, name="explain")
 
 Port = Annotated[int | None, typer.Option(min=1, max=65535)]

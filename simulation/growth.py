@@ -29,8 +29,11 @@ WHOLE: Final = 10_000
 class GrowthInvariants:
     """Told of each commit, as `Invariants` is."""
 
-    def __init__(self, fail: Callable[[PromiseBroken], None]) -> None:
+    def __init__(
+        self, fail: Callable[[PromiseBroken], None], *, tries_max: int = TRIES_MAX
+    ) -> None:
         self._fail = fail
+        self._tries_max = tries_max
         self._had: dict[tuple[str, Hashable], Any] = {}
         self._given: Counter[str] = Counter()
         """By purchase, what `rewards` gave for it."""
@@ -157,7 +160,7 @@ class GrowthInvariants:
         soon = any(abs(event.at - one) < AT_ONCE for one in tries)
         self.demand(not soon, "R4 one try, twice", event)
         tries.append(event.at)
-        self.demand(len(tries) <= TRIES_MAX, "R3 too many tries", event, tries)
+        self.demand(len(tries) <= self._tries_max, "R3 too many tries", event, tries)
 
     def _check_charge(self, charge: Charge, tables: Tables) -> None:
         self._check_meeting(charge, tables)

@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
+from core.domain.case import Case
 from core.domain.customer import CustomerId
 from core.domain.event import Event
 from core.domain.period import Anchor
 from core.domain.purchase import Purchase, PurchaseId, PurchaseStatus
 from core.domain.subscription import Subscription
+from core.use_cases.access import MakeAccess
 from core.use_cases.billing import Billing
 from core.use_cases.referrals import TendReward
 from core.use_cases.subscriptions import TendSubscription
@@ -124,6 +126,21 @@ def late_payments_are_dropped(outside: Outside) -> Billing:
     return wired(replace(outside, store=ChangedStore(outside.store, change)))
 
 
+class MakeOnce(MakeAccess):
+    """What was ordered once is not looked at again."""
+
+    async def __call__(self, customer_id: CustomerId) -> Case | None:
+        async with self._store.read() as view:
+            known = await view.access.find(customer_id)
+        return await super().__call__(customer_id) if known is None else None
+
+
+def access_ordered_once(outside: Outside) -> Billing:
+    """A renewal is paid for, and the panel never hears of it."""
+    make = MakeOnce(outside.store, outside.provisioner, outside.now)
+    return replace(wired(outside), make_access=make)
+
+
 GROWTH_MUTANTS: Final[dict[str, Compose]] = {
     mutant.__name__: mutant
     for mutant in (
@@ -132,5 +149,6 @@ GROWTH_MUTANTS: Final[dict[str, Compose]] = {
         two_workers_on_one_lease_without_fencing,
         months_counted_from_the_last_period,
         late_payments_are_dropped,
+        access_ordered_once,
     )
 }

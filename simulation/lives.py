@@ -33,6 +33,7 @@ async def _live(world: World, days: float, *, people: int) -> None:
     everybody = [Subscriber(world, f"subscriber{number}") for number in range(people)]
     troubles = [
         now_and_then(world, faults.outage_every, lambda: outage(world)),
+        now_and_then(world, faults.outage_every / 2, lambda: panel_fails(world)),
         now_and_then(world, faults.refund_every and days * 4 * HOUR, cashier.gives_back),
         webhooks_stop(world, days),
     ]
@@ -43,6 +44,13 @@ async def _live(world: World, days: float, *, people: int) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def panel_fails(world: World) -> None:
+    """It is away for some orders, and does some of which we do not hear."""
+    chance = world.loop.stream(f"panel {world.loop.time()}")
+    world.panel.down(chance.randint(0, 3))
+    world.panel.act_then_fail(chance.randint(0, 2))
 
 
 def run_growth_rush(

@@ -73,7 +73,14 @@ class SimulatedLoop:
     Among what is ready a seeded generator chooses, or the order of arrival (`fifo`).
     """
 
-    def __init__(self, seed: int, *, fifo: bool = False, trace: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        fifo: bool = False,
+        trace: list[str] | None = None,
+        steps_max: float = STEPS_MAX,
+    ) -> None:
         self.seed: Final = seed
         self.now_us = 0
         self._as_loop = cast("asyncio.AbstractEventLoop", self)
@@ -81,6 +88,7 @@ class SimulatedLoop:
         self.on_step: Callable[[Node], None] | None = None
         """Told before each step of a living node; may kill it or send it to sleep."""
         self._fifo = fifo
+        self._steps_max = steps_max
         self._trace = trace
         self._order = self.stream("order")
         self._ready: list[asyncio.Handle] = []
@@ -245,7 +253,7 @@ class SimulatedLoop:
         handle._run()
         if self._broken:
             raise self._broken[0]
-        if self.steps > STEPS_MAX:
+        if self.steps > self._steps_max:
             raise Livelock(f"{self.steps} steps by {self.time()} s")
         if not self.steps & TIDY_EVERY:
             self._tasks = [one for one in self._tasks if not one.done() or one._log_traceback]

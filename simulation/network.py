@@ -91,6 +91,11 @@ class Provider:
         payment = self.rules._payments.get(payment_id)
         return payment.body if payment and payment.shop_id == OUR_SHOP.shop_id else None
 
+    def taken(self, payment_id: str) -> Money | None:
+        """What was captured by it; None: nothing."""
+        body = self.payment(payment_id)
+        return money_of(body) if body is not None and body["status"] == "succeeded" else None
+
     def captured(self) -> list[Json]:
         """All payments of our shop that were paid."""
         return [

@@ -33,13 +33,17 @@ RENEWAL: Final = RenewalTerms(tuple(timedelta(hours=n) for n in (-24, 0, 12)), t
 
 
 def life_catalog() -> WantedCatalog:
-    """The simulated shop, with a trial, referrals, and renewals that are given up after a day."""
+    """
+    The simulated shop, with a trial, referrals, access at a panel, and renewals that are given up
+    after a day.
+    """
     wanted = catalog()
     money = replace(wanted.money, referral=REFERRAL, renewal=RENEWAL)
     plans = tuple(
         replace(plan, trial=Period(2, PeriodUnit.DAY)) if plan.code == "WEEK" else plan
         for plan in wanted.plans
     )
+    plans = tuple(replace(plan, grants=("vpn",)) if plan.prices else plan for plan in plans)
     return replace(wanted, money=money, plans=plans)
 
 

@@ -32,10 +32,11 @@ from simulation.books import MoneyInvariants, money_problems
 from simulation.chat import Chatter, SimulatedTelegram, act, effect, unheard, update_from
 from simulation.clients import Attacker, Operator, Shopper
 from simulation.growth import GrowthInvariants, growth_problems
-from simulation.invariants import Invariants, final_problems
+from simulation.invariants import Invariants, Taken, final_problems
 from simulation.loop import NODE, Node, SimulatedLoop
 from simulation.nemesis import CALM, HOUR, Faults, Nemesis, draw, draw_of_money, told
 from simulation.network import NAME, PromiseBroken, Provider, SimulatedYooKassa
+from simulation.proof import access_problems
 from simulation.traders import ANYWHERE, AT_THE_BANK, Cashier, Impostor, Trader
 from simulation.visitors import Visitor
 
@@ -99,7 +100,8 @@ class World:
         # Shoppers pay where they always did: with two, whoever names none is sent to either.
         self.gateways = Gateways(yookassa, *((bank,) if has_bank else ()))
         asked: dict[str, dict[str, datetime]] = {NAME: yookassa.asked, BANK: bank.asked}
-        self.invariants = Invariants(self.provider, asked, self._now_of_who_runs, self.loop.fail)
+        taken: dict[str, Taken] = {NAME: self.provider.taken}
+        self.invariants = Invariants(taken, asked, self._now_of_who_runs, self.loop.fail)
         self.money = MoneyInvariants(self.bank, self.loop.fail)
         self.growth = GrowthInvariants(self.loop.fail)
         self.store = MemoryStore(
@@ -314,6 +316,7 @@ class World:
         problems = final_problems(self.invariants, tables, self.provider, self.bank)
         problems += money_problems(tables, self.bank, self.provider)
         problems += growth_problems(tables, self.now())
+        problems += access_problems(tables, self.panel, self.now(), tables.subscriptions.rows)
         problems += unheard(self.telegram, tables, self.now)
         if problems:
             raise PromiseBroken("; ".join(problems[:3]))

@@ -19,6 +19,7 @@ BREAKS = {
     "two_workers_on_one_lease_without_fencing": "R4",
     "months_counted_from_the_last_period": "E3",
     "late_payments_are_dropped": "law 4",
+    "access_ordered_once": "E6",
 }
 
 
