@@ -34,6 +34,7 @@ from adapters.persistence.sql.store import SqlStore, open_store
 from adapters.telegram.notifier import TelegramNotifier
 from adapters.telegram.ways_in import open_bot
 from adapters.webhooks import WebhookSender, is_public, is_public_or_this_machine
+from core.domain.case import CaseKind
 from core.domain.cause import Cause
 from core.domain.customer import CustomerId
 from core.domain.errors import Unavailable
@@ -274,11 +275,13 @@ def _health(
             parked = len(await view.jobs.parked(limit=1000))
             cases = len(await view.open_cases(limit=1000))
             off = sorted(await view.switches.off())
+            stopped = await view.open_cases(limit=100, kind=CaseKind.SAFETY)
         runs_here = working is not None and not working.done()
         return {
             "time": parts.now().isoformat(),
             "gateways": [gateway.name for gateway in parts.gateways],
             "switched_off": off,
+            "stopped_by_itself": {one.facts["bound"]: one.facts["why"] for one in stopped},
             "breakers": breakers_told(parts.gateways),
             "telegram": bot.way_in,
             "jobs": {"waiting": waiting, "parked": parked, "worked_off_here": runs_here},
@@ -320,7 +323,10 @@ async def work(parts: Opened, stop: asyncio.Event, *, again_after: float = 2.0) 
     billing = parts.billing
 
     async def sweep() -> int:
-        return await billing.sweep() + await billing.start_reconciling()
+        found = await billing.sweep() + await billing.start_reconciling()
+        for case in await billing.watch_bounds():
+            log.error("stopped by itself", case=case.cause, why=case.facts["why"])
+        return found
 
     pump = Pump(parts.store, work_of(billing), parts.now, aside=ASIDE, sweep=sweep)
     told = ""
