@@ -4,7 +4,11 @@ import pytest
 
 from simulation.__main__ import say
 from simulation.growth_flows import GROWTH_FLOWS
-from simulation.growth_mutants import GROWTH_MUTANTS, two_workers_on_one_lease
+from simulation.growth_mutants import (
+    GROWTH_MUTANTS,
+    renewals_in_a_loop,
+    two_workers_on_one_lease,
+)
 from simulation.lives import run_growth_rush, run_life
 from simulation.sweep import crash_sweep
 from simulation.world import run_seed
@@ -19,6 +23,7 @@ BREAKS = {
     "two_workers_on_one_lease_without_fencing": "R4",
     "months_counted_from_the_last_period": "E3",
     "late_payments_are_dropped": "law 4",
+    "renewals_in_a_loop_without_a_bound": "R7",
 }
 
 
@@ -35,6 +40,11 @@ def test_friends_who_pay_and_renew_in_one_moment_are_counted_one_by_one(seed):
 @pytest.mark.parametrize("seed", RUSHES)
 def test_two_workers_who_both_hold_the_lease_do_no_harm(seed):
     assert run_growth_rush(seed, compose=two_workers_on_one_lease).problem is None
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_renewals_that_run_in_a_loop_are_stopped_before_a_promise_breaks(seed):
+    assert run_growth_rush(seed, compose=renewals_in_a_loop).problem is None
 
 
 def test_a_life_replays_step_by_step():
