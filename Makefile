@@ -55,7 +55,7 @@ simulate: .venv/.ok ## Search many seeds of the simulated world for a broken pro
 	@$(BIN)/python -m simulation $(ARGS)
 
 .PHONY: torture
-torture: .venv/.ok ## kill -9 the real process at every step of a purchase, a deposit, a withdrawal, on SQLite and PostgreSQL
+torture: .venv/.ok ## kill -9 the real process at every step of a purchase, a deposit, a withdrawal, a renewal, on SQLite and PostgreSQL
 	@BILLHOOK_TEST_SWEEPS=whole BILLHOOK_TEST_TORTURE=whole $(BIN)/pytest -n 2 -m torture $(ARGS)
 
 .PHONY: bench

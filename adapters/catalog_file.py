@@ -32,6 +32,7 @@ from core.domain.plan import Feature, GatewayName, PlanCode, PlanTerms, QuotaRul
 from core.domain.referral_program import ReferralTerms, RewardLevel
 from core.domain.reminder_terms import ReminderTerms
 from core.domain.renewal import RenewalTerms
+from core.domain.safety import SafetyTerms
 from core.use_cases.catalogs import WantedCatalog
 
 
@@ -255,6 +256,21 @@ class _Referral(_Section):
         return self
 
 
+Percent = Annotated[int, Field(ge=1, le=100)]
+Least = Annotated[int, Field(ge=1, le=10**6)]
+
+
+class _Safety(_Section):
+    """What Billhook stops at by itself, in 24 hours; what is not named follows from the rest."""
+
+    renewal_tries: int | None = Field(None, ge=1, le=100)
+    failing_percent: Percent = 80
+    failing_least: Least = 20
+    payouts_a_day: dict[str, Price] = {}
+    rewards_percent: Percent | None = None
+    rewards_least: Least = 20
+
+
 class _File(_Section):
     zone: Annotated[str, AfterValidator(_zone)]
     default_plan: Code
@@ -267,6 +283,7 @@ class _File(_Section):
     withdrawals: dict[str, _Withdrawal] = {}
     renewals: _Renewals = Field(default_factory=lambda: _Renewals.model_validate({}))
     referral: _Referral | None = None
+    safety: _Safety = Field(default_factory=lambda: _Safety.model_validate({}))
 
     @model_validator(mode="after")
     def _default_exists(self) -> "_File":
@@ -282,6 +299,24 @@ class _File(_Section):
         for code, withdrawal in self.withdrawals.items():
             for name in ("least", "payout", "customer_day", "hour"):
                 _amount(f"withdrawals.{code}.{name}", getattr(withdrawal, name), code)
+        return self
+
+    @model_validator(mode="after")
+    def _bounds_leave_room(self) -> "_File":
+        """A bound that ordinary business reaches would stop it every day."""
+        safety, most = self.safety, _renewal(self.renewals).most_in_a_day
+        if safety.renewal_tries is not None and safety.renewal_tries < most:
+            raise ValueError(f"safety.renewal_tries: [renewals] plans {most} in a day")
+        for code, text in safety.payouts_a_day.items():
+            if code not in self.withdrawals:
+                raise ValueError(f"safety.payouts_a_day: there is no [withdrawals.{code}]")
+            payout = _amount("", self.withdrawals[code].payout, code)
+            if not payout <= _amount(f"safety.payouts_a_day.{code}", text, code):
+                raise ValueError(f"safety.payouts_a_day.{code}: one payout may be {payout}")
+        levels = self.referral.levels if self.referral else []
+        highest = max((_basis_points(one.percent) for one in levels), default=0)
+        if safety.rewards_percent is not None and safety.rewards_percent * 100 <= highest:
+            raise ValueError("safety.rewards_percent: more than the highest level of [referral]")
         return self
 
 
@@ -352,10 +387,6 @@ def _money_terms(file: _File) -> MoneyTerms:
         receipt = _receipt(file.escrow.receipt)
         escrow = EscrowTerms(True, points, buffer, dict(file.escrow.title), receipt)
         terms = replace(terms, escrow=escrow)
-    renewal = RenewalTerms(
-        tuple(timedelta(hours=n) for n in file.renewals.tries_hours),
-        timedelta(hours=file.renewals.grace_hours),
-    )
     sums = file.withdrawals.items()
     withdrawal = WithdrawalTerms(
         tuple(read(one.least, code) for code, one in sums),
@@ -364,7 +395,32 @@ def _money_terms(file: _File) -> MoneyTerms:
             for code, one in sums
         ),
     )
-    return replace(terms, withdrawal=withdrawal, renewal=renewal, referral=_referral(file.referral))
+    return replace(
+        terms,
+        withdrawal=withdrawal,
+        renewal=_renewal(file.renewals),
+        referral=_referral(file.referral),
+        safety=_safety(file.safety),
+    )
+
+
+def _renewal(renewals: _Renewals) -> RenewalTerms:
+    return RenewalTerms(
+        tuple(timedelta(hours=n) for n in renewals.tries_hours),
+        timedelta(hours=renewals.grace_hours),
+    )
+
+
+def _safety(safety: _Safety) -> SafetyTerms:
+    sums = safety.payouts_a_day.items()
+    return SafetyTerms(
+        safety.renewal_tries,
+        safety.failing_percent,
+        safety.failing_least,
+        tuple(Money.from_decimal_text(text, code) for code, text in sums),
+        safety.rewards_percent,
+        safety.rewards_least,
+    )
 
 
 def _referral(referral: _Referral | None) -> ReferralTerms:

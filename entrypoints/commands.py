@@ -20,6 +20,7 @@ from adapters.http.tokens import api_key_hash, new_api_key
 from adapters.persistence.sql.books import check_books
 from adapters.persistence.sql.migrate import migrate
 from adapters.telegram.ways_in import open_bot
+from core.domain.case import Case, CaseKind
 from core.domain.credentials import Scope, UnknownScope
 from core.domain.errors import BillingError
 from core.domain.payment import PaymentId
@@ -307,7 +308,7 @@ async def _deeper(parts: Opened) -> list[tuple[str, list[str]]]:
         cases = await view.open_cases(limit=100)
         parked = await view.jobs.parked(limit=100)
         off = [one for one in await view.switches.turned() if not one.is_on]
-    checks.append(("cases for a person", [f"{one.kind}: {one.cause}" for one in cases]))
+    checks.append(("cases for a person", [_case_told(one) for one in cases]))
     checks.append(("jobs given up on", [f"{job.job.name}: {error}" for job, error in parked]))
     told = [f"{it.name}, by {it.by}: billhook switch {it.name} on, once it may be" for it in off]
     checks.append(("switches that are off", told))
@@ -319,6 +320,11 @@ async def _deeper(parts: Opened) -> list[tuple[str, list[str]]]:
     if not parts.settings.doubles_telegram:
         checks.append(await _bot(parts.settings))
     return checks
+
+
+def _case_told(case: Case) -> str:
+    why = f" ({case.facts['why']})" if case.kind is CaseKind.SAFETY else ""
+    return f"{case.kind}: {case.cause}{why}"
 
 
 async def _panel(parts: Opened) -> tuple[str, list[str]]:

@@ -71,6 +71,7 @@ from core.use_cases.reconciling import Reconcile, StartReconciling
 from core.use_cases.referrals import JoinReferral, ShowReferrals, TendReward
 from core.use_cases.refunds import RefundPurchase, WatchRefund
 from core.use_cases.reminding import RemindCustomer
+from core.use_cases.safety import WatchBounds
 from core.use_cases.sessions import (
     CheckProof,
     CheckSession,
@@ -215,6 +216,7 @@ class Container(containers.DeclarativeContainer):
     try_webhook = providers.Factory(TryWebhook, webhooks=webhooks, now=now, new_id=new_id)
 
     sweep = providers.Factory(Sweep, store=store, now=now)
+    watch_bounds = providers.Singleton(WatchBounds, store=store, now=now)
     watch_checkout = providers.Factory(
         WatchCheckout, store=store, gateways=gateways, now=now, new_id=new_id
     )
@@ -319,6 +321,7 @@ class Container(containers.DeclarativeContainer):
         try_webhook=try_webhook,
         watch_refund=watch_refund,
         sweep=sweep,
+        watch_bounds=watch_bounds,
         watch_checkout=watch_checkout,
         expire_purchase=expire_purchase,
         expire_hold=expire_hold,

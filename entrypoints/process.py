@@ -303,7 +303,10 @@ async def work(parts: Opened, stop: asyncio.Event, *, again_after: float = 2.0) 
     billing = parts.billing
 
     async def sweep() -> int:
-        return await billing.sweep() + await billing.start_reconciling()
+        found = await billing.sweep() + await billing.start_reconciling()
+        for case in await billing.watch_bounds():
+            log.error("stopped by itself", case=case.cause, why=case.facts["why"])
+        return found
 
     pump = Pump(
         parts.store,

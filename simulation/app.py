@@ -168,7 +168,9 @@ class App:
             started = await self.billing.start_reconciling() if self._reconciles else 0
             due = min(self._store.tables.due.rows.values(), default=None)
             if started or (due is not None and due <= self.now()):
-                return started + await self.billing.sweep()
+                found = started + await self.billing.sweep()
+                await self.billing.watch_bounds()
+                return found
             self._due_moved.clear()
             if self._reconciles:
                 tomorrow = datetime.combine(self.now().date() + DAY, time(), UTC)

@@ -22,6 +22,9 @@ from simulation.network import PromiseBroken
 
 TRIES_MAX: Final = 3
 """Of the simulated shop, for one period."""
+TRIES_A_DAY_MAX: Final = 3
+"""Of one subscription, whatever happens."""
+NEARLY_A_DAY: Final = timedelta(hours=23)
 AT_ONCE: Final = timedelta(seconds=10)
 WHOLE: Final = 10_000
 
@@ -38,6 +41,7 @@ class GrowthInvariants:
         self._given: Counter[str] = Counter()
         """By purchase, what `rewards` gave for it."""
         self._tries: defaultdict[tuple[str, str], list[datetime]] = defaultdict(list)
+        self._begun: defaultdict[CustomerId, list[datetime]] = defaultdict(list)
         self._orders: dict[PurchaseId, CustomerId] = {}
         self._charged: Counter[PurchaseId] = Counter()
         self._paid: set[PurchaseId] = set()
@@ -69,8 +73,18 @@ class GrowthInvariants:
             if ("charge", key) not in self._had:
                 self._had["charge", key] = True
                 self._check_charge(tables.charges.rows[key], tables)  # type: ignore[index]
+        for key in changed.get("checkout", ()):
+            checkout = tables.checkouts.rows[key]  # type: ignore[index]
+            if checkout.is_charge and ("checkout", key) not in self._had:
+                self._check_bound(checkout.customer_id, checkout.asked_at)
+            self._had["checkout", key] = checkout
         for key in changed.get("purchase", ()):
             purchase = tables.purchases.rows[key]  # type: ignore[index]
+            # Nobody asked for it, and it was paid at once: a renewal from the wallet.
+            is_born = ("purchase", key) not in self._had and "claim" not in changed
+            if is_born and purchase.from_wallet and purchase.ended_at is not None:
+                self._check_bound(purchase.customer_id, purchase.ended_at)
+            self._had["purchase", key] = purchase
             if purchase.status in PAID:
                 self._paid.add(purchase.id)
 
@@ -161,6 +175,12 @@ class GrowthInvariants:
         self.demand(not soon, "R4 one try, twice", event)
         tries.append(event.at)
         self.demand(len(tries) <= self._tries_max, "R3 too many tries", event, tries)
+
+    def _check_bound(self, whose: CustomerId, at: datetime) -> None:
+        """The clocks of two processes differ a little."""
+        begun = [one for one in self._begun[whose] if abs(at - one) < NEARLY_A_DAY]
+        self._begun[whose] = [*begun, at]
+        self.demand(len(begun) < TRIES_A_DAY_MAX, "R7 a renewal runs away", whose, begun, at)
 
     def _check_charge(self, charge: Charge, tables: Tables) -> None:
         self._check_meeting(charge, tables)

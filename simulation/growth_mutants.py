@@ -1,7 +1,7 @@
 """Bugs planted in referrals and renewals; the simulation must find every one."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -141,6 +141,41 @@ def access_ordered_once(outside: Outside) -> Billing:
     return replace(wired(outside), make_access=make)
 
 
+def renewals_in_a_loop(outside: Outside) -> Billing:
+    """Whoever renewed is due at once to renew again. The safety bound must end that."""
+    return wired(replace(outside, store=ChangedStore(outside.store, _loop(outside))))
+
+
+def renewals_in_a_loop_without_a_bound(outside: Outside) -> Billing:
+    """The same, and nobody counts."""
+    loop = _loop(outside)
+
+    async def none(*_: object, **__: object) -> int:
+        return 0
+
+    def change(uow: Any) -> None:
+        loop(uow)
+        uow.lately = Changed(uow.lately, events=none)
+
+    return wired(replace(outside, store=ChangedStore(outside.store, change)))
+
+
+def _loop(outside: Outside) -> Callable[[Any], None]:
+    def change(uow: Any) -> None:
+        real = uow.subscriptions
+
+        async def save(has: Subscription) -> None:
+            had = (await real.get(has.customer_id)).period
+            goes_on = had is not None and has.period is not None and had.end < has.period.end
+            if goes_on and has.renewal is not None:
+                has = replace(has, renewal=replace(has.renewal, next_at=outside.now()))
+            await real.save(has)
+
+        uow.subscriptions = Changed(real, save=save)
+
+    return change
+
+
 GROWTH_MUTANTS: Final[dict[str, Compose]] = {
     mutant.__name__: mutant
     for mutant in (
@@ -150,5 +185,6 @@ GROWTH_MUTANTS: Final[dict[str, Compose]] = {
         months_counted_from_the_last_period,
         late_payments_are_dropped,
         access_ordered_once,
+        renewals_in_a_loop_without_a_bound,
     )
 }

@@ -77,3 +77,20 @@ async def _growth_rush(world: World) -> None:
     renewing = zip(friends, sources, strict=True)
     await asyncio.gather(*(friend.renews_from(source) for friend, source in renewing))
     await asyncio.sleep(9 * 24 * HOUR)
+
+
+def run_one_renewal(seed: int, *, compose: Compose = wired) -> Outcome:
+    """Somebody alone, on a calm day, whose plan renews by a card: the cheapest run that renews."""
+
+    async def renew(world: World) -> None:
+        await Operator(world).opens(life_catalog())
+        world.open_bank()
+        only = Subscriber(world, "only", always_pays=True)
+        await only.comes([])
+        await only.verifies()
+        await only.buys_plan(BANK)
+        await asyncio.sleep(HOUR)
+        await only.renews_from(only.card)
+        await asyncio.sleep(6.2 * 24 * HOUR)
+
+    return World(seed, RUSH, compose=compose).run(renew)

@@ -48,6 +48,7 @@ from core.domain.referral_program import ReferralTerms, RewardLevel
 from core.domain.reminder import Reminder
 from core.domain.reminder_terms import ReminderTerms
 from core.domain.renewal import Renewal, RenewalTerms
+from core.domain.safety import SafetyTerms
 from core.domain.subscription import (
     Activation,
     PaidPeriod,
@@ -202,6 +203,7 @@ def some_money_terms() -> MoneyTerms:
             least=(rub(5), Money.of(3, "XTR")),
             most_a_day=(rub(500),),
         ),
+        SafetyTerms(4, 60, 7, (rub(9000),), 30, 11),
     )
 
 

@@ -21,6 +21,7 @@ class CaseKind(StrEnum):
     DISPUTE = "dispute"  # A payer says that an escrow must not be released.
     WITHDRAWAL = "withdrawal"  # A withdrawal that waits for a person.
     DIFFERENCE = "difference"  # Our books and the provider's do not say the same.
+    SAFETY = "safety"  # A safety bound was reached, and something stopped by itself.
     WEBHOOKS = "webhooks"  # The business's own system is told nothing while this is open.
     POISON = (
         "poison"  # What fails too often: a job, access outside; or a chat's update that met a bug.

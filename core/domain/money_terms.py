@@ -1,4 +1,4 @@
-"""What the catalog says of money beside plans: deposits, methods, escrow, withdrawals, renewals, referrals."""
+"""What the catalog says of money beside plans, such as of deposits, withdrawals and renewals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,13 +6,18 @@ from datetime import timedelta
 from typing import Final
 
 from core.domain.errors import Refused
-from core.domain.money import Currency, Money
+from core.domain.money import AMOUNT_MINOR_MAX, Currency, Money
 from core.domain.plan import GatewayName, ReceiptRule
 from core.domain.referral_program import ReferralTerms
 from core.domain.renewal import RenewalTerms
+from core.domain.safety import SafetyTerms
 
 BASIS_POINTS: Final = 10_000
 """The whole, in hundredths of a percent."""
+
+TRIES_A_DAY: Final = 3
+REWARDS_PERCENT: Final = 50
+PAYOUT_HOURS: Final = 4
 
 Titles = Mapping[str, str]
 """What the customer reads on the bill, by language."""
@@ -101,6 +106,25 @@ class MoneyTerms:
     withdrawal: WithdrawalTerms = field(default_factory=WithdrawalTerms)
     renewal: RenewalTerms = field(default_factory=RenewalTerms)
     referral: ReferralTerms = field(default_factory=ReferralTerms)
+    safety: SafetyTerms = field(default_factory=SafetyTerms)
+
+    @property
+    def tries_a_day(self) -> int:
+        """As often one subscription may be tried to be renewed: by default more than the plan of it."""
+        return self.safety.tries or max(TRIES_A_DAY, self.renewal.most_in_a_day + 1)
+
+    @property
+    def rewards_percent(self) -> int:
+        """By default above the highest level, and never so near that a change of levels reaches it."""
+        levels = (-(-level.basis_points // 100) for level in self.referral.levels)
+        above = max(levels, default=0) + 10
+        return self.safety.rewards or min(max(above, REWARDS_PERCENT), 100)
+
+    def payouts_a_day(self, brake: Brake) -> Money:
+        """By default what the brake of an hour lets pass in four hours."""
+        named = (one for one in self.safety.payouts if one.currency == brake.hour.currency)
+        by_hours = min(brake.hour.amount_minor * PAYOUT_HOURS, AMOUNT_MINOR_MAX)
+        return next(named, None) or Money(by_hours, brake.hour.currency)
 
     @property
     def currencies(self) -> tuple[str, ...]:

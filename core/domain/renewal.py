@@ -30,6 +30,12 @@ class RenewalTerms:
     tries: tuple[timedelta, ...] = tuple(timedelta(hours=n) for n in (-24, 0, 24, 48))
     grace: timedelta = timedelta(hours=72)
 
+    @property
+    def most_in_a_day(self) -> int:
+        """How many of the tries of one period may fall into 24 hours."""
+        day = timedelta(days=1)
+        return max(sum(one <= it <= one + day for it in self.tries) for one in self.tries)
+
 
 @dataclass(frozen=True, slots=True)
 class Renewal:

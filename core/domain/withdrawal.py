@@ -34,6 +34,11 @@ class WithdrawalStatus(StrEnum):
     RETURNED = "returned"  # It left, came back later, and the customer has it again.
 
 
+LEAVING: Final = frozenset(
+    {WithdrawalStatus.REQUESTED, WithdrawalStatus.SENT, WithdrawalStatus.DONE}
+)
+"""Its money is on its way out, or gone."""
+
 MOVES: Final = {
     WithdrawalStatus.HELD: frozenset({WithdrawalStatus.REQUESTED, WithdrawalStatus.FAILED}),
     WithdrawalStatus.REQUESTED: frozenset(

@@ -1,6 +1,6 @@
 """What the store keeps of money, one protocol for each kind of thing: read, and written."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from core.domain.plan import GatewayName
 from core.domain.purchase import PurchaseId
 from core.domain.referral_program import ReferralFigures, Reward
 from core.domain.refund import OurRefundId, Refund
+from core.domain.safety import Rewarded
 from core.domain.withdrawal import Withdrawal, WithdrawalId
 
 
@@ -223,6 +224,26 @@ class Rewards(RewardsRead, Protocol):
 
     async def take_due(self, now: datetime, *, until: datetime, limit: int) -> list[PurchaseId]:
         """As `Subscriptions.take_due`."""
+        ...
+
+
+class Lately(Protocol):
+    """What happened after a moment, counted and summed over everybody; nothing is locked."""
+
+    async def events(self, subject: str, names: Collection[str], *, since: datetime) -> int:
+        """How many of these names there were about it."""
+        ...
+
+    async def charges(self, *, since: datetime) -> tuple[int, int]:
+        """Of the charges of saved methods that began then: how many were paid, how many were not."""
+        ...
+
+    async def withdrawals(self, currency: Currency, *, since: datetime) -> Money:
+        """The sum of those asked for then that no person has to release, and that did not come back."""
+        ...
+
+    async def rewards(self, *, since: datetime) -> list[Rewarded]:
+        """For purchases that were paid then; one for each currency in which there are any."""
         ...
 
 

@@ -21,6 +21,7 @@ from core.ports.money_repositories import (
     ChargesRead,
     Escrows,
     EscrowsRead,
+    Lately,
     Ledger,
     LedgerRead,
     Methods,
@@ -132,6 +133,7 @@ class View(Protocol):
     referrals: ReferralsRead
     rewards: RewardsRead
     ledger: LedgerRead
+    lately: Lately
     usage: UsageRead
     holds: HoldsRead
     catalogs: CatalogsRead
@@ -188,6 +190,7 @@ class UnitOfWork(Protocol):
     referrals: Referrals
     rewards: Rewards
     ledger: Ledger
+    lately: Lately
     usage: Usage
     holds: Holds
     catalogs: Catalogs

@@ -62,6 +62,7 @@ from core.use_cases.reconciling import Reconcile, StartReconciling
 from core.use_cases.referrals import JoinReferral, ShowReferrals, TendReward
 from core.use_cases.refunds import RefundPurchase, WatchRefund
 from core.use_cases.reminding import RemindCustomer
+from core.use_cases.safety import WatchBounds
 from core.use_cases.sessions import (
     CheckProof,
     CheckSession,
@@ -166,6 +167,7 @@ class Billing:
     try_webhook: TryWebhook
     # Time passing
     sweep: Sweep
+    watch_bounds: WatchBounds
     watch_checkout: WatchCheckout
     watch_refund: WatchRefund
     expire_purchase: ExpirePurchase

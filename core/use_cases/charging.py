@@ -15,6 +15,7 @@ from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.checkouts import Started, frozen, offer
 from core.use_cases.customers import standing_of
 from core.use_cases.payment_methods import owned_method
+from core.use_cases.safety import count_try, has_tried_enough
 from core.use_cases.settling import book
 
 
@@ -53,7 +54,8 @@ class ChargeMethod:
             PaymentMethodNotFound: also when it is somebody else's.
             PaymentMethodNotVerified, PaymentMethodRemoved, MethodNotChargeable
             PlanNotForSale: not at the gateway of this method.
-            GatewayUnavailable: it is switched off; nothing is written down.
+            GatewayUnavailable: it is switched off, or too much was charged lately for it to be in
+                order (`core/domain/safety.py`); nothing is charged, and it may be asked again.
             CheckoutDeclined: the gateway will not try; what it gave to charge with is forgotten.
         """
         async with self._store.read() as view:
@@ -62,6 +64,11 @@ class ChargeMethod:
             at = self._now()
             (await uow.customers.lock(customer_id)).require_served()
             purchase = await uow.purchases.get(purchase_id)
+            is_new = purchase.is_pending and await uow.claims.find(cause) is None
+            if is_new and await has_tried_enough(uow, customer_id, at=at):
+                method = await owned_method(uow, customer_id, method_id)
+                await uow.commit()
+                raise GatewayUnavailable(method.gateway)
             fresh = claim(cause, self._new_id("chk"), at=at)
             taken = await uow.claims.take(fresh)
             if taken.subject != fresh.subject:
@@ -85,6 +92,7 @@ class ChargeMethod:
             standing = await standing_of(uow, customer_id)
             checkout = self._frozen(CheckoutId(fresh.subject), purchase, standing, method)
             await uow.checkouts.add(checkout)
+            await count_try(uow, customer_id, at=at)
             await uow.claims.save(taken.answered(checkout.id))
             await uow.commit()
         return await self._charge(checkout, token)

@@ -11,7 +11,7 @@ from core.domain.item import PaymentMethodId, PlanItem
 from core.domain.money import Money
 from core.domain.payment_method import PaymentMethodRemoved
 from core.domain.purchase import PURCHASE_LIFE, Purchase, PurchaseId, PurchaseNotPending
-from core.domain.renewal import FROM_WALLET, Renewal
+from core.domain.renewal import FROM_WALLET
 from core.domain.subscription import PaidPeriod, Subscription, SubscriptionStatus
 from core.domain.switch import SwitchName, gateway_switch
 from core.ports.payment_gateway import Gateways
@@ -21,6 +21,7 @@ from core.use_cases.charging import ChargeMethod, require_chargeable
 from core.use_cases.customers import standing_of
 from core.use_cases.gateway_renewals import hand_on
 from core.use_cases.payment_methods import owned_method
+from core.use_cases.safety import count_try, has_tried_enough
 from core.use_cases.wallet import WalletTooLow
 
 
@@ -131,7 +132,7 @@ class TendSubscription:
     look at once, it is begun once. What is paid from the wallet is paid here; a method is charged by
     a job that follows (`ChargeRenewal`). The order waits for the wallet until the grace is over.
     While renewals, or the method's gateway, are switched off, no try is made: what is due stays
-    due, and its grace goes on. Where a gateway charges by itself there is no order
+    due, and its grace goes on. So it is where it was tried too often (`core/domain/safety.py`). Where a gateway charges by itself there is no order
     (`renewal_order`): only whether the plan is still sold is looked at, in time for it to be
     stopped there.
     """
@@ -149,14 +150,16 @@ class TendSubscription:
             present = known.at(at)
             if known.period is not None and present.period is None:
                 await self._end(uow, known, known.period, at)
-            elif present.is_renewal_due(at) and not await self._waits(uow, present.renewal):
+            elif present.is_renewal_due(at) and not await self._waits(uow, present, at):
                 await self._try(uow, present, at)
-            else:
-                if present.is_renewal_due(at):
-                    present = await self._kept_waiting(uow, present, at)
-                if present == known:
-                    return
+            elif present.is_renewal_due(at):
+                waiting = await self._kept_waiting(uow, present, at)
+                if waiting != known:
+                    await uow.subscriptions.save(waiting)
+            elif present != known:
                 await uow.subscriptions.save(present)
+            else:
+                return
             if present.status is SubscriptionStatus.PAST_DUE is not known.status:
                 await uow.record(Event("subscription.past_due", customer_id, at, customer_id))
             await uow.commit()
@@ -173,16 +176,23 @@ class TendSubscription:
         whose = known.customer_id
         await uow.record(Event("subscription.ended", whose, at, whose, told))
 
-    async def _waits(self, uow: UnitOfWork, renewal: Renewal | None) -> bool:
-        """Whether it is switched off: what we try at all, or the gateway of the method."""
+    async def _waits(self, uow: UnitOfWork, present: Subscription, at: datetime) -> bool:
+        """
+        Whether it is switched off (what we try at all, or the gateway of the method), or was tried
+        so often that something must be wrong.
+        """
+        renewal = present.renewal
         assert renewal is not None
-        off = await uow.switches.off()
-        if renewal.at_gateway is not None or not off:
+        if renewal.at_gateway is not None:
             return False
-        if SwitchName.RENEWALS in off or renewal.source == FROM_WALLET:
-            return SwitchName.RENEWALS in off
-        method = await uow.methods.get(PaymentMethodId(renewal.source))
-        return gateway_switch(method.gateway) in off
+        off = await uow.switches.off()
+        if SwitchName.RENEWALS in off:
+            return True
+        if off and renewal.source != FROM_WALLET:
+            method = await uow.methods.get(PaymentMethodId(renewal.source))
+            if gateway_switch(method.gateway) in off:
+                return True
+        return await has_tried_enough(uow, present.customer_id, at=at)
 
     async def _kept_waiting(
         self, uow: UnitOfWork, present: Subscription, at: datetime
@@ -220,6 +230,7 @@ class TendSubscription:
             told = {"method_id": renewal.source, "try": at.isoformat()}
             await uow.record(Event("renewal.due", order.id, at, customer_id, told))
             return
+        await count_try(uow, customer_id, at=at)
         too_low = await pay_from_wallet(uow, order, at=at)
         if isinstance(too_low, WalletTooLow):
             await uow.record(

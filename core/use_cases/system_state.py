@@ -68,8 +68,13 @@ class ShowSystemState:
             return SystemState([Trouble("store_away", level=Level.UNAVAILABLE), *away])
         late = timedelta() if oldest is None else self._now() - oldest
         given_up = sum(case.kind is CaseKind.POISON for case in cases)
+        stopped = [case.facts for case in cases if case.kind is CaseKind.SAFETY]
         found = [
             *([Trouble("jobs_late", {"seconds": int(late.total_seconds())})] * (late > JOBS_LATE)),
             *([Trouble("work_given_up", {"count": given_up})] * (given_up > 0)),
+            *(
+                Trouble("stopped_by_itself", {n: it[n] for n in ("switch", "why")})
+                for it in stopped
+            ),
         ]
         return SystemState([*found, *away], waiting, len(cases), sorted(off))

@@ -240,6 +240,19 @@ async def test_what_is_switched_off_is_listed_and_told_by_the_doctor(
     assert await examine(shop) == 0
 
 
+async def test_what_stopped_by_itself_is_told_by_the_doctor_with_its_figures(
+    shop: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"bound": "payouts", "switch": "payouts", "why": "9.00 RUB in payouts"}
+    case = Case("case s", CaseKind.SAFETY, "safety payouts 2026-03-10", NOON, told)
+    async with opened(shop) as parts, parts.store.write() as uow:
+        await uow.open_case(case)
+        await uow.commit()
+
+    assert await examine(shop) == 1
+    assert "safety: safety payouts 2026-03-10 (9.00 RUB in payouts)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("words", [("sales",), ("sales", "maybe"), ("sales", "off")])
 def test_a_switch_is_turned_on_or_off_by_somebody(words: tuple[str, ...]) -> None:
     assert CliRunner().invoke(cli, ["switch", *words]).exit_code == 2

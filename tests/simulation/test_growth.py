@@ -4,8 +4,12 @@ import pytest
 
 from simulation.__main__ import say
 from simulation.growth_flows import GROWTH_FLOWS
-from simulation.growth_mutants import GROWTH_MUTANTS, two_workers_on_one_lease
-from simulation.lives import run_growth_rush, run_life
+from simulation.growth_mutants import (
+    GROWTH_MUTANTS,
+    renewals_in_a_loop,
+    two_workers_on_one_lease,
+)
+from simulation.lives import run_growth_rush, run_life, run_one_renewal
 from simulation.sweep import crash_sweep
 from simulation.world import run_seed
 
@@ -20,6 +24,7 @@ BREAKS = {
     "months_counted_from_the_last_period": "E3",
     "late_payments_are_dropped": "law 4",
     "access_ordered_once": "E6",
+    "renewals_in_a_loop_without_a_bound": "R7",
 }
 
 
@@ -36,6 +41,12 @@ def test_friends_who_pay_and_renew_in_one_moment_are_counted_one_by_one(seed):
 @pytest.mark.parametrize("seed", RUSHES)
 def test_two_workers_who_both_hold_the_lease_do_no_harm(seed):
     assert run_growth_rush(seed, compose=two_workers_on_one_lease).problem is None
+
+
+def test_renewals_that_run_in_a_loop_are_stopped_before_a_promise_breaks():
+    name = "renewals_in_a_loop_without_a_bound"
+    assert "R7" in (run_one_renewal(0, compose=GROWTH_MUTANTS[name]).problem or "")
+    assert run_one_renewal(0, compose=renewals_in_a_loop).problem is None
 
 
 def test_a_life_replays_step_by_step():

@@ -1,6 +1,7 @@
-"""A shop for each module that names its `CATALOG`, on either database."""
+"""A shop for each module that names its `CATALOG`, and perhaps its `ROLES`, on either database."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -19,8 +20,9 @@ def shop(
     url = f"sqlite:///{folder / 'billhook.db'}"
     if request.param == "postgres":
         admin_url = request.getfixturevalue("postgres_admin_url")
-        url = _new_database(admin_url, f"{request.module.CATALOG}_{folder.name}")
-    shop = Shop(folder, url, request.module.CATALOG)
+        url = new_database(admin_url, f"{Path(request.module.CATALOG).stem}_{folder.name}")
+    roles = getattr(request.module, "ROLES", {}).get(request.param, ("run",))
+    shop = Shop(folder, url, request.module.CATALOG, roles)
     try:
         shop.opens()
         yield shop
@@ -28,7 +30,7 @@ def shop(
         shop.closes()
 
 
-def _new_database(admin_url: str, name: str) -> str:
+def new_database(admin_url: str, name: str) -> str:
     name = name.replace("-", "_")
     with psycopg.connect(admin_url, autocommit=True) as admin:
         admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

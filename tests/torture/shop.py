@@ -16,10 +16,12 @@ from typing import Any, TypeVar
 
 import httpx
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from adapters.persistence.sql.books import check_books
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.store import SqlStore, open_store
+from core.domain.cause import StoreBusy
 from entrypoints.settings import DEVELOPMENT_DATA_KEY
 from sandbox.app import DEMO, DEMO_SECRET, DEMO_SHOP_ID
 from tests.torture.mortal import replace
@@ -42,8 +44,12 @@ class Shop:
     done in all the runs before is still there to be spoiled.
     """
 
-    def __init__(self, folder: Path, database_url: str, catalog: str) -> None:
+    def __init__(
+        self, folder: Path, database_url: str, catalog: str, roles: tuple[str, ...] = ("run",)
+    ) -> None:
+        """`roles` are the processes that it is run by: see `mortal`."""
         self.data = folder
+        self.roles = roles
         self.database_url = database_url
         self.catalog = catalog
         self.held = [_held_port(), _held_port()]
@@ -59,7 +65,7 @@ class Shop:
             [sys.executable, "-m", "sandbox", "--port", str(self.ports[1]),
              "--webhooks-url", f"{self.client.base_url}webhooks"]
         )  # fmt: skip
-        self.process: subprocess.Popen[bytes] | None = None
+        self.processes: list[subprocess.Popen[bytes]] = []
         self.runs = 0
         self.customer = "external:nobody"
 
@@ -69,11 +75,12 @@ class Shop:
             "DATABASE_URL": self.database_url,
             "DATA_DIR": str(self.data),
             "PORT": str(self.ports[0]),
-            "CATALOG": f"catalogs/{self.catalog}.toml",
+            "CATALOG": self.catalog,
             "GATEWAYS": "yookassa,paymongo,xendit",
             "DEV_API_KEY": KEY,
             "YOOKASSA_SHOP_ID_TEST": DEMO_SHOP_ID,
             "YOOKASSA_SECRET_KEY_TEST": DEMO_SECRET,
+            "YOOKASSA_RECURRING": "true",
             "YOOKASSA_API_URL": f"{double}yookassa/v3",
             "YOOKASSA_NETWORKS": "127.0.0.0/8",
             "PAYMONGO_SECRET_KEY_TEST": DEMO["paymongo"][0],
@@ -94,17 +101,21 @@ class Shop:
         self.until(lambda: self.double.get("").is_success)
 
     def starts(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.torture.mortal"],
-            env=self.environment(),
-            stdout=subprocess.DEVNULL,
-        )
+        self.processes = []
+        for role in self.roles:
+            command = [sys.executable, "-m", "tests.torture.mortal", role]
+            one = subprocess.Popen(command, env=self.environment(), stdout=subprocess.DEVNULL)
+            self.processes.append(one)
         self.until(lambda: self.client.get(f"{self.url}/health/ready", timeout=2).is_success)
 
     def restarts(self) -> None:
-        """A minute after the death: leases of the dead are over, the first look at a checkout due."""
-        assert self.process is not None
-        assert self.process.wait(10) == -signal.SIGKILL
+        """
+        A minute after the death, which is that of all: leases of the dead are over, the first look
+        at a checkout is due.
+        """
+        for one in self.processes:
+            one.kill()
+            assert one.wait(10) == -signal.SIGKILL
         self._disarm()
         clock = self.data / "sandbox" / "clock.json"
         offset = json.loads(clock.read_text())["offset_seconds"] if clock.exists() else 0
@@ -122,9 +133,9 @@ class Shop:
             self._passes(place, time)
 
     def closes(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(20)
+        for one in self.processes:
+            one.terminate()
+            one.wait(20)
         self.client.close()
         self.double.close()
         self.double_process.terminate()
@@ -142,10 +153,13 @@ class Shop:
         return list(range(1, steps + 1))
 
     @contextmanager
-    def run(self, mortal_at: int = 0) -> Iterator[None]:
-        """What is done meanwhile takes steps; at one of them the application dies, if it gets so far."""
+    def run(self, mortal_at: int = 0, victim: str = "process") -> Iterator[None]:
+        """
+        What is done meanwhile takes steps; at one of them the application dies, if it gets so far,
+        or the `database`.
+        """
         self.runs += 1
-        replace(self.data / "armed", f"{self.runs} {mortal_at}")
+        replace(self.data / "armed", f"{self.runs} {mortal_at} {victim}")
         try:
             yield
         except BaseException as error:
@@ -174,8 +188,9 @@ class Shop:
                 if claim():
                     return
             except httpx.TransportError:
-                if self.process is not None and self.process.poll() is not None:
-                    raise Died from None
+                pass
+            if any(one.poll() is not None for one in self.processes):
+                raise Died
             time.sleep(0.05)
         raise AssertionError(f"it did not happen in time: {told()}")
 
@@ -233,7 +248,10 @@ class Shop:
         left: list[str] = []
 
         def is_at_rest() -> bool:
-            left[:] = asyncio.run(_left(self.database_url))
+            try:
+                left[:] = asyncio.run(_left(self.database_url))
+            except (StoreBusy, OperationalError) as error:  # The database has just died.
+                left[:] = [repr(error)]
             return not left
 
         self.until(is_at_rest, lambda: left)

@@ -8,7 +8,7 @@ from core.domain.customer import identity
 from tests.sampling import drawn, is_whole
 from tests.torture.shop import Died, Shop, books
 
-CATALOG = "fitness"
+CATALOG = "catalogs/fitness.toml"
 SAMPLES = 1
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(3600 if is_whole("torture") else 300)]

@@ -12,7 +12,7 @@ import pytest
 from tests.sampling import drawn, is_whole
 from tests.torture.shop import Act, Shop
 
-CATALOG = "marketplace"
+CATALOG = "catalogs/marketplace.toml"
 GATEWAYS = ("paymongo", "xendit")
 SAMPLES = 1
 DEPOSIT, WEALTH, PAYOUT = 500_00, 50_000_00, 100_00

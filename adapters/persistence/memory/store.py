@@ -10,6 +10,7 @@ from adapters.persistence.memory.access import MemoryAccess
 from adapters.persistence.memory.books import MemoryHolds, MemoryLedger, MemoryUsage
 from adapters.persistence.memory.deliveries import MemoryDeliveries
 from adapters.persistence.memory.escrows import MemoryEscrows
+from adapters.persistence.memory.lately import MemoryLately
 from adapters.persistence.memory.methods import MemoryMethods, MemoryWithdrawals
 from adapters.persistence.memory.referrals import MemoryReferrals, MemoryRewards
 from adapters.persistence.memory.refunds import MemoryCharges, MemoryRefunds
@@ -80,6 +81,7 @@ class MemoryView:
         self.referrals: kept.ReferralsRead = MemoryReferrals(tables, unit)
         self.rewards: money.RewardsRead = MemoryRewards(tables, unit)
         self.ledger: money.LedgerRead = MemoryLedger(tables, unit)
+        self.lately: money.Lately = MemoryLately(tables, unit)
         self.usage: kept.UsageRead = MemoryUsage(tables, unit)
         self.holds: kept.HoldsRead = MemoryHolds(tables, unit)
         self.catalogs: kept.CatalogsRead = MemoryCatalogs(tables, unit)
@@ -162,6 +164,7 @@ class MemoryUnitOfWork:
         self.referrals: kept.Referrals = MemoryReferrals(tables, unit)
         self.rewards: money.Rewards = MemoryRewards(tables, unit)
         self.ledger: money.Ledger = MemoryLedger(tables, unit)
+        self.lately: money.Lately = MemoryLately(tables, unit)
         self.usage: kept.Usage = MemoryUsage(tables, unit)
         self.holds: kept.Holds = MemoryHolds(tables, unit)
         self.catalogs: kept.Catalogs = MemoryCatalogs(tables, unit)

@@ -45,6 +45,7 @@ from core.domain.withdrawal import WithdrawalStatus
 ITEMS: Final = ("plan", "deposit", "verification", "escrow")
 
 _is_pending: Final = text("status = 'pending'")
+_is_charge: Final = text("method_id IS NOT NULL")
 _is_waiting: Final = text("status = 'pending' AND from_wallet")
 
 purchase: Final = table(
@@ -144,6 +145,12 @@ checkout: Final = table(
     together("receipt_whole", "receipt_contact", "receipt_terms"),
     together("opened_whole", "payment_id", "confirmation_url"),
     Index(None, "purchase_id"),
+    Index(
+        "ix_checkout_charge",
+        "asked_at",
+        postgresql_where=_is_charge,
+        sqlite_where=_is_charge,
+    ),
     due("checkout"),
 )
 
@@ -170,6 +177,7 @@ charge: Final = table(
     check("fee", "fee_minor BETWEEN 0 AND amount_minor"),
     check("returning", "returning_minor BETWEEN 1 AND amount_minor"),
     together("owned", "customer_id", "purchase_id"),
+    Index(None, "currency", "charged_at"),
     Index(None, "purchase_id"),
     Index(None, "gateway", "payment_id"),
 )
@@ -374,6 +382,7 @@ reward: Final = table(
     check("none_why", "(status = 'none') = (why IS NOT NULL)"),
     check("none_amount", "(status = 'none') = (amount_minor = 0)"),
     Index(None, "referrer_id", "at"),
+    Index(None, "at"),
     due("reward"),
 )
 

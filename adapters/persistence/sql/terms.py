@@ -25,6 +25,7 @@ from core.domain.plan import (
 from core.domain.referral_program import ReferralTerms, RewardLevel
 from core.domain.reminder_terms import ReminderTerms
 from core.domain.renewal import RenewalTerms
+from core.domain.safety import SafetyTerms
 
 
 def json_from_plan_terms(terms: PlanTerms) -> dict[str, Any]:
@@ -116,6 +117,8 @@ def json_from_money_terms(terms: MoneyTerms) -> dict[str, Any]:
             "least": [_pair(amount) for amount in referral.least],
             "most_a_day": [_pair(amount) for amount in referral.most_a_day],
         },
+        "safety": asdict(terms.safety)
+        | {"payouts": [_pair(amount) for amount in terms.safety.payouts]},
     }
 
 
@@ -157,6 +160,7 @@ def money_terms_from_json(terms: dict[str, Any]) -> MoneyTerms:
             timedelta(seconds=renewal["grace_seconds"]),
         ),
         _referral_from_json(terms.get("referral")),
+        _safety_from_json(terms.get("safety")),
     )
 
 
@@ -171,6 +175,13 @@ def _referral_from_json(terms: dict[str, Any] | None) -> ReferralTerms:
         tuple(Money.of(*amount) for amount in terms["least"]),
         tuple(Money.of(*amount) for amount in terms["most_a_day"]),
     )
+
+
+def _safety_from_json(terms: dict[str, Any] | None) -> SafetyTerms:
+    if terms is None:
+        return SafetyTerms()
+    payouts = tuple(Money.of(*amount) for amount in terms["payouts"])
+    return SafetyTerms(**terms | {"payouts": payouts})
 
 
 def _json_from_receipt(rule: ReceiptRule | None) -> dict[str, Any] | None:

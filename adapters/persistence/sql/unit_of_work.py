@@ -15,6 +15,7 @@ from adapters.persistence.sql.history import SqlHistory
 from adapters.persistence.sql.holds import SqlHolds
 from adapters.persistence.sql.inbox import SqlInbox
 from adapters.persistence.sql.jobs import SqlJobs
+from adapters.persistence.sql.lately import SqlLately
 from adapters.persistence.sql.ledger import SqlLedger
 from adapters.persistence.sql.methods import SqlMethods, SqlWithdrawals
 from adapters.persistence.sql.purchases import SqlPurchases
@@ -53,6 +54,7 @@ class SqlView:
         self.referrals: kept.ReferralsRead = SqlReferrals(statements)
         self.rewards: money.RewardsRead = SqlRewards(statements)
         self.ledger: money.LedgerRead = SqlLedger(statements)
+        self.lately: money.Lately = SqlLately(statements)
         self.usage: kept.UsageRead = SqlUsage(statements)
         self.holds: kept.HoldsRead = SqlHolds(statements)
         self.catalogs: kept.CatalogsRead = catalogs
@@ -108,6 +110,7 @@ class SqlUnitOfWork:
         self.referrals: kept.Referrals = SqlReferrals(statements)
         self.rewards: money.Rewards = SqlRewards(statements)
         self.ledger: money.Ledger = SqlLedger(statements)
+        self.lately: money.Lately = SqlLately(statements)
         self.usage: kept.Usage = SqlUsage(statements)
         self.holds: kept.Holds = SqlHolds(statements)
         self.catalogs: kept.Catalogs = catalogs
