@@ -67,6 +67,7 @@ from core.use_cases.purchases import (
     StartPurchase,
 )
 from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
+from core.use_cases.rechecking import RecheckPurchases
 from core.use_cases.reconciling import Reconcile, StartReconciling
 from core.use_cases.referrals import JoinReferral, ShowReferrals, TendReward
 from core.use_cases.refunds import RefundPurchase, WatchRefund
@@ -150,6 +151,7 @@ class Container(containers.DeclarativeContainer):
     )
     cancel_purchase = providers.Factory(CancelPurchase, store=store, now=now)
     show_purchases = providers.Factory(ShowPurchases, store=store)
+    recheck_purchases = providers.Factory(RecheckPurchases, store=store, gateways=gateways, now=now)
 
     start_deposit = providers.Factory(
         StartDeposit, store=store, gateways=gateways, now=now, new_id=new_id
@@ -279,6 +281,7 @@ class Container(containers.DeclarativeContainer):
         add_checkout=add_checkout,
         cancel_purchase=cancel_purchase,
         show_purchases=show_purchases,
+        recheck_purchases=recheck_purchases,
         start_deposit=start_deposit,
         pay_waiting=pay_waiting,
         show_statement=show_statement,

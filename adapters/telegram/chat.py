@@ -14,7 +14,7 @@ from telegram.constants import ChatType
 from telegram.error import TelegramError
 
 from adapters.locales.translations import guessed
-from adapters.telegram import buying, home, inviting, orders, wallet
+from adapters.telegram import buying, home, inviting, orders, support, wallet
 from adapters.telegram.drawing import acknowledge, redraw, seem_busy, send
 from adapters.telegram.paying import (
     answer_pre_checkout,
@@ -53,6 +53,9 @@ PRESSED: Final[Mapping[str, tuple[Action, int]]] = {
     "reminders": (home.reminders, 1),
     "language": (home.language, 1),
     "help": (home.help_, 0),
+    "paysupport": (support.paysupport, 0),
+    "terms": (support.terms, 0),
+    "privacy": (support.privacy, 0),
     "renewal": (home.renewal, 1),
     "trial": (home.trial, 0),
     "plans": (buying.plans, 0),
@@ -81,9 +84,11 @@ COMMANDS: Final[Mapping[str, Action]] = {
     "settings": home.settings,
     "language": home.settings,
     "help": home.help_,
-    "paysupport": home.help_,
+    "paysupport": support.paysupport,
+    "terms": support.terms,
+    "privacy": support.privacy,
 }
-HIDDEN_COMMANDS: Final = frozenset({"paysupport", "wallet", "history", "invite", "language"})
+HIDDEN_COMMANDS: Final = frozenset({"wallet", "history", "invite", "language"})
 """They work, and are not in Telegram's menu: not every business has a use for them, or others lead there."""
 
 _CONTACT: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}", re.ASCII)

@@ -58,6 +58,7 @@ from core.use_cases.purchases import (
     StartPurchase,
 )
 from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
+from core.use_cases.rechecking import RecheckPurchases
 from core.use_cases.reconciling import Reconcile, StartReconciling
 from core.use_cases.referrals import JoinReferral, ShowReferrals, TendReward
 from core.use_cases.refunds import RefundPurchase, WatchRefund
@@ -120,6 +121,7 @@ class Billing:
     add_checkout: AddCheckout
     cancel_purchase: CancelPurchase
     show_purchases: ShowPurchases
+    recheck_purchases: RecheckPurchases
     # The wallet
     start_deposit: StartDeposit
     pay_waiting: PayWaiting

@@ -8,8 +8,10 @@ from core.domain.audit import AuditLine, Deed, line_of
 from core.domain.customer import Customer, CustomerId, CustomerNotFound, Identity
 from core.domain.event import Event
 from core.domain.money import Currency, Money
+from core.domain.plan import PlanVersion
 from core.domain.referral_program import Invitation
 from core.domain.subscription import Standing, Subscription, SubscriptionId
+from core.domain.switch import SwitchName
 from core.domain.usage_quota import UsageKey, UsageQuota
 from core.ports.unit_of_work import (
     AccountOverview,
@@ -197,7 +199,10 @@ async def _changed(
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A customer's own page: the standing and what was used and owned at this moment."""
+    """
+    A customer's own page: the standing and what was used and owned at this moment. `trial` is what
+    can be tried for nothing now; None: nothing, or trials are switched off.
+    """
 
     standing: Standing
     quotas: tuple[UsageQuota, ...]
@@ -207,6 +212,7 @@ class Account:
     escrow: tuple[Money, ...]
     owed: tuple[Money, ...]
     at: datetime
+    trial: PlanVersion | None = None
 
     @property
     def withdrawable(self) -> tuple[Money, ...]:
@@ -245,12 +251,15 @@ class ShowAccount:
             at = self._now()
             quotas = overview.standing.quotas(at)
             used = overview.used
+            trial = overview.standing.trial(at)
+            if trial is not None and SwitchName.TRIALS in await view.switches.off():
+                trial = None
             if any(_is_hidden(quota.key, used) for quota in quotas):
                 used = await view.usage.used([quota.key for quota in quotas])
         quotas = tuple(replace(quota, used=used.get(quota.key, 0)) for quota in quotas)
         kinds = ("cash", "bonus", "hold", "escrow", "receivable")
         cash, bonus, held, escrow, owed = (_balances(overview, kind) for kind in kinds)
-        return Account(overview.standing, quotas, cash, bonus, held, escrow, owed, at)
+        return Account(overview.standing, quotas, cash, bonus, held, escrow, owed, at, trial)
 
 
 def _less(amount: Money, owed: Money | None) -> Money:
