@@ -29,6 +29,7 @@ from core.use_cases.deliveries import (
     ShowDeliveries,
     TryWebhook,
 )
+from core.use_cases.erasing import EraseCustomer, FinishErasing
 from core.use_cases.escrows import (
     DisputePart,
     FundEscrow,
@@ -123,6 +124,7 @@ class Container(containers.DeclarativeContainer):
     show_account = providers.Factory(ShowAccount, store=store, now=now)
     block_customer = providers.Factory(BlockCustomer, store=store, now=now)
     unblock_customer = providers.Factory(UnblockCustomer, store=store, now=now)
+    erase_customer = providers.Factory(EraseCustomer, store=store, now=now)
 
     open_session = providers.Factory(OpenSession, store=store, now=now, new_id=new_id)
     check_session = providers.Factory(CheckSession, store=store, now=now)
@@ -234,6 +236,9 @@ class Container(containers.DeclarativeContainer):
     hear_renewal = providers.Factory(HearRenewal, store=store, now=now)
     show_access = providers.Factory(ShowAccess, store=store, now=now)
     make_access = providers.Factory(MakeAccess, store=store, provisioner=provisioner, now=now)
+    finish_erasing = providers.Factory(
+        FinishErasing, store=store, match_renewal=match_renewal, make_access=make_access, now=now
+    )
     reconcile = providers.Factory(Reconcile, store=store, gateways=gateways, now=now, new_id=new_id)
     start_reconciling = providers.Singleton(  # It remembers the day.
         StartReconciling, store=store, gateways=gateways, now=now, new_id=new_id
@@ -263,6 +268,8 @@ class Container(containers.DeclarativeContainer):
         show_account=show_account,
         block_customer=block_customer,
         unblock_customer=unblock_customer,
+        erase_customer=erase_customer,
+        finish_erasing=finish_erasing,
         open_session=open_session,
         check_session=check_session,
         check_proof=check_proof,

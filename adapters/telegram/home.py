@@ -152,7 +152,10 @@ async def settings(visit: Visit, _: Sequence[str] = ()) -> Screen:
     else:
         told, switch = "settings.all", visit.button("reminders_fewer", "reminders", "fewer")
     lines = [texts("settings.title"), "", texts(told), "", texts("language.choose")]
-    return Screen("\n".join(lines), [choices, [switch], [visit.button("back", "home")]])
+    return Screen(
+        "\n".join(lines),
+        [choices, [switch], [visit.button("erase", "erase")], [visit.button("back", "home")]],
+    )
 
 
 async def reminders(visit: Visit, words: Sequence[str]) -> Screen:

@@ -87,4 +87,6 @@ async def _paper(visit: Visit, name: str, published: Mapping[str, str]) -> Scree
     lines = [titles[name], "", texts.own(published) or missing[name]]
     if not published:
         lines.append(support_line(texts, catalog))
+    if name == "privacy":
+        lines += ["", texts("privacy.erasing")]
     return Screen("\n".join(lines), [[visit.button("back", "help")]])

@@ -37,7 +37,7 @@ class CustomerNotFound(NotFound):
 
 @dataclass(eq=False)
 class CustomerBlocked(Refused):
-    """The business does not serve this customer at present."""
+    """The business does not serve this customer at present, or the customer asked to be erased."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,7 +75,8 @@ class Customer:
     The only row that holds what names a person. `receipt_contact` is an e-mail address or a
     telephone number (digits, country code first) for the fiscal receipt; stored encrypted.
     `unreachable_since`: when the chat first refused a message; None while it takes them.
-    `fewer_reminders`: nothing is told that is neither an end nor about money.
+    `fewer_reminders`: nothing is told that is neither an end nor about money. `leaving_since`: when
+    the customer asked to be erased, for good; `erased_at`: when nothing of the person was left.
     """
 
     id: CustomerId
@@ -87,6 +88,8 @@ class Customer:
     unreachable_since: datetime | None = None
     blocked_at: datetime | None = None
     fewer_reminders: bool = False
+    leaving_since: datetime | None = None
+    erased_at: datetime | None = None
     version: int = 0
 
     @property
@@ -102,8 +105,33 @@ class Customer:
         Raises:
             CustomerBlocked: no sign-in and nothing new to pay; what was paid is honoured.
         """
-        if self.blocked_at is not None:
+        if self.blocked_at is not None or self.is_leaving:
             raise CustomerBlocked
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the person asked to be erased, or was."""
+        return self.leaving_since is not None
+
+    def leaving(self, *, at: datetime) -> "Customer":
+        return self if self.is_leaving else replace(self, leaving_since=at)
+
+    def erased(self, *, at: datetime) -> "Customer":
+        """
+        All that is of the person goes: made anew, so that what is not named here is gone. What is
+        left is whose the entries of the books are.
+        """
+        return Customer(
+            id=self.id,
+            identities=(),
+            language="en",
+            zone="UTC",
+            created_at=self.created_at,
+            blocked_at=self.blocked_at,
+            leaving_since=self.leaving_since or at,
+            erased_at=at,
+            version=self.version,
+        )
 
     def blocked(self, *, at: datetime) -> "Customer":
         return self if self.blocked_at is not None else replace(self, blocked_at=at)

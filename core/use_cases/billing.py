@@ -20,6 +20,7 @@ from core.use_cases.deliveries import (
     ShowDeliveries,
     TryWebhook,
 )
+from core.use_cases.erasing import EraseCustomer, FinishErasing
 from core.use_cases.escrows import (
     DisputePart,
     FundEscrow,
@@ -99,6 +100,8 @@ class Billing:
     show_account: ShowAccount
     block_customer: BlockCustomer
     unblock_customer: UnblockCustomer
+    erase_customer: EraseCustomer
+    finish_erasing: FinishErasing
     # Sessions
     open_session: OpenSession
     check_session: CheckSession

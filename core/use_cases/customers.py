@@ -85,13 +85,15 @@ class RegisterCustomer:
                 receipt_contact=contact,
             )
             await uow.customers.add(customer)
-            await uow.subscriptions.add(
-                Subscription(SubscriptionId(self._new_id("sub")), customer.id)
-            )
+            # What is given once was given to who was here before, so far as anybody can tell.
+            was_here = await uow.customers.was_here(identity)
+            trialed_at = customer.created_at if was_here else None
+            fresh = Subscription(SubscriptionId(self._new_id("sub")), customer.id)
+            await uow.subscriptions.add(replace(fresh, trialed_at=trialed_at))
             await uow.record(
                 Event("customer.registered", customer.id, customer.created_at, customer.id)
             )
-            if invitation is not None:
+            if invitation is not None and not was_here:
                 await join_at_first_contact(uow, customer, invitation, catalog.money.referral)
             await uow.commit()
         return customer
