@@ -18,6 +18,7 @@ from core.use_cases.charging import ChargeMethod
 from core.use_cases.checkouts import WatchCheckout
 from core.use_cases.customers import (
     BlockCustomer,
+    ChangeZone,
     FindCustomer,
     RegisterCustomer,
     ShowAccount,
@@ -124,6 +125,7 @@ class Container(containers.DeclarativeContainer):
     show_account = providers.Factory(ShowAccount, store=store, now=now)
     block_customer = providers.Factory(BlockCustomer, store=store, now=now)
     unblock_customer = providers.Factory(UnblockCustomer, store=store, now=now)
+    change_zone = providers.Factory(ChangeZone, store=store, now=now)
     erase_customer = providers.Factory(EraseCustomer, store=store, now=now)
 
     open_session = providers.Factory(OpenSession, store=store, now=now, new_id=new_id)
@@ -268,6 +270,7 @@ class Container(containers.DeclarativeContainer):
         show_account=show_account,
         block_customer=block_customer,
         unblock_customer=unblock_customer,
+        change_zone=change_zone,
         erase_customer=erase_customer,
         finish_erasing=finish_erasing,
         open_session=open_session,

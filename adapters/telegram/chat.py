@@ -14,7 +14,7 @@ from telegram.constants import ChatType
 from telegram.error import TelegramError
 
 from adapters.locales.translations import guessed
-from adapters.telegram import buying, home, inviting, leaving, orders, support, wallet
+from adapters.telegram import buying, home, inviting, leaving, orders, support, wallet, zones
 from adapters.telegram.drawing import acknowledge, redraw, seem_busy, send
 from adapters.telegram.paying import (
     answer_pre_checkout,
@@ -52,6 +52,8 @@ PRESSED: Final[Mapping[str, tuple[Action, int]]] = {
     "languages": (home.settings, 0),  # As older messages say it.
     "reminders": (home.reminders, 1),
     "language": (home.language, 1),
+    "zone": (zones.zone, 0),
+    "zoneto": (zones.change, 1),
     "erase": (leaving.erase, 0),
     "eraseme": (leaving.erase_me, 0),
     "help": (home.help_, 0),

@@ -154,7 +154,12 @@ async def settings(visit: Visit, _: Sequence[str] = ()) -> Screen:
     lines = [texts("settings.title"), "", texts(told), "", texts("language.choose")]
     return Screen(
         "\n".join(lines),
-        [choices, [switch], [visit.button("erase", "erase")], [visit.button("back", "home")]],
+        [
+            choices,
+            [switch],
+            [visit.button("zone", "zone"), visit.button("erase", "erase")],
+            [visit.button("back", "home")],
+        ],
     )
 
 

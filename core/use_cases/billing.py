@@ -9,6 +9,7 @@ from core.use_cases.charging import ChargeMethod
 from core.use_cases.checkouts import WatchCheckout
 from core.use_cases.customers import (
     BlockCustomer,
+    ChangeZone,
     FindCustomer,
     RegisterCustomer,
     ShowAccount,
@@ -100,6 +101,7 @@ class Billing:
     show_account: ShowAccount
     block_customer: BlockCustomer
     unblock_customer: UnblockCustomer
+    change_zone: ChangeZone
     erase_customer: EraseCustomer
     finish_erasing: FinishErasing
     # Sessions

@@ -8,6 +8,7 @@ from core.domain.audit import AuditLine, Deed, line_of
 from core.domain.customer import Customer, CustomerId, CustomerNotFound, Identity
 from core.domain.event import Event
 from core.domain.money import Currency, Money
+from core.domain.period import time_zone
 from core.domain.plan import PlanVersion
 from core.domain.referral_program import Invitation
 from core.domain.subscription import Standing, Subscription, SubscriptionId
@@ -120,6 +121,29 @@ def _with(
         receipt_contact=contact or customer.receipt_contact,
         fewer_reminders=customer.fewer_reminders if fewer is None else fewer,
     )
+
+
+class ChangeZone:
+    """By which clock the customer's days begin: from the next window on, once in thirty days."""
+
+    def __init__(self, store: Store, now: Now) -> None:
+        self._store = store
+        self._now = now
+
+    async def __call__(self, customer_id: CustomerId, zone: str) -> Customer:
+        """
+        Raises:
+            CustomerNotFound, CustomerBlocked, UnknownTimeZone, ZoneChangedLately
+        """
+        time_zone(zone)
+        async with self._store.write() as uow:
+            customer = await uow.customers.lock(customer_id)
+            customer.require_served()
+            changed = customer.in_zone(zone, at=self._now())
+            if changed != customer:
+                await uow.customers.save(changed)
+                await uow.commit()
+        return changed
 
 
 class FindCustomer:

@@ -76,3 +76,16 @@ async def test_terms_and_privacy_are_what_the_business_says_or_that_it_says_noth
     assert "@billhook_support" in unpublished["text"]
     await room.says("/help", BEN)
     assert {"Terms", "Your data", "I paid and got nothing"} < set(labels(room.screen(BEN)))
+
+
+async def test_the_clock_is_chosen_by_a_city_and_not_every_day(room: ChatRoom) -> None:
+    await room.says("/settings", BEN)
+    asked = await room.presses("Time zone", BEN)
+    moved = await room.presses("Omsk", BEN)
+    again = await room.presses("London", BEN)
+
+    assert "Is it 12:00 where you are?" in asked["text"]
+    assert "✓ Moscow" in labels(asked)
+    assert "Is it 15:00 where you are?" in moved["text"]
+    assert "✓ Omsk" in labels(moved)
+    assert "once in 30 days: the next time on 9 Apr 2026, 15:00" in again["text"]

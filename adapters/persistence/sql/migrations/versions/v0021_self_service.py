@@ -1,4 +1,4 @@
-"""Customers who asked to be erased, and marks of the identities that were theirs."""
+"""Customers who change their zone, or asked to be erased, and marks of the identities that were theirs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,8 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("customer", sa.Column("former_zone", Words()))
+    op.add_column("customer", sa.Column("zone_changed_at", Moment()))
     op.add_column("customer", sa.Column("leaving_since", Moment()))
     op.add_column("customer", sa.Column("erased_at", Moment()))
     op.create_table(
