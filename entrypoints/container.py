@@ -239,7 +239,7 @@ class Container(containers.DeclarativeContainer):
     show_access = providers.Factory(ShowAccess, store=store, now=now)
     make_access = providers.Factory(MakeAccess, store=store, provisioner=provisioner, now=now)
     finish_erasing = providers.Factory(
-        FinishErasing, store=store, match_renewal=match_renewal, make_access=make_access, now=now
+        FinishErasing, store=store, gateways=gateways, provisioner=provisioner, now=now
     )
     reconcile = providers.Factory(Reconcile, store=store, gateways=gateways, now=now, new_id=new_id)
     start_reconciling = providers.Singleton(  # It remembers the day.

@@ -18,6 +18,8 @@ from core.domain.plan import GatewayName
 from core.domain.purchase import Purchase, PurchaseId
 from core.domain.refund import RefundStatus
 from core.domain.withdrawal import Withdrawal, WithdrawalId, WithdrawalStatus
+from core.ports.access_provisioner import AccessProvisioner
+from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Now, Store, UnitOfWork
 from core.use_cases.access import MakeAccess
 from core.use_cases.gateway_renewals import MatchRenewal
@@ -93,11 +95,11 @@ class FinishErasing:
     """
 
     def __init__(
-        self, store: Store, match_renewal: MatchRenewal, make_access: MakeAccess, now: Now
+        self, store: Store, gateways: Gateways, provisioner: AccessProvisioner, now: Now
     ) -> None:
         self._store = store
-        self._match_renewal = match_renewal
-        self._make_access = make_access
+        self._match_renewal = MatchRenewal(store, gateways, now)
+        self._make_access = MakeAccess(store, provisioner, now)
         self._now = now
 
     async def __call__(self, customer_id: CustomerId, renewal: ChargeKey | None = None) -> None:
