@@ -63,6 +63,8 @@ Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]
 FeatureName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
 Title = Annotated[str, Field(min_length=1, max_length=128)]
+Paper = Annotated[str, Field(min_length=1, max_length=3000)]
+"""A text, or a link to one; a message of Telegram holds 4096 characters."""
 Days = Annotated[int, Field(ge=1, le=60)]
 Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 PluralCategory = Literal["zero", "one", "two", "few", "many", "other"]
@@ -138,6 +140,8 @@ class _Chat(_Section):
     support: str | None = Field(None, min_length=1, max_length=128)
     other_gateways: bool = False
     words: dict[FeatureName, dict[Language, dict[PluralCategory, Title]]] = {}
+    terms: dict[Language, Paper] = {}
+    privacy: dict[Language, Paper] = {}
 
     @model_validator(mode="after")
     def _every_number_has_a_word(self) -> "_Chat":
@@ -353,6 +357,8 @@ def catalog_from_file(path: Path) -> WantedCatalog:
             for name, languages in parsed.chat.words.items()
         },
         reminders=_reminders(parsed.reminders),
+        terms=dict(parsed.chat.terms),
+        privacy=dict(parsed.chat.privacy),
     )
     default_plan = PlanCode(parsed.default_plan)
     return WantedCatalog(parsed.zone, default_plan, plans, chat, _money_terms(parsed))

@@ -53,6 +53,7 @@ async def bot_at_work(
     now: Now,
     may_check_out: Callable[[CustomerId, Cause], Awaitable[None]],
     *,
+    may_recheck: Callable[[CustomerId, Cause], Awaitable[None]],
     proof: str,
     polls: bool,
 ) -> AsyncIterator[BotAtWork]:
@@ -71,6 +72,7 @@ async def bot_at_work(
             settings.app_url,
             proof,
             bot_address=lambda: address.of_the_bot,
+            may_recheck=may_recheck,
         )
         chat = Chat(bot, around)
         secret = settings.secret("telegram_webhook_secret")

@@ -25,7 +25,9 @@ from core.domain.credentials import Scope, UnknownScope
 from core.domain.errors import BillingError
 from core.domain.payment import PaymentId
 from core.ports.access_provisioner import AccessRefused, AccessUnavailable
+from core.ports.unit_of_work import CatalogMissing
 from core.use_cases.catalogs import CatalogDiff
+from core.use_cases.checkouts import STARS
 from entrypoints.bot import WEBHOOK_PATH
 from entrypoints.container import utc_now
 from entrypoints.process import (
@@ -312,6 +314,7 @@ async def _deeper(parts: Opened) -> list[tuple[str, list[str]]]:
     checks.append(("jobs given up on", [f"{job.job.name}: {error}" for job, error in parked]))
     told = [f"{it.name}, by {it.by}: billhook switch {it.name} on, once it may be" for it in off]
     checks.append(("switches that are off", told))
+    checks.append(("what the chat publishes", await _unpublished(parts)))
     if not parts.settings.doubles_panel:
         checks.append(await _panel(parts))
     checks.append(("webhooks to your own system", await webhook_problems(parts)))
@@ -325,6 +328,23 @@ async def _deeper(parts: Opened) -> list[tuple[str, list[str]]]:
 def _case_told(case: Case) -> str:
     why = f" ({case.facts['why']})" if case.kind is CaseKind.SAFETY else ""
     return f"{case.kind}: {case.cause}{why}"
+
+
+async def _unpublished(parts: Opened) -> list[str]:
+    """Telegram asks it of whoever sells for Stars."""
+    if not any(one.name == STARS for one in parts.gateways):
+        return []
+    try:
+        chat = (await parts.billing.show_catalog()).chat
+    except CatalogMissing:
+        return []
+    papers = {"terms": chat.terms, "privacy": chat.privacy, "support": chat.support}
+    return [
+        f"the catalog names no {name}: under [chat], give {name} = ..., which Telegram wants of"
+        " whoever sells for Stars"
+        for name, paper in papers.items()
+        if not paper
+    ]
 
 
 async def _panel(parts: Opened) -> tuple[str, list[str]]:

@@ -18,6 +18,7 @@ from core.use_cases.charging import ChargeMethod
 from core.use_cases.checkouts import WatchCheckout
 from core.use_cases.customers import (
     BlockCustomer,
+    ChangeZone,
     FindCustomer,
     RegisterCustomer,
     ShowAccount,
@@ -29,6 +30,7 @@ from core.use_cases.deliveries import (
     ShowDeliveries,
     TryWebhook,
 )
+from core.use_cases.erasing import EraseCustomer, FinishErasing
 from core.use_cases.escrows import (
     DisputePart,
     FundEscrow,
@@ -67,6 +69,7 @@ from core.use_cases.purchases import (
     StartPurchase,
 )
 from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
+from core.use_cases.rechecking import RecheckPurchases
 from core.use_cases.reconciling import Reconcile, StartReconciling
 from core.use_cases.referrals import JoinReferral, ShowReferrals, TendReward
 from core.use_cases.refunds import RefundPurchase, WatchRefund
@@ -124,6 +127,8 @@ class Container(containers.DeclarativeContainer):
     show_account = providers.Factory(ShowAccount, store=store, now=now)
     block_customer = providers.Factory(BlockCustomer, store=store, now=now)
     unblock_customer = providers.Factory(UnblockCustomer, store=store, now=now)
+    change_zone = providers.Factory(ChangeZone, store=store, now=now)
+    erase_customer = providers.Factory(EraseCustomer, store=store, now=now)
 
     open_session = providers.Factory(OpenSession, store=store, now=now, new_id=new_id)
     check_session = providers.Factory(CheckSession, store=store, now=now)
@@ -152,6 +157,7 @@ class Container(containers.DeclarativeContainer):
     )
     cancel_purchase = providers.Factory(CancelPurchase, store=store, now=now)
     show_purchases = providers.Factory(ShowPurchases, store=store)
+    recheck_purchases = providers.Factory(RecheckPurchases, store=store, gateways=gateways, now=now)
 
     start_deposit = providers.Factory(
         StartDeposit, store=store, gateways=gateways, now=now, new_id=new_id
@@ -235,6 +241,9 @@ class Container(containers.DeclarativeContainer):
     hear_renewal = providers.Factory(HearRenewal, store=store, now=now)
     show_access = providers.Factory(ShowAccess, store=store, now=now)
     make_access = providers.Factory(MakeAccess, store=store, provisioner=provisioner, now=now)
+    finish_erasing = providers.Factory(
+        FinishErasing, store=store, gateways=gateways, provisioner=provisioner, now=now
+    )
     reconcile = providers.Factory(Reconcile, store=store, gateways=gateways, now=now, new_id=new_id)
     start_reconciling = providers.Singleton(  # It remembers the day.
         StartReconciling, store=store, gateways=gateways, now=now, new_id=new_id
@@ -265,6 +274,9 @@ class Container(containers.DeclarativeContainer):
         show_account=show_account,
         block_customer=block_customer,
         unblock_customer=unblock_customer,
+        change_zone=change_zone,
+        erase_customer=erase_customer,
+        finish_erasing=finish_erasing,
         open_session=open_session,
         check_session=check_session,
         check_proof=check_proof,
@@ -283,6 +295,7 @@ class Container(containers.DeclarativeContainer):
         add_checkout=add_checkout,
         cancel_purchase=cancel_purchase,
         show_purchases=show_purchases,
+        recheck_purchases=recheck_purchases,
         start_deposit=start_deposit,
         pay_waiting=pay_waiting,
         show_statement=show_statement,

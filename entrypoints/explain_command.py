@@ -22,6 +22,8 @@ _SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "customer.registered": ("the customer was registered, with a subscription",),
     "customer.blocked": ("the customer is served no longer: {reason}",),
+    "customer.leaving": ("the customer asked to be erased",),
+    "customer.erased": ("the customer was erased: nothing of the person is left",),
     "customer.unblocked": ("the customer is served again: {reason}",),
     "purchase.by": ("it is bought by {customer_id}", ", known as {identities}"),
     "purchase.agreed": (

@@ -40,6 +40,14 @@ def customers_unblock(ref: str, reason: Reason, who: As, data_dir: DataDir = Non
     run_to_end(commands.unblock_customer(read(data_dir=data_dir), ref, Deed(who, reason)))
 
 
+@customers_cli.command("erase")
+def customers_erase(ref: str, reason: Reason, who: As, data_dir: DataDir = None) -> None:
+    """Forget the person behind a customer, for good. Refused while money of theirs is here."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    run_to_end(commands.erase_customer(read(data_dir=data_dir), ref, Deed(who, reason)))
+
+
 @customers_cli.command("attach-referral")
 def customers_attach_referral(
     ref: str,

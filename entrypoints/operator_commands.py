@@ -38,6 +38,14 @@ async def unblock_customer(settings: Settings, ref: str, deed: Deed) -> int:
     return 0
 
 
+async def erase_customer(settings: Settings, ref: str, deed: Deed) -> int:
+    async with opened(settings) as parts:
+        customer_id = await parts.billing.find_customer(customer_ref(ref))
+        await parts.billing.erase_customer(customer_id, deed=deed)
+    typer.echo(f"{customer_id} is erased by the next job; the books keep the id alone")
+    return 0
+
+
 async def attach_referral(settings: Settings, ref: str, code: str, deed: Deed) -> int:
     async with opened(settings) as parts:
         customer_id = await parts.billing.find_customer(customer_ref(ref))

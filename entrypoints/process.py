@@ -22,6 +22,7 @@ from adapters.http.edge import Edge
 from adapters.http.limits import (
     OPENINGS_BY_CUSTOMER,
     OPENINGS_REPEATED,
+    RECHECKS_BY_CUSTOMER,
     RateLimits,
     shared_storage,
 )
@@ -209,12 +210,21 @@ def bot_of(
             again=OPENINGS_REPEATED,
         )
 
+    async def may_recheck(customer_id: CustomerId, cause: Cause) -> None:
+        await limits.hit_once(
+            RECHECKS_BY_CUSTOMER,
+            customer_id,
+            f"{cause.scope} {cause.key}",
+            again=OPENINGS_REPEATED,
+        )
+
     return bot_at_work(
         parts.settings,
         parts.store,
         parts.billing,
         parts.now,
         may_check_out,
+        may_recheck=may_recheck,
         proof=parts.updates_proof,
         polls=polls,
     )

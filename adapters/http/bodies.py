@@ -138,6 +138,12 @@ class CustomerBody(BaseModel):
     blocked: bool
 
 
+class ErasedBody(BaseModel):
+    """`leaving`: the person is being forgotten, and nothing can stop it."""
+
+    status: str
+
+
 class SubscriptionBody(BaseModel):
     plan: str
     title: str

@@ -12,6 +12,7 @@ from adapters.http.bodies import (
     ConsumeRequest,
     DecisionBody,
     EndedHoldBody,
+    ErasedBody,
     HoldBody,
     HoldRequest,
     MeBody,
@@ -44,7 +45,7 @@ from core.domain.credentials import (
 from core.domain.customer import CustomerBlocked, CustomerNotFound, IdentityNotReadable
 from core.domain.errors import BillingError
 from core.domain.money_terms import NotOffered
-from core.domain.plan import Feature, FeatureNotFound, PlanNotForSale, PlanNotFound
+from core.domain.plan import Feature, FeatureNotFound, NoWayToPay, PlanNotForSale, PlanNotFound
 from core.domain.purchase import PurchaseId, PurchaseNotFound, PurchaseNotPending
 from core.domain.referral_program import (
     OwnReferralCode,
@@ -64,6 +65,7 @@ from core.ports.payment_gateway import CheckoutDeclined, GatewayNotFound, Gatewa
 from core.ports.unit_of_work import CatalogMissing
 from core.use_cases.buying import SalesPaused
 from core.use_cases.checkouts import ReceiptContactMissing
+from core.use_cases.erasing import EscrowUnderWay, WalletNotEmpty, WithdrawalUnderWay
 from core.use_cases.grouping import TooManyAsks
 from core.use_cases.purchases import PreviewOutdated
 from core.use_cases.quotas import Ask
@@ -130,6 +132,12 @@ class PageQuery(Closed):
 
 async def show_me(call: Call) -> MeBody:
     return body_from_account(await call.billing.show_account(call.customer_id))
+
+
+async def erase_customer(call: Call) -> ErasedBody:
+    call.require_fresh_sign_in()
+    await call.billing.erase_customer(call.customer_id)
+    return ErasedBody(status="leaving")
 
 
 async def preview_purchase(call: Call, body: PreviewRequest) -> PreviewBody:
@@ -229,7 +237,7 @@ async def release_hold(request: Request, params: HoldPath) -> EndedHoldBody:
 _OF_INIT_DATA: Final = (InitDataNotTrusted, InitDataTooOld, SignedOutBefore, CustomerNotFound)
 _OF_THE_COOKIE: Final = (OriginNotListed, CsrfTokenNotValid)
 OF_THE_CLAIM: Final = (KeyUsedOtherwise, StillRunning)
-OF_THE_OFFER: Final = (PlanNotFound, PlanNotForSale, GatewayNotFound)
+OF_THE_OFFER: Final = (PlanNotFound, PlanNotForSale, NoWayToPay, GatewayNotFound)
 OF_THE_WALLET: Final = (WalletTooLow,)
 OF_THE_CODE: Final = (
     ReferralCodeNotFound,
@@ -409,6 +417,10 @@ def customer_operations() -> list[Operation]:
     return [
         *for_both("GET", "/me/", show_me, "Who I am, what I have, what I used", MeBody,
                    key_path="/", scope=Scope.CUSTOMERS),
+        *for_both("DELETE", "/me/", erase_customer,
+                   "Forget the person: the plan ends, bonus is given up, the books stay whole",
+                   ErasedBody, key_path="/", scope=Scope.CUSTOMERS,
+                   errors=(WalletNotEmpty, WithdrawalUnderWay, EscrowUnderWay)),
         *for_both("POST", "/purchases/preview/", preview_purchase,
                    "What a purchase would cost and do", PreviewBody,
                    body=PreviewRequest, errors=(*OF_THE_OFFER, CustomerBlocked)),

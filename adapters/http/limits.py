@@ -44,6 +44,9 @@ OPENINGS_BY_CUSTOMER: Final = (
 OPENINGS_REPEATED: Final = RateLimitItemPerMinute(120, namespace="opening_repeated")
 """The same request again, because no answer came: it opens nothing new."""
 
+RECHECKS_BY_CUSTOMER: Final = (RateLimitItemPerMinute(1, namespace="recheck_customer"),)
+"""Each asks several gateways; what they say does not change so fast."""
+
 _KNOWN: Final = RateLimitItemPerHour(1, namespace="known_request")
 
 KEYS_MAX: Final = 50_000

@@ -26,6 +26,7 @@ from core.use_cases.consequences import (
     BOOK_REFUNDS,
     CHARGE_RENEWAL,
     CLEAN_METHOD,
+    ERASE_CUSTOMER,
     EXPIRE_HOLD,
     EXPIRE_PURCHASE,
     HEAR_RENEWAL,
@@ -46,7 +47,9 @@ from core.use_cases.consequences import (
 from core.use_cases.deliveries import EventRef
 from core.use_cases.news import NewsRef
 
-ASIDE: Final = frozenset({TELL_CUSTOMER, REMIND, MAKE_ACCESS, RECONCILE, DELIVER_WEBHOOK})
+ASIDE: Final = frozenset(
+    {TELL_CUSTOMER, REMIND, MAKE_ACCESS, RECONCILE, DELIVER_WEBHOOK, ERASE_CUSTOMER}
+)
 """
 Nobody's money waits for a chat, a panel or a receiver of webhooks that is slow, for thousands who
 are told something, or for two days of a gateway that are looked through.
@@ -139,7 +142,18 @@ def _of_the_outside(billing: Billing) -> dict[str, Callable[[Payload], Awaitable
         if case is not None:
             log.error("access is not made", case=case.cause, why=case.facts["error"])
 
-    return {MAKE_ACCESS: make_access, DELIVER_WEBHOOK: deliver_webhook}
+    async def erase_customer(payload: Payload) -> None:
+        gateway, charge_id = payload.get("gateway"), payload.get("charge_id")
+        first = None
+        if gateway is not None and charge_id is not None:
+            first = ChargeKey(GatewayName(gateway), charge_id)
+        await billing.finish_erasing(CustomerId(payload["customer_id"]), first)
+
+    return {
+        MAKE_ACCESS: make_access,
+        DELIVER_WEBHOOK: deliver_webhook,
+        ERASE_CUSTOMER: erase_customer,
+    }
 
 
 def _of_money(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]]]:

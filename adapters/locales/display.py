@@ -7,7 +7,7 @@ from functools import cache
 from typing import Final
 
 from babel.core import Locale, UnknownLocaleError
-from babel.dates import format_datetime
+from babel.dates import format_datetime, get_timezone_location
 from babel.numbers import format_currency, format_decimal
 
 from core.domain.money import Money
@@ -38,6 +38,16 @@ def date_text(at: datetime, zone: str, language: str) -> str:
 def time_text(at: datetime, zone: str, language: str) -> str:
     """`12:00 MSK`."""
     return f"{format_datetime(at, 'HH:mm', time_zone(zone), _locale(language))} {_name(at, zone, language)}"
+
+
+def clock_text(at: datetime, zone: str) -> str:
+    """`12:00`."""
+    return f"{at.astimezone(time_zone(zone)):%H:%M}"
+
+
+def city_text(zone: str, language: str) -> str:
+    """`Moscow`: the place that a zone is named after."""
+    return get_timezone_location(time_zone(zone), locale=_locale(language), return_city=True)
 
 
 def plural_category(number: int, language: str) -> str:

@@ -14,7 +14,7 @@ from telegram.constants import ChatType
 from telegram.error import TelegramError
 
 from adapters.locales.translations import guessed
-from adapters.telegram import buying, home, inviting, orders, wallet
+from adapters.telegram import buying, home, inviting, leaving, orders, support, wallet, zones
 from adapters.telegram.drawing import acknowledge, redraw, seem_busy, send
 from adapters.telegram.paying import (
     answer_pre_checkout,
@@ -52,7 +52,14 @@ PRESSED: Final[Mapping[str, tuple[Action, int]]] = {
     "languages": (home.settings, 0),  # As older messages say it.
     "reminders": (home.reminders, 1),
     "language": (home.language, 1),
+    "zone": (zones.zone, 0),
+    "zoneto": (zones.change, 1),
+    "erase": (leaving.erase, 0),
+    "eraseme": (leaving.erase_me, 0),
     "help": (home.help_, 0),
+    "paysupport": (support.paysupport, 0),
+    "terms": (support.terms, 0),
+    "privacy": (support.privacy, 0),
     "renewal": (home.renewal, 1),
     "trial": (home.trial, 0),
     "plans": (buying.plans, 0),
@@ -81,9 +88,11 @@ COMMANDS: Final[Mapping[str, Action]] = {
     "settings": home.settings,
     "language": home.settings,
     "help": home.help_,
-    "paysupport": home.help_,
+    "paysupport": support.paysupport,
+    "terms": support.terms,
+    "privacy": support.privacy,
 }
-HIDDEN_COMMANDS: Final = frozenset({"paysupport", "wallet", "history", "invite", "language"})
+HIDDEN_COMMANDS: Final = frozenset({"wallet", "history", "invite", "language"})
 """They work, and are not in Telegram's menu: not every business has a use for them, or others lead there."""
 
 _CONTACT: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}", re.ASCII)
@@ -196,6 +205,8 @@ class Chat:
 
     async def _screen(self, visit: Visit, update: Update) -> Screen:
         """A refusal is a screen too."""
+        if visit.customer.is_leaving:
+            return leaving.leaving_screen(visit)
         if visit.customer.blocked_at is not None:
             return await home.blocked(visit)
         try:

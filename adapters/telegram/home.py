@@ -47,7 +47,7 @@ async def status(visit: Visit, _: Sequence[str] = ()) -> Screen:
         [
             _ways_to_buy(visit, account),
             visit.app_button(),
-            _renewal_switch(visit, account),
+            *await _renewal_switch(visit, account),
             [visit.button("refresh", "status"), visit.button("back", "home")],
         ],
     )
@@ -62,12 +62,12 @@ async def _access(visit: Visit) -> list[str]:
 
 
 async def renewal(visit: Visit, words: Sequence[str]) -> Screen:
-    """From the wallet alone; a saved method is chosen where it was saved. Or again as it was."""
+    """From the wallet (`on`), from a saved method by its id, not at all, or again as it was."""
     [wanted] = words
     if wanted == "again":
         await visit.billing.change_subscription.resume(visit.customer.id)
         return await status(visit)
-    source = FROM_WALLET if wanted == "on" else None
+    source = {"on": FROM_WALLET, "off": None}.get(wanted, wanted)
     await visit.billing.change_subscription.renew_from(visit.customer.id, source)
     return await status(visit)
 
@@ -83,22 +83,29 @@ def _what_follows(texts: Texts, account: Account) -> str:
     return texts(key, at=renews.next_at)
 
 
-def _renewal_switch(visit: Visit, account: Account) -> list[Button]:
-    """On, where the wallet is of use and the plan is sold; off wherever it is on."""
+async def _renewal_switch(visit: Visit, account: Account) -> list[list[Button]]:
+    """
+    Off wherever it is on. From the wallet where that is of use, from each saved method, if the plan
+    is sold; what a gateway renews by itself is stopped before it is renewed otherwise.
+    """
     subscription = account.standing.subscription.at(account.at)
+    renews, renewal = subscription.renews, subscription.renewal
     if subscription.period is None:
         return []
-    if subscription.renews is not None:
-        return [visit.button("renewal_off", "renewal", "off")]
-    if subscription.renewal is not None and subscription.renewal.at_gateway is not None:
-        return [visit.button("renewal_again", "renewal", "again")]
+    off = [] if renews is None else [[visit.button("renewal_off", "renewal", "off")]]
+    if renewal is not None and renewal.at_gateway is not None:
+        return off or [[visit.button("renewal_again", "renewal", "again")]]
     plan = account.standing.catalog.plans.get(subscription.period.plan.code)
-    is_sold = plan is not None and plan.terms.prices
-    return (
-        [visit.button("renewal_on", "renewal", "on")]
-        if is_sold and _to_the_wallet(visit, account)
-        else []
-    )
+    if plan is None or not plan.terms.prices:
+        return off
+    ways = []
+    if _to_the_wallet(visit, account) and (renews is None or renews.source != FROM_WALLET):
+        ways.append([visit.button("renewal_on", "renewal", "on")])
+    for one in await visit.billing.change_subscription.sources(visit.customer.id):
+        if renews is None or renews.source != one.id:
+            account_ = one.account.masked
+            ways.append([visit.button("renewal_from", "renewal", one.id, account=account_)])
+    return [*ways, *off]
 
 
 def _to_the_wallet(visit: Visit, account: Account) -> list[Button]:
@@ -118,7 +125,7 @@ async def trial(visit: Visit, _: Sequence[str] = ()) -> Screen:
 
 
 def _to_try(visit: Visit, account: Account) -> list[Button]:
-    plan = account.standing.trial(account.at)
+    plan = account.trial
     if plan is None or plan.terms.trial is None:
         return []
     return [visit.button("trial", "trial", span=visit.texts.period(plan.terms.trial))]
@@ -145,7 +152,15 @@ async def settings(visit: Visit, _: Sequence[str] = ()) -> Screen:
     else:
         told, switch = "settings.all", visit.button("reminders_fewer", "reminders", "fewer")
     lines = [texts("settings.title"), "", texts(told), "", texts("language.choose")]
-    return Screen("\n".join(lines), [choices, [switch], [visit.button("back", "home")]])
+    return Screen(
+        "\n".join(lines),
+        [
+            choices,
+            [switch],
+            [visit.button("zone", "zone"), visit.button("erase", "erase")],
+            [visit.button("back", "home")],
+        ],
+    )
 
 
 async def reminders(visit: Visit, words: Sequence[str]) -> Screen:
@@ -178,7 +193,12 @@ async def help_(visit: Visit, _: Sequence[str] = ()) -> Screen:
     ]
     return Screen(
         "\n\n".join([texts("help.text"), support_line(texts, catalog)]),
-        [open_orders, [visit.button("status", "status"), visit.button("back", "home")]],
+        [
+            open_orders,
+            [visit.button("paysupport", "paysupport")],
+            [visit.button("terms", "terms"), visit.button("privacy", "privacy")],
+            [visit.button("status", "status"), visit.button("back", "home")],
+        ],
     )
 
 

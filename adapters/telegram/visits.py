@@ -11,12 +11,16 @@ from core.domain.customer import Customer, CustomerId
 from core.use_cases.billing import Billing
 
 
+async def always(_: CustomerId, _cause: Cause) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """
     What is the same for all visits. `app_url` is the Mini App's address (None: there is none),
     `return_url` says where a payer comes back to, `may_check_out` raises where somebody asks for
-    payments too often. `bot_address` is the bot's own link, once it is known. `secret` proves to the gateways that an update is Telegram's.
+    payments too often, `may_recheck` where somebody asks too often what became of them.
+    `bot_address` is the bot's own link, once it is known. `secret` proves to the gateways that an update is Telegram's.
     """
 
     billing: Billing
@@ -26,6 +30,7 @@ class Surroundings:
     app_url: str | None = None
     secret: str = field(default="", repr=False)
     bot_address: Callable[[], str | None] = lambda: None
+    may_recheck: Callable[[CustomerId, Cause], Awaitable[None]] = always
 
 
 @dataclass(frozen=True, slots=True)

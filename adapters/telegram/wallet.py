@@ -37,6 +37,7 @@ WHAT: Final = {
     "reversal": "history.adjustment",
     "rest_of_former_plan": "history.rest",
     "reward": "history.reward",
+    "forfeited": "history.forfeited",
     "refund": "history.refund",
     "refund_asked": "history.refund",
     "refund_failed": "history.refund_failed",

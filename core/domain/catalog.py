@@ -23,7 +23,8 @@ class ChatTerms:
     write to. `words` name a counted feature by language and CLDR plural category (`one`, `few`,
     `many`, `other`). Digital goods inside Telegram are for Stars by Telegram's own rules:
     `other_gateways` is the operator's explicit word that they are offered there all the same.
-    `reminders` say when it speaks by itself.
+    `reminders` say when it speaks by itself. `terms` and `privacy` are what the business publishes,
+    by language: the text itself, or a link to it.
     """
 
     about: Mapping[str, str] = field(default_factory=dict)
@@ -31,6 +32,8 @@ class ChatTerms:
     other_gateways: bool = False
     words: Mapping[Feature, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
     reminders: ReminderTerms = field(default_factory=ReminderTerms)
+    terms: Mapping[str, str] = field(default_factory=dict)
+    privacy: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,14 @@ class Checkout:
     def lapses(self) -> "Checkout":
         return replace(self._moved(CheckoutStatus.LAPSED), due_at=None)
 
+    def erased(self) -> "Checkout":
+        """
+        Without whom the receipt is for. What nobody has the address of cannot be asked for again
+        alike, and so is given up; a charge ends by asking alone.
+        """
+        given_up = self.lapses() if self.is_unopened and not self.is_charge else self
+        return replace(given_up, receipt=None)
+
     def looked_at(self, *, at: datetime) -> "Checkout":
         """Nothing new: look again later, at first soon, then every half an hour."""
         wait = min(FIRST_LOOK * 2 ** min(self.looked, 10), LAST_LOOK)

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NewType
 
@@ -11,6 +11,7 @@ from core.domain.errors import Invalid, NotFound, Refused
 CustomerId = NewType("CustomerId", str)
 
 TELEGRAM_ID_MAX: Final = 2**52 - 1
+ZONE_KEPT: Final = timedelta(days=30)
 _EXTERNAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
 _TELEGRAM = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 _OURS = re.compile(r"cus_[a-z0-9]{8,40}", re.ASCII)
@@ -37,7 +38,14 @@ class CustomerNotFound(NotFound):
 
 @dataclass(eq=False)
 class CustomerBlocked(Refused):
-    """The business does not serve this customer at present."""
+    """The business does not serve this customer at present, or the customer asked to be erased."""
+
+
+@dataclass(eq=False)
+class ZoneChangedLately(Refused):
+    """The time zone was changed within the last thirty days; it may be again from then on."""
+
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,7 +83,8 @@ class Customer:
     The only row that holds what names a person. `receipt_contact` is an e-mail address or a
     telephone number (digits, country code first) for the fiscal receipt; stored encrypted.
     `unreachable_since`: when the chat first refused a message; None while it takes them.
-    `fewer_reminders`: nothing is told that is neither an end nor about money.
+    `former_zone` is the one before the last change. `fewer_reminders`: nothing is told that is neither an end nor about money. `leaving_since`: when
+    the customer asked to be erased, for good; `erased_at`: when nothing of the person was left.
     """
 
     id: CustomerId
@@ -87,6 +96,10 @@ class Customer:
     unreachable_since: datetime | None = None
     blocked_at: datetime | None = None
     fewer_reminders: bool = False
+    former_zone: str | None = None
+    zone_changed_at: datetime | None = None
+    leaving_since: datetime | None = None
+    erased_at: datetime | None = None
     version: int = 0
 
     @property
@@ -102,8 +115,47 @@ class Customer:
         Raises:
             CustomerBlocked: no sign-in and nothing new to pay; what was paid is honoured.
         """
-        if self.blocked_at is not None:
+        if self.blocked_at is not None or self.is_leaving:
             raise CustomerBlocked
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the person asked to be erased, or was."""
+        return self.leaving_since is not None
+
+    def in_zone(self, zone: str, *, at: datetime) -> "Customer":
+        """
+        Windows that had begun by then go on by the former zone, so that nothing can be used twice.
+
+        Raises:
+            ZoneChangedLately
+        """
+        if zone == self.zone:
+            return self
+        changed = self.zone_changed_at
+        if changed is not None and at < changed + ZONE_KEPT:
+            raise ZoneChangedLately(changed + ZONE_KEPT)
+        return replace(self, zone=zone, former_zone=self.zone, zone_changed_at=at)
+
+    def leaving(self, *, at: datetime) -> "Customer":
+        return self if self.is_leaving else replace(self, leaving_since=at)
+
+    def erased(self, *, at: datetime) -> "Customer":
+        """
+        All that is of the person goes: made anew, so that what is not named here is gone. What is
+        left is whose the entries of the books are.
+        """
+        return Customer(
+            id=self.id,
+            identities=(),
+            language="en",
+            zone="UTC",
+            created_at=self.created_at,
+            blocked_at=self.blocked_at,
+            leaving_since=self.leaving_since or at,
+            erased_at=at,
+            version=self.version,
+        )
 
     def blocked(self, *, at: datetime) -> "Customer":
         return self if self.blocked_at is not None else replace(self, blocked_at=at)

@@ -8,7 +8,7 @@ from typing import Final
 from core.domain.customer import CustomerId
 from core.domain.errors import Conflict, Invalid, NotFound, Refused
 from core.domain.item import PaymentMethodId
-from core.domain.payout import PayoutAccount
+from core.domain.payout import ERASED, PayoutAccount
 from core.domain.plan import GatewayName
 
 UNVERIFIED_LIFE: Final = timedelta(hours=24)
@@ -130,3 +130,11 @@ class PaymentMethod:
         if self.status is MethodStatus.REMOVED:
             return self
         return replace(self, status=MethodStatus.REMOVED, token=None, ended_at=at)
+
+    def erased(self, *, at: datetime) -> "PaymentMethod":
+        """Removed, and nothing is left of whose it was."""
+        return replace(
+            self.becomes_removed(at=at),
+            account=self.account.erased(),
+            billing=Billing(ERASED, ERASED, ERASED),
+        )

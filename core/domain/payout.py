@@ -1,7 +1,7 @@
 """Where money can be sent to, and what a gateway is asked to send."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -11,6 +11,8 @@ from core.domain.money import Money
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 _NUMBER: Final = re.compile(r"[A-Za-z0-9@+._-]{3,64}", re.ASCII)
 NAME_MAX: Final = 100
+ERASED: Final = "erased"
+"""Stands for what was of a person who is erased."""
 
 
 @dataclass(eq=False)
@@ -49,6 +51,10 @@ class PayoutAccount:
         """The last four characters at most, and never more than half of it."""
         shown = min(4, len(self.number) // 2)
         return "•" * 4 + self.number[len(self.number) - shown :]
+
+    def erased(self) -> "PayoutAccount":
+        """Nobody's."""
+        return replace(self, number=ERASED, holder_name=ERASED)
 
 
 @dataclass(frozen=True, slots=True)

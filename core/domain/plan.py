@@ -30,6 +30,13 @@ class PlanNotForSale(Refused):
 
 
 @dataclass(eq=False)
+class NoWayToPay(PlanNotForSale):
+    """This plan has a price, and nobody takes the payment just now, or not here: ask the business."""
+
+    plan: str
+
+
+@dataclass(eq=False)
 class FeatureNotFound(NotFound):
     """The catalog counts no such feature."""
 

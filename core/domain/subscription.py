@@ -10,7 +10,7 @@ from core.domain.customer import Customer, CustomerId
 from core.domain.errors import Conflict
 from core.domain.money import Money
 from core.domain.payment import Recurrence
-from core.domain.period import Anchor, Period
+from core.domain.period import Anchor, Period, Window
 from core.domain.plan import Feature, PlanVersion, quota_window
 from core.domain.purchase import PurchaseId
 from core.domain.renewal import Renewal, RenewalTerms
@@ -382,13 +382,20 @@ class Standing:
         if rule is None:
             rule = self.catalog.rule_elsewhere(feature)
         period = self.subscription.at(now).period
-        window = quota_window(
-            rule,
-            at=now,
-            zone=self.customer.zone,
-            began=None if period is None else period.anchor,
-            period=None if period is None else plan.terms.period,
-        )
+
+        def window_in(zone: str) -> Window:
+            return quota_window(
+                rule,
+                at=now,
+                zone=zone,
+                began=None if period is None else period.anchor,
+                period=None if period is None else plan.terms.period,
+            )
+
+        customer = self.customer
+        window = window_in(customer.former_zone or customer.zone)
+        if customer.zone_changed_at is not None and window.start > customer.zone_changed_at:
+            window = window_in(customer.zone)  # The change applies from the next window on.
         key = UsageKey(self.customer.id, feature, window.start)
         return UsageQuota(key, window.end, rule.limit, used=0)
 

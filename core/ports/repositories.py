@@ -14,7 +14,7 @@ from core.domain.delivery import Delivery, DeliveryId, DeliveryStatus
 from core.domain.event import ClaimedJob, Job
 from core.domain.item import Item
 from core.domain.money import Money
-from core.domain.payment import InboxItem, PaymentId
+from core.domain.payment import InboxItem, PaymentId, PayoutId
 from core.domain.plan import GatewayName
 from core.domain.purchase import Purchase, PurchaseId
 from core.domain.referral_program import Referral
@@ -64,6 +64,14 @@ class Customers(CustomersRead, Protocol):
         Raises:
             IdentityTaken: as `add`.
         """
+        ...
+
+    async def remember_gone(self, identities: Collection[Identity], *, at: datetime) -> None:
+        """By marks that only who has the data key can compare with an identity."""
+        ...
+
+    async def was_here(self, identity: Identity) -> bool:
+        """Whether it was a customer's who is erased."""
         ...
 
 
@@ -300,6 +308,15 @@ class Inbox(InboxRead, Protocol):
         ...
 
     async def save(self, item: InboxItem) -> None: ...
+
+    async def erase_bodies(
+        self, about: Collection[tuple[GatewayName, PaymentId | PayoutId]], chat: int | None
+    ) -> None:
+        """
+        What was said of these payments and payouts, and in this chat, is kept no longer, where it
+        was dealt with. Reads the whole inbox.
+        """
+        ...
 
     async def forget(self, before: datetime, *, limit: int) -> int:
         """Drop up to `limit` that were done with before then and are of kind OTHER; how many."""

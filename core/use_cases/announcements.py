@@ -118,6 +118,7 @@ _TOLD: Final[Mapping[str, tuple[_Told, ...]]] = {
             once_per=("feature", "window_start"),
         ),
     ),
+    "customer.erased": (_Told("customer.erased", "customer_id"),),
     "wallet.credited": (_Told("wallet.credited", "customer_id", ("cause",)),),
     "reward.earned": (_Told("referral.rewarded", "purchase_id"),),
     "withdrawal.done": (_Told("withdrawal.done", "withdrawal_id"),),

@@ -9,6 +9,7 @@ from core.use_cases.charging import ChargeMethod
 from core.use_cases.checkouts import WatchCheckout
 from core.use_cases.customers import (
     BlockCustomer,
+    ChangeZone,
     FindCustomer,
     RegisterCustomer,
     ShowAccount,
@@ -20,6 +21,7 @@ from core.use_cases.deliveries import (
     ShowDeliveries,
     TryWebhook,
 )
+from core.use_cases.erasing import EraseCustomer, FinishErasing
 from core.use_cases.escrows import (
     DisputePart,
     FundEscrow,
@@ -58,6 +60,7 @@ from core.use_cases.purchases import (
     StartPurchase,
 )
 from core.use_cases.quotas import CaptureHold, ConsumeQuota, ExpireHold, ReleaseHold
+from core.use_cases.rechecking import RecheckPurchases
 from core.use_cases.reconciling import Reconcile, StartReconciling
 from core.use_cases.referrals import JoinReferral, ShowReferrals, TendReward
 from core.use_cases.refunds import RefundPurchase, WatchRefund
@@ -100,6 +103,9 @@ class Billing:
     show_account: ShowAccount
     block_customer: BlockCustomer
     unblock_customer: UnblockCustomer
+    change_zone: ChangeZone
+    erase_customer: EraseCustomer
+    finish_erasing: FinishErasing
     # Sessions
     open_session: OpenSession
     check_session: CheckSession
@@ -122,6 +128,7 @@ class Billing:
     add_checkout: AddCheckout
     cancel_purchase: CancelPurchase
     show_purchases: ShowPurchases
+    recheck_purchases: RecheckPurchases
     # The wallet
     start_deposit: StartDeposit
     pay_waiting: PayWaiting

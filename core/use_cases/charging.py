@@ -6,11 +6,16 @@ from core.domain.cause import Cause, claim
 from core.domain.checkout import Checkout, CheckoutId
 from core.domain.errors import Refused
 from core.domain.item import PaymentMethodId
-from core.domain.payment_method import PaymentMethod
+from core.domain.payment_method import PaymentMethod, PaymentMethodRemoved
 from core.domain.purchase import Purchase, PurchaseId, PurchaseNotPending
 from core.domain.subscription import Standing
 from core.domain.switch import gateway_switch
-from core.ports.payment_gateway import CheckoutDeclined, Gateways, GatewayUnavailable
+from core.ports.payment_gateway import (
+    CheckoutDeclined,
+    GatewayNotFound,
+    Gateways,
+    GatewayUnavailable,
+)
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.checkouts import Started, frozen, offer
 from core.use_cases.customers import standing_of
@@ -149,6 +154,14 @@ def require_chargeable(method: PaymentMethod, gateways: Gateways) -> str:
     if method.token is None or not gateways.get(method.gateway).abilities.charges_saved:
         raise MethodNotChargeable(method.id)
     return method.token
+
+
+def may_be_charged(method: PaymentMethod, gateways: Gateways) -> bool:
+    try:
+        require_chargeable(method, gateways)
+    except (Refused, PaymentMethodRemoved, GatewayNotFound):
+        return False
+    return True
 
 
 async def _decline(uow: UnitOfWork, checkout: Checkout) -> None:

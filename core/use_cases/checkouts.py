@@ -14,7 +14,7 @@ from core.domain.item import Deposit, EscrowShare, Item, PlanItem, Verification
 from core.domain.money import Money
 from core.domain.payment import OpenedCheckout, PaymentFacts
 from core.domain.payment_method import Billing
-from core.domain.plan import GatewayName, PlanNotForSale
+from core.domain.plan import GatewayName, NoWayToPay, PlanNotForSale
 from core.domain.purchase import (
     Purchase,
     PurchaseId,
@@ -414,6 +414,7 @@ def offer(
     Raises:
         GatewayNotFound
         PlanNotForSale, NoGatewayTakes: of a plan, or of anything else.
+        NoWayToPay: a plan that has a price, and none of those that take it is offered.
     """
     allowed = allowed_gateways(item, catalog)
     for one in by_preference(gateways) if gateway is None else [gateways.get(gateway)]:
@@ -423,6 +424,9 @@ def offer(
             if one.abilities.takes(price):
                 return one, price
     if isinstance(item, PlanItem):
+        is_offered = any(not allowed or one.name in allowed for one in gateways)
+        if prices and not is_offered:
+            raise NoWayToPay(item.plan.code)
         raise PlanNotForSale(item.plan.code)
     raise NoGatewayTakes(gateway)
 

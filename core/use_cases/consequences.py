@@ -28,6 +28,7 @@ RECONCILE: Final = "reconcile"
 TEND_REWARD: Final = "tend_reward"
 MAKE_ACCESS: Final = "make_access"
 REMIND: Final = "remind"
+ERASE_CUSTOMER: Final = "erase_customer"
 
 
 def _ask_by(job: str, name: str = "payment_id") -> Callable[[Event], Job]:
@@ -63,6 +64,12 @@ def _charge_the_renewal(event: Event) -> Job:
         "try": str(event.facts["try"]),
     }
     return Job(CHARGE_RENEWAL, payload, event.at, dedupe=f"{event.subject} {event.facts['try']}")
+
+
+def _erase_the_customer(event: Event) -> Job:
+    stops = {name: str(event.facts[name]) for name in ("gateway", "charge_id") if event.facts}
+    payload = {"customer_id": event.subject, **stops}
+    return Job(ERASE_CUSTOMER, payload, event.at, dedupe=event.subject)
 
 
 def _tend_the_reward(event: Event) -> Job:
@@ -189,6 +196,7 @@ def _tell(event: Event, kind: NewsKind, about: str, **ids: str) -> Job:
 
 _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job | None], ...]]] = {
     "notice.taken": (_ask_by(SETTLE_PAYMENT),),
+    "customer.leaving": (_erase_the_customer,),
     "refund_notice.taken": (_ask_by(BOOK_REFUNDS),),
     "refund.failed": (_ask_for_all_refunds,),
     "refund.another": (_ask_for_all_refunds,),

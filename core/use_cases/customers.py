@@ -8,8 +8,11 @@ from core.domain.audit import AuditLine, Deed, line_of
 from core.domain.customer import Customer, CustomerId, CustomerNotFound, Identity
 from core.domain.event import Event
 from core.domain.money import Currency, Money
+from core.domain.period import time_zone
+from core.domain.plan import PlanVersion
 from core.domain.referral_program import Invitation
 from core.domain.subscription import Standing, Subscription, SubscriptionId
+from core.domain.switch import SwitchName
 from core.domain.usage_quota import UsageKey, UsageQuota
 from core.ports.unit_of_work import (
     AccountOverview,
@@ -83,13 +86,15 @@ class RegisterCustomer:
                 receipt_contact=contact,
             )
             await uow.customers.add(customer)
-            await uow.subscriptions.add(
-                Subscription(SubscriptionId(self._new_id("sub")), customer.id)
-            )
+            # What is given once was given to who was here before, so far as anybody can tell.
+            was_here = await uow.customers.was_here(identity)
+            trialed_at = customer.created_at if was_here else None
+            fresh = Subscription(SubscriptionId(self._new_id("sub")), customer.id)
+            await uow.subscriptions.add(replace(fresh, trialed_at=trialed_at))
             await uow.record(
                 Event("customer.registered", customer.id, customer.created_at, customer.id)
             )
-            if invitation is not None:
+            if invitation is not None and not was_here:
                 await join_at_first_contact(uow, customer, invitation, catalog.money.referral)
             await uow.commit()
         return customer
@@ -116,6 +121,29 @@ def _with(
         receipt_contact=contact or customer.receipt_contact,
         fewer_reminders=customer.fewer_reminders if fewer is None else fewer,
     )
+
+
+class ChangeZone:
+    """By which clock the customer's days begin: from the next window on, once in thirty days."""
+
+    def __init__(self, store: Store, now: Now) -> None:
+        self._store = store
+        self._now = now
+
+    async def __call__(self, customer_id: CustomerId, zone: str) -> Customer:
+        """
+        Raises:
+            CustomerNotFound, CustomerBlocked, UnknownTimeZone, ZoneChangedLately
+        """
+        time_zone(zone)
+        async with self._store.write() as uow:
+            customer = await uow.customers.lock(customer_id)
+            customer.require_served()
+            changed = customer.in_zone(zone, at=self._now())
+            if changed != customer:
+                await uow.customers.save(changed)
+                await uow.commit()
+        return changed
 
 
 class FindCustomer:
@@ -197,7 +225,10 @@ async def _changed(
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A customer's own page: the standing and what was used and owned at this moment."""
+    """
+    A customer's own page: the standing and what was used and owned at this moment. `trial` is what
+    can be tried for nothing now; None: nothing, or trials are switched off.
+    """
 
     standing: Standing
     quotas: tuple[UsageQuota, ...]
@@ -207,6 +238,7 @@ class Account:
     escrow: tuple[Money, ...]
     owed: tuple[Money, ...]
     at: datetime
+    trial: PlanVersion | None = None
 
     @property
     def withdrawable(self) -> tuple[Money, ...]:
@@ -245,12 +277,15 @@ class ShowAccount:
             at = self._now()
             quotas = overview.standing.quotas(at)
             used = overview.used
+            trial = overview.standing.trial(at)
+            if trial is not None and SwitchName.TRIALS in await view.switches.off():
+                trial = None
             if any(_is_hidden(quota.key, used) for quota in quotas):
                 used = await view.usage.used([quota.key for quota in quotas])
         quotas = tuple(replace(quota, used=used.get(quota.key, 0)) for quota in quotas)
         kinds = ("cash", "bonus", "hold", "escrow", "receivable")
         cash, bonus, held, escrow, owed = (_balances(overview, kind) for kind in kinds)
-        return Account(overview.standing, quotas, cash, bonus, held, escrow, owed, at)
+        return Account(overview.standing, quotas, cash, bonus, held, escrow, owed, at, trial)
 
 
 def _less(amount: Money, owed: Money | None) -> Money:

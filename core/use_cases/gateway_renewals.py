@@ -114,7 +114,9 @@ class MatchRenewal:
             renews = present.renews_by(source_at_gateway(first))
             if renews == told:
                 return
-            assert payer is not None, "whom it charges the gateway knows"
+            if payer is None:  # Erased since: only a person can still find the payer there.
+                await self._tell(customer_id, first, "the customer is erased", renews=renews)
+                return
             try:
                 gateway = self._gateways.get(first.gateway)
                 await gateway.set_renewal(first.charge_id, str(payer), renews=renews)

@@ -72,7 +72,10 @@ class CheckSession:
             session = await view.credentials.find_session(session_id)
             if session is None or not session.admits(turn, self._now(), reading=reading):
                 raise NotSignedIn
-            (await view.customers.get(session.customer_id)).require_served()
+            customer = await view.customers.get(session.customer_id)
+            if customer.is_leaving:
+                raise NotSignedIn
+            customer.require_served()
         return session
 
 
@@ -118,7 +121,10 @@ class RefreshSession:
             known = await uow.credentials.find_session(session_id)
             if known is None or not known.is_live(at):
                 raise NotSignedIn
-            (await uow.customers.get(known.customer_id)).require_served()
+            customer = await uow.customers.get(known.customer_id)
+            if customer.is_leaving:
+                raise NotSignedIn
+            customer.require_served()
             session = known.refreshed(turn, at=at)
             if session != known:
                 await uow.credentials.save_session(session)

@@ -9,7 +9,7 @@ from core.domain import ledger
 from core.domain.case import Case, CaseKind
 from core.domain.charge import Charge, ChargeKey
 from core.domain.checkout import Checkout, CheckoutId
-from core.domain.customer import CustomerId
+from core.domain.customer import Customer, CustomerId
 from core.domain.errors import Unavailable
 from core.domain.event import Event
 from core.domain.ledger import Entry, EntryContradicts, EntryId
@@ -160,10 +160,9 @@ async def book(
         elif purchase is None:
             settlement = await _ownerless(uow, facts, at=at)
         else:
-            await uow.customers.lock(purchase.customer_id)
-            settlement = await _owned(
-                uow, facts, purchase.id, None if checkout is None else checkout.id, at=at
-            )
+            owner = await uow.customers.lock(purchase.customer_id)
+            checkout_id = None if checkout is None else checkout.id
+            settlement = await _owned(uow, facts, owner, purchase.id, checkout_id, at=at)
         await close_notice(uow, item, settlement, at=at)
         await uow.commit()
     return settlement
@@ -250,12 +249,16 @@ async def _ownerless(uow: UnitOfWork, facts: PaymentFacts, *, at: datetime) -> S
 async def _owned(
     uow: UnitOfWork,
     facts: PaymentFacts,
+    owner: Customer,
     purchase_id: PurchaseId,
     checkout_id: CheckoutId | None,
     *,
     at: datetime,
 ) -> Settlement:
-    """The customer's row is locked; everything that is decided on is read now."""
+    """
+    The owner's row is locked; everything that is decided on is read now. To whom is erased nothing
+    is given any more: the money is kept for them, and a person told.
+    """
     checkout = None if checkout_id is None else await uow.checkouts.get(checkout_id)
     if checkout is not None and checkout.payment_id in {None, facts.payment_id}:
         told = checkout.told(facts, at=at)
@@ -286,7 +289,7 @@ async def _owned(
     if facts.recurrence is Recurrence.LATER:
         purchase = await renewal_order(uow, purchase, facts, at=at)
         charge = replace(charge, purchase_id=purchase.id)
-    instead = await obstacle(uow, purchase.item)
+    instead = Meeting.AFTER_END if owner.is_leaving else await obstacle(uow, purchase.item)
     await uow.ledger.post(charge)
     purchase, meeting = purchase.meet(facts.paid, at=at, instead=instead)
     settled = meeting is Meeting.SETTLED
@@ -297,7 +300,7 @@ async def _owned(
     if settled:
         await grant(uow, purchase, at=at, facts=facts)
     else:
-        await _leave_in_wallet(uow, purchase, facts, meeting, at=at)
+        await _leave_in_wallet(uow, purchase, facts, meeting, owner, at=at)
         if facts.recurrence is not None:
             await ask_to_match(uow, await began_with(uow, facts), purchase.customer_id, at=at)
     return _OF_MEETING[meeting]
@@ -351,16 +354,27 @@ def _fee(facts: PaymentFacts, fee: Money, *, at: datetime) -> Entry:
 
 
 async def _leave_in_wallet(
-    uow: UnitOfWork, purchase: Purchase, facts: PaymentFacts, meeting: Meeting, *, at: datetime
+    uow: UnitOfWork,
+    purchase: Purchase,
+    facts: PaymentFacts,
+    meeting: Meeting,
+    owner: Customer,
+    *,
+    at: datetime,
 ) -> None:
-    """The customer keeps the money and is told why; a mismatch is for a person too."""
+    """
+    The customer keeps the money and is told why; a mismatch is for a person too, and so is what
+    came for somebody who is erased.
+    """
     assert facts.paid is not None
-    customer: CustomerId = purchase.customer_id
+    customer: CustomerId = owner.id
     cause = _charge_id(facts)
     told = {**_told(facts, facts.paid), "purchase_id": purchase.id, "why": meeting.value}
     told["entry_id"] = cause
     if meeting is Meeting.MISMATCH:
         await uow.open_case(Case(f"case {cause}", CaseKind.MISMATCH, cause, at, told, customer))
+    elif owner.is_leaving:
+        await uow.open_case(Case(f"case {cause}", CaseKind.SUSPENSE, cause, at, told, customer))
     await uow.record(Event("payment.left_in_wallet", purchase.id, at, customer, told))
     await uow.record(credited(customer, facts.paid, cause, at=at))
 

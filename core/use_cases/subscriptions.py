@@ -9,7 +9,7 @@ from core.domain.errors import Invalid, NotFound, Refused
 from core.domain.event import Event
 from core.domain.item import PaymentMethodId, PlanItem
 from core.domain.money import Money
-from core.domain.payment_method import PaymentMethodRemoved
+from core.domain.payment_method import PaymentMethod, PaymentMethodRemoved
 from core.domain.purchase import PURCHASE_LIFE, Purchase, PurchaseId, PurchaseNotPending
 from core.domain.renewal import FROM_WALLET
 from core.domain.subscription import PaidPeriod, Subscription, SubscriptionStatus
@@ -17,7 +17,7 @@ from core.domain.switch import SwitchName, gateway_switch
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.buying import pay_from_wallet
-from core.use_cases.charging import ChargeMethod, require_chargeable
+from core.use_cases.charging import ChargeMethod, may_be_charged, require_chargeable
 from core.use_cases.customers import standing_of
 from core.use_cases.gateway_renewals import hand_on
 from core.use_cases.payment_methods import owned_method
@@ -65,6 +65,12 @@ class ChangeSubscription:
                 changed = running.renewing(source, terms, at=at)
             told = {} if source is None else {"source": source}
             await self._save(uow, running, changed, "renewal_changed", at, **told)
+
+    async def sources(self, customer_id: CustomerId) -> list[PaymentMethod]:
+        """The customer's own methods that could pay for it while nobody is there."""
+        async with self._store.read() as view:
+            known = await view.methods.of_customer(customer_id)
+        return [one for one in known if may_be_charged(one, self._gateways)]
 
     async def cancel(self, customer_id: CustomerId) -> None:
         """

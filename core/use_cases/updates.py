@@ -1,5 +1,6 @@
 """Updates of a chat: acted on once, and never lost because something of ours broke."""
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -54,7 +55,9 @@ class HandleUpdate:
         notice = Notice(TELEGRAM, NoticeKind.OTHER, update.kind, str(update.id), None, False, "")
         item = InboxItem(item_id, notice, received_at=self._now())
         try:
-            await act(Cause(TELEGRAM, str(update.id), update.body))
+            # Kept for ever with what it caused, so of whose update it is only a digest.
+            said = hashlib.sha256(update.body.encode()).hexdigest()
+            await act(Cause(TELEGRAM, str(update.id), said))
             item = item.done("acted on", at=self._now())
         except Unavailable:
             raise

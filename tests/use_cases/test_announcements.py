@@ -276,6 +276,7 @@ def test_all_that_can_be_told_is_named() -> None:
             f"subscription.{one}"
             for one in ("activated", "renewed", "past_due", "canceled", "expired")
         ),
+        "customer.erased",
         "quota.exhausted",
         "wallet.credited",
         "referral.rewarded",

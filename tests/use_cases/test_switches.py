@@ -13,7 +13,7 @@ from core.domain.audit import Deed
 from core.domain.checkout import CheckoutStatus
 from core.domain.customer import CustomerId, identity
 from core.domain.period import Period, PeriodUnit
-from core.domain.plan import GatewayName
+from core.domain.plan import GatewayName, NoWayToPay
 from core.domain.purchase import PurchaseStatus
 from core.domain.referral_program import Door, Invitation, ReferralTerms, RewardLevel, code_of
 from core.domain.renewal import FROM_WALLET, Renewal, RenewalTerms
@@ -113,6 +113,9 @@ async def test_a_gateway_that_is_off_opens_nothing_new_and_the_next_is_asked(sho
     ways = {way.gateway: way.is_down for way in (await shop.billing.show_offer()).ways}
     assert ways == {"paymongo": True, "yookassa": False}
     assert {way.gateway for way in await shop.billing.show_offer.deposits(anna)} == {"yookassa"}
+    await shop.turns(LAST, on=False)
+    with pytest.raises(NoWayToPay):
+        await shop.buys(anna)
     await shop.turns(FIRST, on=True)
     assert gateway_of(await shop.starts_deposit(anna, rub(400))) == "paymongo"
 

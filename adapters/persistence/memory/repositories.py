@@ -1,5 +1,6 @@
 """The memory store's customers and what they buy, catalogs and credentials."""
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -64,6 +65,19 @@ class MemoryCustomers(Repository):
     async def save(self, customer: Customer) -> None:
         await self._unit.called()
         await self._unit.save(self._tables.customers, customer.id, customer)
+
+    async def remember_gone(self, identities: Collection[Identity], *, at: datetime) -> None:
+        await self._unit.called()
+        for one in identities:
+            await self._unit.put(self._tables.gone, mark_of(one), at)
+
+    async def was_here(self, identity: Identity) -> bool:
+        await self._unit.called()
+        return self._unit.get(self._tables.gone, mark_of(identity)) is not None
+
+
+def mark_of(identity: Identity) -> str:
+    return hashlib.sha256(str(identity).encode()).hexdigest()
 
 
 class Dated(Repository):

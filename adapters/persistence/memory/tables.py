@@ -156,6 +156,7 @@ class Tables(MoneyTables):
             unique={"identity": lambda _, it: it.identities},
             taken=lambda _, identity: IdentityTaken(str(identity)),
         )
+        self.gone: Final = Table[str, datetime]("former_identity")
         self.subscriptions: Final = Table[CustomerId, Subscription](
             "subscription", unique={"id": lambda _, it: [it.id]}
         )

@@ -8,7 +8,7 @@ from adapters.persistence.memory.repositories import Repository
 from adapters.persistence.memory.tables import JobStatus, KeptJob
 from core.domain.cause import Cause, Claim
 from core.domain.event import ClaimedJob, Job
-from core.domain.payment import InboxItem, InboxStatus, NoticeKind, PaymentId
+from core.domain.payment import InboxItem, InboxStatus, NoticeKind, PaymentId, PayoutId
 from core.domain.plan import GatewayName
 
 
@@ -56,6 +56,18 @@ class MemoryInbox(Repository):
     async def save(self, item: InboxItem) -> None:
         await self._unit.called()
         await self._unit.save(self._tables.inbox, item.id, item)
+
+    async def erase_bodies(
+        self, about: Collection[tuple[GatewayName, PaymentId | PayoutId]], chat: int | None
+    ) -> None:
+        await self._unit.called()
+        for id_, item in self._unit.all(self._tables.inbox):
+            notice = item.notice
+            theirs = (notice.gateway, notice.payment_id or notice.payout_id) in about
+            theirs |= notice.body.endswith(f'"user": {chat}}}')
+            if theirs and item.status is not InboxStatus.STORED and notice.body:
+                erased = replace(item, notice=replace(notice, body=""))
+                await self._unit.save(self._tables.inbox, id_, erased)
 
     async def forget(self, before: datetime, *, limit: int) -> int:
         await self._unit.called()

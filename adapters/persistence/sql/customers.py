@@ -1,6 +1,7 @@
 """Customers and their identities as rows."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, bindparam, delete, select, tuple_, update
@@ -9,6 +10,7 @@ from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.statements import Statements, json_rows
 from adapters.persistence.sql.tables import customer as customers
 from adapters.persistence.sql.tables import customer_identity as identities
+from adapters.persistence.sql.tables import former_identity
 from core.domain.customer import (
     Customer,
     CustomerId,
@@ -78,6 +80,8 @@ class SqlCustomers:
         await self._add_identities(
             customer, tuple(one for one in customer.identities if one not in before)
         )
+        if not customer.identities:
+            return
         await self._statements.run(
             update(identities)
             .where(
@@ -90,6 +94,17 @@ class SqlCustomers:
                 for position, one in enumerate(customer.identities)
             ],
         )
+
+    async def remember_gone(self, gone: Collection[Identity], *, at: datetime) -> None:
+        rows = [{"mark": self._data_key.marks(str(one))[0], "at": at} for one in gone]
+        if rows:
+            insert = self._statements.insert(former_identity)
+            await self._statements.run(insert.on_conflict_do_nothing(), rows)
+
+    async def was_here(self, identity: Identity) -> bool:
+        marks = self._data_key.marks(str(identity))
+        known = select(former_identity.c.mark).where(former_identity.c.mark.in_(marks))
+        return await self._statements.first(known) is not None
 
     async def _add_identities(self, customer: Customer, new: tuple[Identity, ...]) -> None:
         # In order, so that two units with the same new identities wait for each other one way.
@@ -145,6 +160,10 @@ def customer_from_row(row: RowMapping, data_key: DataKey) -> Customer:
         unreachable_since=row[c.unreachable_since],
         blocked_at=row[c.blocked_at],
         fewer_reminders=bool(row[c.fewer_reminders]),
+        former_zone=row[c.former_zone],
+        zone_changed_at=row[c.zone_changed_at],
+        leaving_since=row[c.leaving_since],
+        erased_at=row[c.erased_at],
         version=row[c.version],
     )
 
@@ -160,5 +179,9 @@ def row_from_customer(customer: Customer, data_key: DataKey) -> dict[str, Any]:
         "unreachable_since": customer.unreachable_since,
         "blocked_at": customer.blocked_at,
         "fewer_reminders": customer.fewer_reminders,
+        "former_zone": customer.former_zone,
+        "zone_changed_at": customer.zone_changed_at,
+        "leaving_since": customer.leaving_since,
+        "erased_at": customer.erased_at,
         "version": customer.version,
     }

@@ -1,14 +1,15 @@
 """Notices as rows, stored before they are answered."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, func, or_, select, tuple_, update
 
 from adapters.persistence.sql.due import forget
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import inbox, inbox_is_forgettable
-from core.domain.payment import InboxItem, InboxStatus, Notice, NoticeKind, PaymentId
+from core.domain.payment import InboxItem, InboxStatus, Notice, NoticeKind, PaymentId, PayoutId
 from core.domain.plan import GatewayName
 
 
@@ -51,6 +52,19 @@ class SqlInbox:
 
     async def save(self, item: InboxItem) -> None:
         await self._statements.save(inbox, row_from_inbox_item(item))
+
+    async def erase_bodies(
+        self, about: Collection[tuple[GatewayName, PaymentId | PayoutId]], chat: int | None
+    ) -> None:
+        c = inbox.c
+        given = self._statements.given([c.gateway, c.payment_id], sorted(about))
+        of_payments = tuple_(c.gateway, func.coalesce(c.payment_id, c.payout_id))
+        theirs = or_(of_payments.in_(select(*given.c)), c.body.like(f'%"user": {chat}}}'))
+        await self._statements.run(
+            update(inbox)
+            .where(theirs, c.status != InboxStatus.STORED, c.body != "")
+            .values(body="", version=c.version + 1)
+        )
 
     async def forget(self, before: datetime, *, limit: int) -> int:
         end = inbox.c.handled_at

@@ -51,8 +51,19 @@ customer: Final = table(
     moment("blocked_at", null=True),
     moment("unreachable_since", null=True),
     yes_no("fewer_reminders", null=True),  # Null as no: whoever was there before it was asked.
+    words("former_zone", null=True),
+    moment("zone_changed_at", null=True),
+    moment("leaving_since", null=True),
+    moment("erased_at", null=True),
     whole("version"),
     key("id"),
+)
+
+former_identity: Final = table(
+    "former_identity",
+    words("mark"),  # Keyed by the data key; the identity itself is not kept.
+    moment("at"),
+    key("mark"),
 )
 
 customer_identity: Final = table(

@@ -126,6 +126,7 @@ ESCROW = {"payee": "telegram:1002", "total": RUB, "down_payment": RUB, "title": 
 CHANGES = (
     ("POST", "auth/refresh/", None),
     ("POST", "auth/logout/", None),
+    ("DELETE", "me/", None),
     ("POST", "purchases/preview/", {"plan": "PRO_MONTHLY"}),
     ("POST", "purchases/", {"plan": "PRO_MONTHLY"}),
     ("POST", "purchases/pur_00000001/checkouts/", {}),

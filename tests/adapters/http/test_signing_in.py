@@ -170,7 +170,7 @@ async def test_a_mini_app_offers_what_the_operator_lets_telegram_see(api: Api) -
         ]
         return {(answer.status_code, answer.json().get("code")) for answer in answers}
 
-    refused = {(409, "plan_not_for_sale")}
+    refused = {(409, "no_way_to_pay")}
     assert await tries(inside, "k1") == refused
     assert await tries(await refreshed(api, inside), "k2") == refused
     assert await tries(web, "k3") == {(200, None), (201, None)}

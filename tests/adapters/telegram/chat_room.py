@@ -91,6 +91,7 @@ class ChatRoom:
             APP_URL,
             SECRET,
             bot_address=lambda: RETURN_URL,
+            may_recheck=self._may_check_out,
         )
         self.chat = Chat(self.bot, around)
 

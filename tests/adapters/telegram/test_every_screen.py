@@ -34,6 +34,13 @@ def presses(screen: dict) -> list[str]:
     return [b["text"] for row in screen["buttons"] for b in row if "callback_data" in b]
 
 
+def followed(screen: dict) -> list[str]:
+    """Of all the cities two: each leads to the same."""
+    pressable = [b for row in screen["buttons"] for b in row if "callback_data" in b]
+    cities = [b["text"] for b in pressable if ":zoneto:" in b["callback_data"]]
+    return [b["text"] for b in pressable if b["text"] not in cities[2:]]
+
+
 @pytest.mark.parametrize("who", [BEN, ANNA], ids=["en", "ru"])
 async def test_every_screen_speaks_its_language_and_leads_on(who: int) -> None:
     seen: dict[str, dict] = {}
@@ -55,7 +62,7 @@ async def test_every_screen_speaks_its_language_and_leads_on(who: int) -> None:
         kept = room.world.store.tables.inbox.rows.values()
         assert {one.status for one in kept} == {InboxStatus.DONE}, path
         if len(path) < DEPTH:
-            waiting += [(*path, label) for label in presses(screen)]
+            waiting += [(*path, label) for label in followed(screen)]
 
     assert len(seen) >= SCREENS_MIN
     russian = [text for text in seen if re.search("[а-яё]", text)]

@@ -2,6 +2,7 @@
 
 from tests.adapters.telegram.chat_room import BEN, ChatRoom, labels
 from tests.builders import rub
+from tests.market import opens_market, proves
 
 
 async def subscribes(room: ChatRoom) -> None:
@@ -24,6 +25,24 @@ async def test_it_is_switched_on_and_off_where_my_plan_is_shown(any_room: ChatRo
     assert on["text"] == again["text"]
     assert "It does not renew by itself" in off["text"]
     assert "Renew from the wallet" in labels(off)
+
+
+async def test_a_saved_method_is_offered_beside_the_wallet(room: ChatRoom) -> None:
+    await opens_market(room.world)
+    await subscribes(room)
+    await proves(room.world, await room.customer(BEN))
+
+    fresh = await room.says("/status", BEN)
+    by_card = await room.presses("Renew from ••••4567", BEN)
+    by_wallet = await room.presses("Renew from the wallet", BEN)
+    off = await room.presses("Do not renew", BEN)
+
+    assert {"Renew from ••••4567", "Renew from the wallet"} < set(labels(fresh))
+    assert "renews by itself" in by_card["text"]
+    assert "Renew from ••••4567" not in labels(by_card)
+    assert "from your wallet" in by_wallet["text"]
+    assert "Renew from ••••4567" in labels(by_wallet)
+    assert "It does not renew by itself" in off["text"]
 
 
 async def test_an_order_says_that_nothing_renews_only_where_nothing_does(room: ChatRoom) -> None:

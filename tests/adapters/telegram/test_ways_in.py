@@ -195,7 +195,9 @@ async def test_the_bot_says_who_it_is_in_each_language(served: Served) -> None:
         default = await bot.get_my_commands()
         button = await bot.get_chat_menu_button()
     assert [one.description for one in russian][:2] == ["В начало", "Тарифы и цены"]
-    assert [one.command for one in default] == ["start", "plans", "status", "settings", "help"]
+    assert [one.command for one in default] == [
+        *("start", "plans", "status", "settings", "help", "paysupport", "terms", "privacy")
+    ]
     assert button.to_dict()["web_app"]["url"] == "http://127.0.0.1/app/"
 
 

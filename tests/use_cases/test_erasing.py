@@ -1,0 +1,153 @@
+"""Erasing a person: what stops it, what goes, what stays, and that the books stay whole."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from adapters.persistence.memory import MemoryStore
+from core.domain import ledger
+from core.domain.audit import Deed
+from core.domain.credentials import NotSignedIn
+from core.domain.customer import CustomerBlocked, CustomerNotFound, identity
+from core.domain.period import Period, PeriodUnit
+from core.domain.referral_program import Door, Invitation, code_of
+from core.use_cases.consequences import consequences
+from core.use_cases.erasing import EscrowUnderWay, WalletNotEmpty, WithdrawalUnderWay
+from tests.adapters.telegram.chat_room import ANNA
+from tests.builders import rub
+from tests.escrows import Trade
+from tests.market import ANN, opens_market, proves, withdraws
+from tests.stars import StarsShop
+from tests.world import World
+
+REF = "telegram:1001"
+
+
+async def offers_a_trial(world: World) -> None:
+    wanted = world.wanted()
+    trial = Period(3, PeriodUnit.DAY)
+    plans = [
+        replace(one, trial=trial) if one.code == "PRO_MONTHLY" else one for one in wanted.plans
+    ]
+    await world.billing.apply_catalog(replace(wanted, plans=tuple(plans)))
+
+
+async def test_a_person_goes_and_comes_back_as_somebody_new(world: World) -> None:
+    anna = await world.customer(REF)
+    session = await world.billing.open_session(anna, may_pay=True)
+    await world.pays_and_is_heard(await world.buys(anna))
+
+    await world.billing.erase_customer(anna, deed=Deed("ann", "asked by mail"))
+    with pytest.raises(NotSignedIn):
+        await world.billing.check_session(session.id, session.turn)
+    with pytest.raises(CustomerBlocked):
+        await world.buys(anna)
+    await world.pump.drain()
+
+    gone = (await world.me(anna)).standing
+    assert gone.customer.identities == ()
+    assert (gone.customer.zone, gone.customer.language) == ("UTC", "en")
+    assert gone.customer.erased_at is not None
+    assert gone.plan(world.clock()).code == "FREE"
+    with pytest.raises(CustomerNotFound):
+        await world.billing.find_customer(identity(REF))
+    assert await world.customer(REF) != anna
+    [(_, line, _)] = await world.billing.show_audit(limit=9, subject=anna)
+    assert (line.action, line.actor) == ("customer.erase", "ann")
+    await world.billing.erase_customer(anna)
+    await world.pump.drain()
+    assert len(await world.billing.show_audit(limit=9, subject=anna)) == 1, "a repeat is nothing"
+
+
+async def test_money_that_is_here_is_not_given_up_by_a_tap(world: World) -> None:
+    await opens_market(world)
+    anna = await world.customer(REF)
+    method = await proves(world, anna)
+    await world.deposits(anna, rub(1000))
+    with pytest.raises(WalletNotEmpty):
+        await world.billing.erase_customer(anna)
+    withdrawal = await withdraws(world, anna, method, rub(600))
+    with pytest.raises(WithdrawalUnderWay):
+        await world.billing.erase_customer(anna)
+    await world.billing.reject_withdrawal(withdrawal.id, deed=ANN)
+    await world.billing.adjust_wallet(
+        anna, rub(-1000), account="cash", deed=ANN, cause=world.cause()
+    )
+    assert await world.books(ledger.bonus(anna)) == rub(1).amount_minor, "of the check"
+
+    await world.billing.erase_customer(anna)
+    await world.pump.drain()
+
+    assert await world.books(ledger.bonus(anna)) == 0, "bonus is given up, by an entry"
+    async with world.store.read() as view:
+        [kept] = await view.methods.of_customer(anna)
+        [paid] = await view.withdrawals.page(anna, limit=9)
+    assert (kept.token, kept.account.number, kept.billing.email) == (None, "erased", "erased")
+    assert paid.account.holder_name == "erased"
+
+
+async def test_what_is_paid_afterwards_is_kept_and_told_to_a_person(world: World) -> None:
+    anna = await world.customer(REF)
+    open_ = await world.buys(anna)
+    await world.billing.erase_customer(anna)
+    await world.pump.drain()
+
+    await world.pays_and_is_heard(open_)
+
+    assert await world.books(ledger.cash(anna)) == rub(299).amount_minor
+    assert await world.plan(anna) == "FREE"
+    assert await world.cases() == ["suspense"]
+
+
+async def test_what_is_given_once_is_not_given_again_to_who_comes_back(world: World) -> None:
+    await offers_a_trial(world)
+    anna = await world.customer(REF)
+    assert (await world.me(anna)).trial is not None
+    await world.billing.start_trial(anna)
+    await world.billing.erase_customer(anna)
+    await world.pump.drain()
+
+    again = await world.customer(REF)
+    other = await world.customer("telegram:1002")
+
+    assert (await world.me(again)).trial is None
+    assert (await world.me(other)).trial is not None
+
+
+async def test_who_comes_back_by_a_friends_link_earns_the_friend_nothing(world: World) -> None:
+    friend, anna = await world.customer("telegram:7"), await world.customer(REF)
+    await world.billing.erase_customer(anna)
+    await world.pump.drain()
+    world.clock.advance(timedelta(days=1))
+
+    invited = Invitation(code_of(friend), Door.BOT)
+    again = await world.billing.register_customer(identity(REF), invitation=invited)
+
+    async with world.store.read() as view:
+        assert await view.referrals.find(again.id) is None
+
+
+async def test_an_escrow_under_way_stops_it_for_both_sides() -> None:
+    trade = await Trade.begins(MemoryStore(consequences))
+    await trade.funded()
+    for side in (trade.payer, trade.payee):
+        with pytest.raises(EscrowUnderWay):
+            await trade.world.billing.erase_customer(side)
+
+
+async def test_what_a_gateway_renews_is_stopped_there_before_the_payer_is_forgotten() -> None:
+    shop = await StarsShop(MemoryStore(consequences)).opens()
+    first, anna = await shop.subscribes(), await shop.customer()
+    assert shop.renews_there(first)
+    shop.rules.faults.plan("down", 2)
+
+    await shop.billing.erase_customer(anna)
+    await shop.world.pump.drain()
+    assert (await shop.world.me(anna)).standing.customer.telegram_id == ANNA, "it was not told yet"
+    for _ in range(2):
+        await shop.world.time_passes(hours=1)
+
+    assert not shop.renews_there(first)
+    assert (await shop.world.me(anna)).standing.customer.telegram_id is None
+    assert await shop.world.plan(anna) == "FREE"
