@@ -60,6 +60,12 @@ from core.use_cases.payment_methods import (
     RemovePaymentMethod,
 )
 from core.use_cases.pre_checkout import AllowPayment
+from core.use_cases.promo_codes import (
+    CreatePromoCode,
+    RedeemPromoCode,
+    ShowPromoCodes,
+    StopPromoCode,
+)
 from core.use_cases.purchases import (
     CancelPurchase,
     ExpirePurchase,
@@ -151,6 +157,11 @@ class Container(containers.DeclarativeContainer):
     )
     cancel_purchase = providers.Factory(CancelPurchase, store=store, now=now)
     show_purchases = providers.Factory(ShowPurchases, store=store)
+
+    create_promo_code = providers.Factory(CreatePromoCode, store=store, now=now, new_id=new_id)
+    stop_promo_code = providers.Factory(StopPromoCode, store=store, now=now)
+    show_promo_codes = providers.Factory(ShowPromoCodes, store=store)
+    redeem_promo_code = providers.Factory(RedeemPromoCode, store=store, now=now)
 
     start_deposit = providers.Factory(
         StartDeposit, store=store, gateways=gateways, now=now, new_id=new_id
@@ -281,6 +292,10 @@ class Container(containers.DeclarativeContainer):
         add_checkout=add_checkout,
         cancel_purchase=cancel_purchase,
         show_purchases=show_purchases,
+        create_promo_code=create_promo_code,
+        stop_promo_code=stop_promo_code,
+        show_promo_codes=show_promo_codes,
+        redeem_promo_code=redeem_promo_code,
         start_deposit=start_deposit,
         pay_waiting=pay_waiting,
         show_statement=show_statement,

@@ -43,7 +43,7 @@ from core.domain.plan import (
     QuotaRule,
     ReceiptRule,
 )
-from core.domain.purchase import Meeting, Purchase, PurchaseId, PurchaseStatus, Remark
+from core.domain.purchase import Meeting, Purchase, PurchaseId, PurchaseStatus, Reduction, Remark
 from core.domain.referral_program import ReferralTerms, RewardLevel
 from core.domain.reminder import Reminder
 from core.domain.reminder_terms import ReminderTerms
@@ -219,6 +219,7 @@ def a_purchase(**fields: Any) -> Purchase:
         remark=Remark(Meeting.SECOND, Money.of(250, "XTR")),
         from_wallet=True,
         refunded=rub(99),
+        reduction=Reduction("SPRING", rub(332)),
     )
     return replace(purchase, **fields)
 
@@ -230,6 +231,7 @@ def a_pending_purchase(**fields: Any) -> Purchase:
         "remark": None,
         "from_wallet": False,
         "refunded": None,
+        "reduction": None,
     }
     return a_purchase(**fresh | fields)
 

@@ -12,6 +12,7 @@ from core.domain.money import Money
 from core.domain.payment import Recurrence
 from core.domain.period import Anchor, Period, PeriodUnit
 from core.domain.plan import Feature, PlanVersion, quota_window
+from core.domain.promo_code import Discount
 from core.domain.purchase import PurchaseId
 from core.domain.renewal import Renewal, RenewalTerms
 from core.domain.usage_quota import UsageKey, UsageQuota
@@ -390,11 +391,15 @@ def _prolonged(
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A customer as the rules see one: who, on what, under which catalog."""
+    """
+    A customer as the rules see one: who, on what, under which catalog; and the discount that
+    waits for the next purchase (None: there is none).
+    """
 
     customer: Customer
     subscription: Subscription
     catalog: Catalog
+    discount: Discount | None = None
 
     def plan(self, now: datetime) -> PlanVersion:
         period = self.subscription.at(now).period

@@ -52,6 +52,8 @@ from core.ports.repositories import (
     InboxRead,
     Jobs,
     JobsRead,
+    Promos,
+    PromosRead,
     Purchases,
     PurchasesRead,
     Referrals,
@@ -137,6 +139,7 @@ class View(Protocol):
     catalogs: CatalogsRead
     credentials: CredentialsRead
     switches: SwitchesRead
+    promos: PromosRead
     inbox: InboxRead
     jobs: JobsRead
     deliveries: DeliveriesRead
@@ -193,6 +196,7 @@ class UnitOfWork(Protocol):
     catalogs: Catalogs
     credentials: Credentials
     switches: Switches
+    promos: Promos
     claims: Claims
     inbox: Inbox
     jobs: Jobs

@@ -51,6 +51,12 @@ from core.use_cases.payment_methods import (
     RemovePaymentMethod,
 )
 from core.use_cases.pre_checkout import AllowPayment
+from core.use_cases.promo_codes import (
+    CreatePromoCode,
+    RedeemPromoCode,
+    ShowPromoCodes,
+    StopPromoCode,
+)
 from core.use_cases.purchases import (
     CancelPurchase,
     ExpirePurchase,
@@ -121,6 +127,11 @@ class Billing:
     add_checkout: AddCheckout
     cancel_purchase: CancelPurchase
     show_purchases: ShowPurchases
+    # Promo codes
+    create_promo_code: CreatePromoCode
+    stop_promo_code: StopPromoCode
+    show_promo_codes: ShowPromoCodes
+    redeem_promo_code: RedeemPromoCode
     # The wallet
     start_deposit: StartDeposit
     pay_waiting: PayWaiting

@@ -12,6 +12,7 @@ from adapters.persistence.sql.customers import customer_columns, customer_from_r
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.due import take_due
 from adapters.persistence.sql.money_tables import balance
+from adapters.persistence.sql.promos import discount_from_row, waiting_discount
 from adapters.persistence.sql.statements import Statements, json_rows
 from adapters.persistence.sql.tables import customer, usage_counter
 from adapters.persistence.sql.tables import subscription as subscriptions
@@ -92,11 +93,15 @@ class SqlSubscriptions:
             customer_from_row(row, self._data_key),
             subscription_from_row(row, plans),
             await self._catalogs.at(row["revision"]),
+            discount_from_row(row),
         )
 
 
 _standing = select(
-    *customer_columns, *subscriptions.c, newest_revision.label("revision")
+    *customer_columns,
+    *subscriptions.c,
+    newest_revision.label("revision"),
+    waiting_discount,
 ).join_from(customer, subscriptions)
 
 
