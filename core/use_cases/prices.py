@@ -3,20 +3,21 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 
 from core.domain.item import PlanItem
 from core.domain.money import Money
 from core.domain.plan import PlanNotForSale, PlanVersion
+from core.domain.promo_code import Discount
 from core.domain.purchase import Reduction
 from core.domain.subscription import Standing
-from core.ports.payment_gateway import GatewayNotFound, Gateways, PaymentGateway
+from core.ports.payment_gateway import Gateways, PaymentGateway
 from core.use_cases.checkouts import offer
+from core.use_cases.pre_checkout import STARS_CURRENCY
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What is asked for, and what was taken off for it; None: nothing."""
+    """What is asked for, and by what it is lower than the plan's price; None: it is not."""
 
     amount: Money
     reduction: Reduction | None = None
@@ -24,38 +25,36 @@ class Price:
 
 def prices_of(standing: Standing, plan: PlanVersion) -> list[Price]:
     """One in each currency that it is sold for, with the customer's discount where it fits."""
-    discount, full = standing.discount, [Price(one) for one in plan.terms.prices]
+    discount = standing.discount
     if discount is None or not discount.fits(plan):
-        return full
-    lower = [Price(discount.off(one.amount), Reduction(discount.code, one.amount)) for one in full]
-    return [low if low.amount < one.amount else one for low, one in zip(lower, full, strict=True)]
+        return [Price(full) for full in plan.terms.prices]
+    return [_reduced(plan, full, discount) for full in plan.terms.prices]
+
+
+def _reduced(plan: PlanVersion, full: Money, discount: Discount) -> Price:
+    """What Telegram charges again and again would be lower for ever, so that stays as it is."""
+    is_subscribed = plan.terms.stars_subscription and full.currency.code == STARS_CURRENCY
+    left = discount.off(full)
+    if is_subscribed or left == full:
+        return Price(full)
+    return Price(left, Reduction(discount.code, full))
 
 
 def price_at(
-    standing: Standing, plan: PlanVersion, gateways: Gateways, gateway: str | None, now: datetime
+    standing: Standing, plan: PlanVersion, gateways: Gateways, gateway: str | None
 ) -> tuple[PaymentGateway, Price]:
     """
-    Which gateway takes which price, see `offer`: the lower one, wherever that is taken. Where a
-    gateway would charge it again and again, or takes no sum as small, the price stays full.
+    Which gateway takes which price, see `offer`: a lower one, wherever that is taken. At a gateway
+    that takes no sum as small the price stays full, and the discount waits.
 
     Raises:
         GatewayNotFound, PlanNotForSale
     """
-    lower = [one for one in prices_of(standing, plan) if one.reduction is not None]
-    if lower:
-        once = Gateways(*(one for one in gateways if not _subscribes(one, standing, plan, now)))
-        with suppress(GatewayNotFound, PlanNotForSale):
-            return _offered(standing, plan, once, gateway, lower)
-    return _offered(standing, plan, gateways, gateway, [Price(one) for one in plan.terms.prices])
-
-
-def _subscribes(
-    gateway: PaymentGateway, standing: Standing, plan: PlanVersion, now: datetime
-) -> bool:
-    taken = filter(gateway.abilities.takes, plan.terms.prices)
-    return gateway.abilities.subscribes and any(
-        standing.may_subscribe(plan, price, now) for price in taken
-    )
+    prices = prices_of(standing, plan)
+    lower = [one for one in prices if one.reduction is not None]
+    with suppress(PlanNotForSale):
+        return _offered(standing, plan, gateways, gateway, lower)
+    return _offered(standing, plan, gateways, gateway, [Price(full) for full in plan.terms.prices])
 
 
 def _offered(

@@ -88,7 +88,7 @@ class PreviewPurchase:
                 way, price = WALLET, await wallet_price(view, standing, plan)
         else:
             offered = offered_at(standing, self._gateways, off, in_telegram=in_telegram)
-            chosen, price = price_at(standing, plan, offered, gateway, self._now())
+            chosen, price = price_at(standing, plan, offered, gateway)
             way = chosen.name
         return self._preview(standing, plan, price, way)
 
@@ -115,7 +115,7 @@ class PreviewPurchase:
         offered = offered_at(standing, self._gateways, off, in_telegram=in_telegram)
         for one in offered:
             with suppress(PlanNotForSale):
-                _, price = price_at(standing, plan, offered, one.name, self._now())
+                _, price = price_at(standing, plan, offered, one.name)
                 previews.append(self._preview(standing, plan, price, one.name))
         if from_wallet is not None and purse.free.is_positive:
             missing = purse.missing(from_wallet.amount, with_bonus=True)
@@ -155,7 +155,6 @@ class StartPurchase:
 
     def __init__(self, store: Store, gateways: Gateways, now: Now, new_id: NewId) -> None:
         self._gateways = gateways
-        self._now = now
         self._buying = Buying(store, gateways, now, new_id)
 
     async def __call__(
@@ -183,7 +182,7 @@ class StartPurchase:
             else:
                 off = await uow.switches.off()
                 offered = offered_at(standing, self._gateways, off, in_telegram=in_telegram)
-                _, price = price_at(standing, plan, offered, gateway, self._now())
+                _, price = price_at(standing, plan, offered, gateway)
             if preview_id not in {None, _preview_id(standing, plan, price.amount)}:
                 raise PreviewOutdated(str(preview_id)[:64])
             return PlanItem(plan), price

@@ -18,9 +18,11 @@ from adapters.http.customer_routes import API_KEY, SESSION
 from adapters.http.operations import Operation
 from adapters.http.tokens import api_key_hash
 from core.domain.credentials import Scope
+from core.domain.promo_code import PercentOff
 from core.domain.referral_program import code_of
+from core.use_cases.promo_codes import WantedCode
 from tests.adapters.http.api import KEY, PEPPER, ROOT, Api
-from tests.hostile.things import opens_everything, things_of
+from tests.hostile.things import ANN, opens_everything, things_of
 
 REVOKED_KEY = "bh_revoked_key_of_the_host"
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -167,6 +169,9 @@ async def a_scene(api: Api) -> Scene:
         "POST", "customers/telegram:1001/usage/photo_ai/holds/", {"request_id": "scene"}
     )
     hold_id = held.json()["hold_id"]
+    for name in (code, "SPRING-20"):  # The one is for whoever takes a code of either kind.
+        wanted = WantedCode(PercentOff(20), name)
+        await api.world.billing.create_promo_code(wanted, deed=ANN, cause=api.world.cause())
     things = await _things(api)
     ids = {
         "hold_id": Ids(hold_id, hold_id, "hld_99999999", "hld_'--"),  # The host's, as its key is.
@@ -179,6 +184,7 @@ async def a_scene(api: Api) -> Scene:
         "delivery_id": replace(things.operators_ids("msg_", "not taken"), unknown=f"msg_{9:032}"),
         "feature": Ids("photo_ai", "photo_ai", "nothing", "Photo"),
         "name": Ids("sales", "sales", "nothing", "Sales"),
+        "promo_code": Ids("SPRING-20", "SPRING-20", "NO-SUCH", "a_b"),
         "gateway": Ids("yookassa", "yookassa", "nowhere", "Yoo-Kassa"),
     }
     special = {
@@ -212,6 +218,7 @@ async def a_scene(api: Api) -> Scene:
         "payment_method": things.anna["proven"],
         "reason": "looked at it",
         "on": True,
+        "gives": {"percent": 20},
         "days": 3,
         "cause": things.anna["case"],
     }

@@ -33,7 +33,10 @@ from core.use_cases.buying import WALLET
 from core.use_cases.consequences import consequences
 from core.use_cases.gifts import AnotherPlanRuns
 from core.use_cases.promo_codes import WantedCode
+from tests.adapters.telegram.chat_room import labels
 from tests.builders import rub
+from tests.contracts.units import written
+from tests.stars import PRICE, StarsShop
 from tests.world import RETURN, World
 
 ANN = Deed("ann", "the spring sale")
@@ -81,7 +84,7 @@ async def test_a_discount_is_in_the_price_once_and_renewals_are_at_the_full_one(
         preview.amount,
         preview.reduction,
     )
-    assert await world.buys(anna) == started
+    assert (await world.buys(anna)).purchase == started.purchase
     await world.pays_and_is_heard(started)
     assert await discount(world, anna) is None
     assert await world.books(ledger.revenue(MONTHLY)) == 23920
@@ -249,7 +252,8 @@ async def test_an_expired_purchase_paid_late_has_the_discount_only_while_it_wait
     await makes(world)
     await redeems(world, anna)
     late = await world.buys(anna)
-    await world.time_passes(hours=25)
+    expired = late.purchase.expired(at=world.clock())
+    await written(world.store, lambda uow: uow.purchases.save(expired))
     await world.pays_and_is_heard(await world.buys(anna, "PRO_YEARLY"))
 
     await world.pays_and_is_heard(late)
@@ -306,19 +310,34 @@ def test_never_more_than_the_percentage_is_off_and_never_all(
 
 async def test_what_a_gateway_does_not_take_so_small_it_takes_in_full(world: World) -> None:
     anna = await world.customer()
-    wanted = world.wanted()
-    plans = [replace(one, prices=(rub(2),)) if one.code == MONTHLY else one for one in wanted.plans]
-    await world.billing.apply_catalog(replace(wanted, plans=tuple(plans)))
+    bounds = {"RUB": (rub(100), rub(10_000))}
+    world.gateway.abilities = replace(world.gateway.abilities, bounds=bounds)
     await makes(world, 90)
     await redeems(world, anna)
-    least, _ = world.gateway.abilities.bounds["RUB"]
 
     started = await world.buys(anna)
 
-    assert least > Money.of(20, "RUB")
-    assert (started.purchase.amount, started.purchase.reduction) == (rub(2), None)
+    assert (started.purchase.amount, started.purchase.reduction) == (rub(299), None)
     await world.pays_and_is_heard(started)
     assert await discount(world, anna) is not None
+
+
+async def test_what_telegram_charges_again_and_again_is_never_reduced() -> None:
+    shop = await StarsShop(MemoryStore(consequences)).opens()
+    await makes(shop.world, 50)
+    anna = await shop.world.customer()
+    await redeems(shop.world, anna)
+
+    [preview] = await shop.billing.preview_purchase.ways(anna, "PRO_MONTHLY", in_telegram=True)
+
+    assert (preview.amount, preview.reduction, preview.subscribes) == (PRICE, None, True)
+    told = await shop.room.says("/plans")
+    assert told["html"].count("<s>") == 1  # The other plan, which is sold for roubles.
+    confirmed = await shop.room.presses(next(iter(labels(told))))
+    confirmed = await shop.room.presses("Выбрать")
+    assert "Ваша скидка 50 % при таком способе оплаты не действует" in confirmed["text"]
+    await shop.subscribes()
+    assert await discount(shop.world, anna) is not None
 
 
 async def test_codes_are_made_once_with_a_line_and_what_cannot_be_is_not(world: World) -> None:

@@ -59,7 +59,7 @@ class SqlView:
         self.catalogs: kept.CatalogsRead = catalogs
         self.credentials: kept.CredentialsRead = SqlCredentials(statements)
         self.switches: kept.SwitchesRead = SqlSwitches(statements)
-        self.promos: kept.PromosRead = SqlPromos(statements)
+        self.promos: money.PromosRead = SqlPromos(statements)
         self.inbox: kept.InboxRead = SqlInbox(statements)
         self.jobs: kept.JobsRead = SqlJobs(statements)
         self.deliveries: kept.DeliveriesRead = SqlDeliveries(statements)
@@ -115,7 +115,7 @@ class SqlUnitOfWork:
         self.catalogs: kept.Catalogs = catalogs
         self.credentials: kept.Credentials = SqlCredentials(statements)
         self.switches: kept.Switches = SqlSwitches(statements)
-        self.promos: kept.Promos = SqlPromos(statements)
+        self.promos: money.Promos = SqlPromos(statements)
         self.claims: kept.Claims = SqlClaims(statements)
         self.inbox: kept.Inbox = SqlInbox(statements)
         self.jobs: kept.Jobs = SqlJobs(statements)
