@@ -50,6 +50,7 @@ _SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "; told to the customer: {remark}, {received} came",
     ),
     "subscription.trial_started": ("the trial began",),
+    "promo_code.redeemed": ("the promo code {code} was used",),
     "subscription.given": ("{days} days of {plan} were given: until {period_end}",),
     "subscription.shortened": (
         "the time that {purchase_id} had added was taken back",

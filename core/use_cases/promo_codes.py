@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from core.domain.audit import Deed, line_of
 from core.domain.cause import Cause, claim
@@ -30,9 +31,10 @@ from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.customers import standing_of
 from core.use_cases.gifts import DAYS_MAX, give_days
 
-LETTERS = 12
-"""Of a name that is made up: some 60 bits of chance."""
-_REFUSED = "refused"
+LETTERS: Final = 12
+"""Of a name that is made up: 48 bits of chance, and ten guesses an hour."""
+
+_REFUSED: Final = "refused"
 
 
 @dataclass(frozen=True, slots=True)

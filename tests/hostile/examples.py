@@ -59,6 +59,7 @@ class Scene:
     texts: Mapping[str, object]
     special: Mapping[tuple[str, str], Ids] = field(default_factory=dict)
     boris_texts: Mapping[str, object] = field(default_factory=dict)
+    special_texts: Mapping[tuple[str, str], object] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=count)
 
     def ids_of(self, operation: Operation, name: str) -> Ids:
@@ -104,7 +105,7 @@ class Scene:
             assert name in texts, (
                 f"{operation.method} {operation.path}: teach `texts` of {__name__} about {name!r}"
             )
-            filled[name] = texts[name]
+            filled[name] = self.special_texts.get((_plain_name(operation), name), texts[name])
         return filled
 
     def credentials(self, operation: Operation) -> str | None:
@@ -222,8 +223,9 @@ async def a_scene(api: Api) -> Scene:
         "days": 3,
         "cause": things.anna["case"],
     }
+    special_texts = {("grant_days", "plan"): "PRO_YEARLY"}  # It runs at both.
     boris_texts = {"payment_method": things.boris["proven"]}
-    return Scene(api, sessions, keys, ids, texts, special, boris_texts)
+    return Scene(api, sessions, keys, ids, texts, special, boris_texts, special_texts)
 
 
 @dataclass(frozen=True)
