@@ -23,6 +23,7 @@ from entrypoints.operator_cli import (
     switch,
     wallet_cli,
 )
+from entrypoints.promo_cli import promo_cli
 from entrypoints.webhooks_cli import webhooks_cli
 
 cli = typer.Typer(
@@ -40,6 +41,7 @@ cli.add_typer(keys_cli, name="keys")
 cli.add_typer(customers_cli, name="customers")
 cli.add_typer(wallet_cli, name="wallet")
 cli.add_typer(purchases_cli, name="purchases")
+cli.add_typer(promo_cli, name="promo")
 cli.add_typer(cases_cli, name="cases")
 cli.add_typer(inbox_cli, name="inbox")
 cli.add_typer(access_cli, name="access")

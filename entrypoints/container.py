@@ -44,6 +44,7 @@ from core.use_cases.escrows import (
 from core.use_cases.explaining import Explain
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.gateway_renewals import HearRenewal, MatchRenewal
+from core.use_cases.gifts import GrantDays
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.offers import ShowOffer
@@ -61,6 +62,12 @@ from core.use_cases.payment_methods import (
     RemovePaymentMethod,
 )
 from core.use_cases.pre_checkout import AllowPayment
+from core.use_cases.promo_codes import (
+    CreatePromoCode,
+    RedeemPromoCode,
+    ShowPromoCodes,
+    StopPromoCode,
+)
 from core.use_cases.purchases import (
     CancelPurchase,
     ExpirePurchase,
@@ -159,6 +166,11 @@ class Container(containers.DeclarativeContainer):
     show_purchases = providers.Factory(ShowPurchases, store=store)
     recheck_purchases = providers.Factory(RecheckPurchases, store=store, gateways=gateways, now=now)
 
+    create_promo_code = providers.Factory(CreatePromoCode, store=store, now=now, new_id=new_id)
+    stop_promo_code = providers.Factory(StopPromoCode, store=store, now=now)
+    show_promo_codes = providers.Factory(ShowPromoCodes, store=store)
+    redeem_promo_code = providers.Factory(RedeemPromoCode, store=store, now=now)
+
     start_deposit = providers.Factory(
         StartDeposit, store=store, gateways=gateways, now=now, new_id=new_id
     )
@@ -255,6 +267,7 @@ class Container(containers.DeclarativeContainer):
     reset_breakers = providers.Factory(ResetBreakers, store=store, gateways=gateways, now=now)
     show_system_state = providers.Factory(ShowSystemState, store=store, gateways=gateways, now=now)
     retry_access = providers.Factory(RetryAccess, store=store, now=now)
+    grant_days = providers.Factory(GrantDays, store=store, now=now, new_id=new_id)
     list_switches = providers.Factory(ListSwitches, store=store, gateways=gateways)
     turn_switch = providers.Factory(TurnSwitch, store=store, gateways=gateways, now=now)
     show_audit = providers.Factory(ShowAudit, store=store)
@@ -296,6 +309,10 @@ class Container(containers.DeclarativeContainer):
         cancel_purchase=cancel_purchase,
         show_purchases=show_purchases,
         recheck_purchases=recheck_purchases,
+        create_promo_code=create_promo_code,
+        stop_promo_code=stop_promo_code,
+        show_promo_codes=show_promo_codes,
+        redeem_promo_code=redeem_promo_code,
         start_deposit=start_deposit,
         pay_waiting=pay_waiting,
         show_statement=show_statement,
@@ -355,6 +372,7 @@ class Container(containers.DeclarativeContainer):
         reset_breakers=reset_breakers,
         show_system_state=show_system_state,
         retry_access=retry_access,
+        grant_days=grant_days,
         list_switches=list_switches,
         turn_switch=turn_switch,
         show_audit=show_audit,

@@ -17,7 +17,7 @@ CASES_SHOWN = 100
 AUDIT_PAGE = 1000
 
 
-def _once(action: str) -> Cause:
+def once(action: str) -> Cause:
     """A command is its own cause: given twice, it is done twice."""
     return Cause(f"command {action}", secrets.token_hex(16), "")
 
@@ -55,6 +55,16 @@ async def attach_referral(settings: Settings, ref: str, code: str, deed: Deed) -
     return 0
 
 
+async def grant_days(settings: Settings, ref: str, plan: str, days: int, deed: Deed) -> int:
+    async with opened(settings) as parts:
+        customer_id = await parts.billing.find_customer(customer_ref(ref))
+        until = await parts.billing.grant_days(
+            customer_id, plan, days, deed=deed, cause=once("grant_days")
+        )
+    typer.echo(f"{customer_id}: {plan} until {until:%Y-%m-%d %H:%M} UTC")
+    return 0
+
+
 async def retry_access(settings: Settings, ref: str, deed: Deed) -> int:
     async with opened(settings) as parts:
         customer_id = await parts.billing.find_customer(customer_ref(ref))
@@ -84,7 +94,7 @@ async def adjust_wallet(
     async with opened(settings) as parts:
         customer_id = await parts.billing.find_customer(customer_ref(ref))
         entry = await parts.billing.adjust_wallet(
-            customer_id, amount, account=account, deed=deed, cause=_once("adjust")
+            customer_id, amount, account=account, deed=deed, cause=once("adjust")
         )
     typer.echo(f"{customer_id}: {amount} of {account}, entry {entry.id!r}")
     return 0
@@ -110,7 +120,7 @@ async def refund_purchase(
         done = await parts.billing.refund_purchase(
             PurchaseId(purchase_id),
             deed=deed,
-            cause=_once("refund"),
+            cause=once("refund"),
             amount=amount,
             is_chargeback=is_chargeback,
         )

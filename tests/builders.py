@@ -43,7 +43,7 @@ from core.domain.plan import (
     QuotaRule,
     ReceiptRule,
 )
-from core.domain.purchase import Meeting, Purchase, PurchaseId, PurchaseStatus, Remark
+from core.domain.purchase import Meeting, Purchase, PurchaseId, PurchaseStatus, Reduction, Remark
 from core.domain.referral_program import ReferralTerms, RewardLevel
 from core.domain.reminder import Reminder
 from core.domain.reminder_terms import ReminderTerms
@@ -221,6 +221,7 @@ def a_purchase(**fields: Any) -> Purchase:
         remark=Remark(Meeting.SECOND, Money.of(250, "XTR")),
         from_wallet=True,
         refunded=rub(99),
+        reduction=Reduction("SPRING", rub(332)),
     )
     return replace(purchase, **fields)
 
@@ -232,6 +233,7 @@ def a_pending_purchase(**fields: Any) -> Purchase:
         "remark": None,
         "from_wallet": False,
         "refunded": None,
+        "reduction": None,
     }
     return a_purchase(**fresh | fields)
 
@@ -292,6 +294,7 @@ def a_subscription(**fields: Any) -> Subscription:
             count=2,
             paid=rub(598),
             of_bonus=rub(100),
+            given=3,
         ),
         status=SubscriptionStatus.ACTIVE,
         renewal=Renewal(

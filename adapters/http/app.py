@@ -27,6 +27,7 @@ from adapters.http.offer_routes import offer_operations
 from adapters.http.operations import Operation, routes
 from adapters.http.operator_routes import operator_operations
 from adapters.http.problems import ANSWERS_TO_ERRORS, FrontDoor, problem_page
+from adapters.http.promo_routes import promo_operations
 from adapters.http.public_routes import public_operations
 from adapters.http.referral_routes import referral_operations
 from adapters.http.subscription_routes import subscription_operations
@@ -70,6 +71,7 @@ def operations() -> list[Operation]:
         *operator_operations(),
         *delivery_operations(),
         *switch_operations(),
+        *promo_operations(),
     ]
 
 

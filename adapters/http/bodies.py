@@ -12,7 +12,8 @@ from core.domain.checkout import CheckoutStatus
 from core.domain.credentials import Session
 from core.domain.item import Deposit, EscrowShare, PlanItem, Verification
 from core.domain.money import AMOUNT_MINOR_MAX, Money
-from core.domain.purchase import Purchase, PurchaseStatus
+from core.domain.promo_code import Discount
+from core.domain.purchase import Purchase, PurchaseStatus, Reduction
 from core.domain.referral_program import code_of
 from core.domain.usage_quota import (
     HOLD_SECONDS,
@@ -197,12 +198,21 @@ class ReferralCodeBody(BaseModel):
     code: str
 
 
+class DiscountBody(BaseModel):
+    """Off the next purchase of one of these plans; none named: of any."""
+
+    code: str
+    percent: int
+    plans: list[str]
+
+
 class MeBody(BaseModel):
     customer: CustomerBody
     subscription: SubscriptionBody
     usage: dict[str, UsageBody]
     wallet: WalletBody
     referral: ReferralCodeBody | None
+    discount: DiscountBody | None = Field(description="What waits for the next purchase.")
 
 
 class ItemBody(BaseModel):
@@ -224,11 +234,19 @@ class RemarkBody(BaseModel):
     missing: MoneyBody | None
 
 
+class ReductionBody(BaseModel):
+    """By which promo code the amount is lower, and what it would have been."""
+
+    code: str
+    full: MoneyBody
+
+
 class PurchaseBody(BaseModel):
     id: str
     status: str
     item: ItemBody
     amount: MoneyBody
+    reduction: ReductionBody | None
     gateway: str | None
     payment_id: str | None
     confirmation_url: str | None
@@ -248,6 +266,7 @@ class PreviewBody(BaseModel):
     plan: str
     title: str
     amount: MoneyBody
+    reduction: ReductionBody | None
     gateway: str
     period_end: AwareDatetime
     returned_to_wallet: MoneyBody | None
@@ -303,7 +322,15 @@ def body_from_account(account: Account) -> MeBody:
         referral=ReferralCodeBody(code=code_of(customer.id))
         if standing.catalog.money.referral.is_offered
         else None,
+        discount=_body_from_discount(standing.discount),
     )
+
+
+def _body_from_discount(discount: Discount | None) -> DiscountBody | None:
+    if discount is None:
+        return None
+    plans: list[str] = list(discount.plans)
+    return DiscountBody(code=discount.code, percent=discount.percent, plans=plans)
 
 
 def body_from_wallet(account: Account) -> WalletBody:
@@ -366,6 +393,7 @@ def body_from_started(started: Started) -> PurchaseBody:
         status=purchase.status,
         item=_body_from_item(started, language),
         amount=body_from_money(purchase.amount, language),
+        reduction=_body_from_reduction(purchase.reduction, language),
         gateway=_way_to_pay(started),
         payment_id=None if checkout is None else checkout.payment_id,
         confirmation_url=url or None,
@@ -376,6 +404,12 @@ def body_from_started(started: Started) -> PurchaseBody:
         if purchase.refunded is None
         else body_from_money(purchase.refunded, language),
     )
+
+
+def _body_from_reduction(reduction: Reduction | None, language: str) -> ReductionBody | None:
+    if reduction is None:
+        return None
+    return ReductionBody(code=reduction.code, full=body_from_money(reduction.full, language))
 
 
 def _way_to_pay(started: Started) -> str | None:
@@ -421,6 +455,7 @@ def body_from_preview(preview: Preview) -> PreviewBody:
         plan=preview.plan.code,
         title=preview.plan.terms.title(language),
         amount=body_from_money(preview.amount, language),
+        reduction=_body_from_reduction(preview.reduction, language),
         gateway=preview.gateway,
         period_end=preview.ends_at,
         returned_to_wallet=None if returned is None else body_from_money(returned, language),

@@ -37,6 +37,7 @@ from core.domain.errors import (
     Unavailable,
 )
 from core.domain.money import Currency, Money
+from core.domain.promo_code import TooManyWrongCodes
 from core.ports.payment_gateway import SenderNotListed, WebhookNotReadable, WebhookNotTrusted
 from core.use_cases.wallet import WalletTooLow
 
@@ -136,6 +137,7 @@ STATUS: Final[Mapping[type[BillingError], int]] = {
     MediaTypeNotSupported: 415,
     TooManyConnections: 429,
     TooManyRequests: 429,
+    TooManyWrongCodes: 429,
     HeadTooLarge: 431,
     InternalError: 500,
 }

@@ -9,13 +9,15 @@ from adapters.telegram.orders import order, order_screen, waiting_screen
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.texts import Texts
 from adapters.telegram.visits import Visit
-from core.domain.catalog import Catalog
 from core.domain.errors import Unavailable
+from core.domain.money import Money
 from core.domain.period import WindowKind
 from core.domain.plan import PlanNotForSale, PlanVersion, QuotaRule
 from core.domain.purchase import PurchaseId
+from core.domain.subscription import Standing
 from core.ports.payment_gateway import CheckoutDeclined, GatewayNotFound, GatewayUnavailable
 from core.use_cases.buying import WALLET
+from core.use_cases.prices import prices_of
 from core.use_cases.purchases import Preview, PreviewOutdated
 from core.use_cases.wallet import WalletTooLow
 
@@ -28,10 +30,13 @@ async def plans(visit: Visit, _: Sequence[str] = ()) -> Screen:
     texts, current = visit.texts, standing.plan(visit.now).code
     lines, rows = [texts("plans.title")], []
     for plan in standing.catalog.plans.values():
-        lines += ["", *_plan_lines(texts, standing.catalog, plan, is_current=plan.code == current)]
+        lines += ["", *_plan_lines(texts, standing, plan, is_current=plan.code == current)]
         if plan.terms.prices:
-            label = f"{plan.terms.title(texts.language)} · {_price(texts, plan)}"
+            price = _price(texts, [one.amount for one in prices_of(standing, plan)])
+            label = f"{plan.terms.title(texts.language)} · {price}"
             rows.append([Button(label, press=press("plan", plan.code))])
+    if await visit.billing.show_promo_codes.page(limit=1):
+        rows.append([visit.button("promo", "promo")])
     return Screen("\n".join(lines), [*rows, [visit.button("back", "home")]])
 
 
@@ -40,7 +45,7 @@ async def plan(visit: Visit, words: Sequence[str]) -> Screen:
     standing = (await visit.billing.show_account(visit.customer.id)).standing
     chosen = standing.catalog.plan(code)
     is_current = standing.plan(visit.now).code == chosen.code
-    lines = _plan_lines(visit.texts, standing.catalog, chosen, is_current=is_current)
+    lines = _plan_lines(visit.texts, standing, chosen, is_current=is_current)
     choose = [visit.button("choose", "confirm", code)] if chosen.terms.prices else []
     return Screen("\n".join(lines), [choose, [visit.button("back", "plans")]])
 
@@ -139,7 +144,7 @@ def _order_to_confirm(visit: Visit, preview: Preview, *, back: tuple[str, str]) 
         texts("confirm.title"),
         "",
         texts("confirm.what", plan=title, period=texts.period(terms.period)),
-        texts("confirm.price", price=preview.amount),
+        *_price_lines(texts, preview),
         texts("confirm.end", end=preview.ends_at),
         "",
         _fate_of_the_present_plan(visit, preview),
@@ -158,6 +163,17 @@ def _order_to_confirm(visit: Visit, preview: Preview, *, back: tuple[str, str]) 
         lines += ["", texts("confirm.wallet_low", missing=preview.missing)]
     buttons = [[order_it], [visit.button("back", *back)]]
     return Screen("\n".join(lines), buttons)
+
+
+def _price_lines(texts: Texts, preview: Preview) -> list[str]:
+    """With what it would have been; or that the discount is not for this way to pay."""
+    reduction, discount = preview.reduction, preview.standing.discount
+    if reduction is not None:
+        return [texts("confirm.reduced", price=preview.amount, full=reduction.full)]
+    lines = [texts("confirm.price", price=preview.amount)]
+    if discount is not None and discount.fits(preview.plan):
+        lines.append(texts("confirm.discount_waits", percent=discount.percent))
+    return lines
 
 
 def _fate_of_the_present_plan(visit: Visit, preview: Preview) -> str:
@@ -196,14 +212,17 @@ async def _no_way_to_pay(visit: Visit) -> Screen:
 
 
 def _plan_lines(
-    texts: Texts, catalog: Catalog, chosen: PlanVersion, *, is_current: bool
+    texts: Texts, standing: Standing, chosen: PlanVersion, *, is_current: bool
 ) -> list[str]:
-    terms = chosen.terms
+    terms, catalog = chosen.terms, standing.catalog
     mark = f" · {texts('plans.current')}" if is_current else ""
     lines = [texts("plans.plan", plan=terms.title(texts.language)) + mark]
     if terms.prices and terms.period is not None:
         period = texts.period(terms.period)
-        lines.append(texts("plans.price", price=_price(texts, chosen), period=period))
+        full, prices = _price(texts, terms.prices), prices_of(standing, chosen)
+        price = _price(texts, [one.amount for one in prices])
+        key = "plans.price" if price == full else "plans.reduced"
+        lines.append(texts(key, price=price, period=period, full=full))
     for feature, rule in terms.quotas.items():
         if rule.limit is None:
             lines.append(texts("quota.unlimited", word=texts.word(catalog, feature, 5)))
@@ -221,6 +240,6 @@ def _rule(texts: Texts, units: str, rule: QuotaRule) -> str:
     return texts(kinds[rule.per], units=units)
 
 
-def _price(texts: Texts, chosen: PlanVersion) -> str:
+def _price(texts: Texts, prices: Sequence[Money]) -> str:
     """In each currency that it is sold for."""
-    return " / ".join(texts.label("price", price=price) for price in chosen.terms.prices)
+    return " / ".join(texts.label("price", price=price) for price in prices)

@@ -14,7 +14,17 @@ from telegram.constants import ChatType
 from telegram.error import TelegramError
 
 from adapters.locales.translations import guessed
-from adapters.telegram import buying, home, inviting, leaving, orders, support, wallet, zones
+from adapters.telegram import (
+    buying,
+    home,
+    inviting,
+    leaving,
+    orders,
+    promos,
+    support,
+    wallet,
+    zones,
+)
 from adapters.telegram.drawing import acknowledge, redraw, seem_busy, send
 from adapters.telegram.paying import (
     answer_pre_checkout,
@@ -77,6 +87,7 @@ PRESSED: Final[Mapping[str, tuple[Action, int]]] = {
     "put": (wallet.put, 2),
     "history": (wallet.history, 2),
     "invite": (inviting.invite, 0),
+    "promo": (promos.ask, 0),
 }
 COMMANDS: Final[Mapping[str, Action]] = {
     "start": home.home,
@@ -85,6 +96,7 @@ COMMANDS: Final[Mapping[str, Action]] = {
     "wallet": wallet.wallet,
     "history": wallet.newest,
     "invite": inviting.invite,
+    "promo": promos.ask,
     "settings": home.settings,
     "language": home.settings,
     "help": home.help_,
@@ -92,11 +104,11 @@ COMMANDS: Final[Mapping[str, Action]] = {
     "terms": support.terms,
     "privacy": support.privacy,
 }
-HIDDEN_COMMANDS: Final = frozenset({"wallet", "history", "invite", "language"})
+HIDDEN_COMMANDS: Final = frozenset({"wallet", "history", "invite", "promo", "language"})
 """They work, and are not in Telegram's menu: not every business has a use for them, or others lead there."""
 
 _CONTACT: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}", re.ASCII)
-_LINK: Final = re.compile(r"(?:r_[A-Za-z0-9-]{1,40}(?:__|$))?(?:([po])_([A-Za-z0-9_]{1,60}))?")
+_LINK: Final = re.compile(r"(?:r_[A-Za-z0-9-]{1,40}(?:__|$))?(?:([poc])_([A-Za-z0-9_-]{1,60}))?")
 
 log: Final = structlog.get_logger(__name__)
 
@@ -297,6 +309,8 @@ async def _said(visit: Visit, message: Message) -> Screen:
     command, payload = _command(message)
     if command == "start":
         return await _started(visit, message, payload)
+    if command == "promo":
+        return await promos.redeem(visit, [payload])
     if command in COMMANDS:
         return await COMMANDS[command](visit, [])
     text = (message.text or "").strip()
@@ -304,12 +318,14 @@ async def _said(visit: Visit, message: Message) -> Screen:
         [identity, *_] = visit.customer.identities
         await visit.billing.register_customer(identity, receipt_contact=text)
         return (await buying.plans(visit)).after(visit.texts("contact.kept", contact=text))
+    if promos.looks_like_a_code(text):
+        return await promos.redeem(visit, [text])
     screen = await wallet.typed(visit, text) if looks_like_a_sum(text) else None
     return screen or (await home.home(visit)).after(visit.texts("hint"))
 
 
 async def _started(visit: Visit, message: Message, payload: str) -> Screen:
-    """`/start`, with where a link leads to: a plan, or one's own order."""
+    """`/start`, with where a link leads to: a plan, one's own order, or what a code gives."""
     invitation = _invitation(message)
     if invitation is not None:
         told = await inviting.came_by(visit, invitation)
@@ -325,7 +341,7 @@ async def _led(visit: Visit, message: Message, payload: str) -> Screen:
     if found is not None and found[1] is None:
         return await home.home(greeted)
     if found is not None:
-        leads: dict[str, Action] = {"p": buying.plan, "o": orders.order}
+        leads: dict[str, Action] = {"p": buying.plan, "o": orders.order, "c": promos.redeem}
         try:
             return await leads[found[1]](visit, [found[2]])
         except NotFound:

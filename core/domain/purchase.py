@@ -80,12 +80,21 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True)
+class Reduction:
+    """By which promo code it costs less, and what it would have cost."""
+
+    code: str
+    full: Money
+
+
+@dataclass(frozen=True, slots=True)
 class Purchase:
     """
     The snapshot (`item`, `amount`) is what was agreed; nothing that happens to the catalog
     afterwards changes it. `remark` is the latest thing the customer should know about it.
     `from_wallet`: agreed to be paid from the wallet, as soon as there is enough in it.
-    `refunded` is what was given back of it so far; None: nothing.
+    `refunded` is what was given back of it so far; None: nothing. `reduction`: `amount` is less
+    than the plan's price; None: it is that.
     """
 
     id: PurchaseId
@@ -99,6 +108,7 @@ class Purchase:
     remark: Remark | None = None
     from_wallet: bool = False
     refunded: Money | None = None
+    reduction: Reduction | None = None
     version: int = 0
 
     @property

@@ -13,6 +13,7 @@ from core.domain.money import Currency, Money
 from core.domain.payment import PaymentId, PayoutId
 from core.domain.payment_method import PaymentMethod
 from core.domain.plan import GatewayName
+from core.domain.promo_code import PromoCode, Redemption, WrongCodes
 from core.domain.purchase import PurchaseId
 from core.domain.referral_program import ReferralFigures, Reward
 from core.domain.refund import OurRefundId, Refund
@@ -283,4 +284,50 @@ class Ledger(LedgerRead, Protocol):
             EntryContradicts: this id stands for something else.
             BalanceTooLow: an account of a customer would be below zero.
         """
+        ...
+
+
+class PromosRead(Protocol):
+    async def find(self, name: str) -> PromoCode | None: ...
+
+    async def page(self, *, limit: int, after: str | None = None) -> list[PromoCode]:
+        """The newest first (by `created_at`, then name); `after`: older than that one."""
+        ...
+
+    async def redemption(self, customer_id: CustomerId, name: str) -> Redemption | None:
+        """The use that this customer made of the code. A discount that waits is in the standing."""
+        ...
+
+    async def wrong(self, customer_id: CustomerId) -> WrongCodes | None: ...
+
+
+class Promos(PromosRead, Protocol):
+    """Promo codes and their uses. All but a code itself is decided under the customer's lock."""
+
+    async def add(self, code: PromoCode) -> bool:
+        """Whether it is new: no two ever have one name."""
+        ...
+
+    async def stop(self, name: str, *, at: datetime) -> bool:
+        """Whether it was not stopped before."""
+        ...
+
+    async def take_use(self, name: str) -> bool:
+        """
+        Count one use more, unless the code is used up or stopped: as it is now, whatever this unit
+        read of it. The code's row is held until the unit ends.
+        """
+        ...
+
+    async def redeem(self, redemption: Redemption) -> None:
+        """
+        Raises:
+            SavedMeanwhile: the customer has used the code, or has a discount waiting.
+        """
+        ...
+
+    async def save(self, redemption: Redemption) -> None: ...
+
+    async def put_wrong(self, wrong: WrongCodes) -> None:
+        """Add it, or replace the customer's."""
         ...

@@ -177,6 +177,10 @@ class PurchasesRead(Protocol):
         """The open purchases that wait for money in the wallet, the oldest first."""
         ...
 
+    async def reduced(self, customer_id: CustomerId) -> list[Purchase]:
+        """The open purchases that were agreed with a discount, in any order."""
+        ...
+
     async def page(
         self, customer_id: CustomerId, *, limit: int, after: PurchaseId | None = None
     ) -> list[Purchase]:

@@ -26,6 +26,8 @@ from core.ports.money_repositories import (
     LedgerRead,
     Methods,
     MethodsRead,
+    Promos,
+    PromosRead,
     Refunds,
     RefundsRead,
     Rewards,
@@ -139,6 +141,7 @@ class View(Protocol):
     catalogs: CatalogsRead
     credentials: CredentialsRead
     switches: SwitchesRead
+    promos: PromosRead
     inbox: InboxRead
     jobs: JobsRead
     deliveries: DeliveriesRead
@@ -196,6 +199,7 @@ class UnitOfWork(Protocol):
     catalogs: Catalogs
     credentials: Credentials
     switches: Switches
+    promos: Promos
     claims: Claims
     inbox: Inbox
     jobs: Jobs

@@ -35,6 +35,7 @@ from core.use_cases.escrows import (
 from core.use_cases.explaining import Explain
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.gateway_renewals import HearRenewal, MatchRenewal
+from core.use_cases.gifts import GrantDays
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.offers import ShowOffer
@@ -52,6 +53,12 @@ from core.use_cases.payment_methods import (
     RemovePaymentMethod,
 )
 from core.use_cases.pre_checkout import AllowPayment
+from core.use_cases.promo_codes import (
+    CreatePromoCode,
+    RedeemPromoCode,
+    ShowPromoCodes,
+    StopPromoCode,
+)
 from core.use_cases.purchases import (
     CancelPurchase,
     ExpirePurchase,
@@ -129,6 +136,11 @@ class Billing:
     cancel_purchase: CancelPurchase
     show_purchases: ShowPurchases
     recheck_purchases: RecheckPurchases
+    # Promo codes
+    create_promo_code: CreatePromoCode
+    stop_promo_code: StopPromoCode
+    show_promo_codes: ShowPromoCodes
+    redeem_promo_code: RedeemPromoCode
     # The wallet
     start_deposit: StartDeposit
     pay_waiting: PayWaiting
@@ -197,6 +209,7 @@ class Billing:
     reset_breakers: ResetBreakers
     show_system_state: ShowSystemState
     retry_access: RetryAccess
+    grant_days: GrantDays
     list_switches: ListSwitches
     turn_switch: TurnSwitch
     show_audit: ShowAudit

@@ -27,6 +27,7 @@ from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.checkouts import Opening, Started, Terms, answer_of, as_answered, owned
 from core.use_cases.customers import standing_of
 from core.use_cases.granting import grant, may_be_paid_from_wallet, may_take_bonus, obstacle
+from core.use_cases.prices import Price
 from core.use_cases.wallet import WalletTooLow, repaid
 
 
@@ -47,7 +48,7 @@ class SalesPaused(Refused):
 WALLET: Final = "wallet"
 """Named where a gateway could be: it is to be paid from the wallet."""
 
-Agree = Callable[[UnitOfWork, Standing], Awaitable[tuple[Item, Money]]]
+Agree = Callable[[UnitOfWork, Standing], Awaitable[tuple[Item, Price]]]
 """What is bought at which price, decided in the unit that agrees on it, from what is true now."""
 
 
@@ -102,9 +103,15 @@ class Buying:
                     await uow.commit()
                     return Started(purchase, last)
             else:
-                item, amount = await agree(uow, standing)
+                item, price = await agree(uow, standing)
                 new = Purchase(
-                    PurchaseId(fresh.subject), customer_id, item, amount, now, now + PURCHASE_LIFE
+                    PurchaseId(fresh.subject),
+                    customer_id,
+                    item,
+                    price.amount,
+                    now,
+                    now + PURCHASE_LIFE,
+                    reduction=price.reduction,
                 )
                 purchase = await _agreed(uow, new)
                 taken = replace(taken, subject=purchase.id)
@@ -197,7 +204,7 @@ async def pay_from_wallet(
     what the customer owes is repaid first. What can no longer be given is not paid but canceled.
     Whoever calls commits.
     """
-    if await obstacle(uow, purchase.item) is not None:
+    if await obstacle(uow, purchase) is not None:
         canceled = purchase.canceled(at=at)
         await uow.purchases.save(canceled)
         await uow.record(Event("purchase.canceled", canceled.id, at, canceled.customer_id))
@@ -260,14 +267,14 @@ class StartDeposit:
         if terms.gateway == WALLET:
             raise GatewayNotFound(WALLET)
 
-        async def agree(_uow: UnitOfWork, standing: Standing) -> tuple[Item, Money]:
+        async def agree(_uow: UnitOfWork, standing: Standing) -> tuple[Item, Price]:
             deposits = standing.catalog.money.deposit
             if not deposits.bounds:
                 raise NotOffered("deposit")
             least, most = deposits.bounds_in(amount.currency) or (None, None)
             if least is None or most is None or not least <= amount <= most:
                 raise DepositNotTaken(amount, least, most)
-            return Deposit(), amount
+            return Deposit(), Price(amount)
 
         return await self._buying(customer_id, agree, terms, cause)
 
@@ -284,5 +291,7 @@ async def _agreed(uow: UnitOfWork, new: Purchase) -> Purchase:
     told: dict[str, str | int] = {"item": new.item.key}
     if new.plan is not None:
         told |= {"plan": new.plan.code, "plan_version": new.plan.id}
+    if new.reduction is not None:
+        told["promo_code"] = new.reduction.code
     await uow.record(Event("purchase.started", new.id, new.created_at, new.customer_id, told))
     return new

@@ -139,7 +139,8 @@ class Opening:
         )
         saves = isinstance(purchase.item, Verification) and chosen.abilities.charges_saved
         if purchase.plan is not None and chosen.abilities.subscribes:
-            saves = standing.may_subscribe(purchase.plan, purchase.amount, now)
+            may_subscribe = standing.may_subscribe(purchase.plan, purchase.amount, now)
+            saves = may_subscribe and purchase.reduction is None  # Else it would stay so for ever.
         checkout = replace(asked, saves_method=saves)
         await uow.checkouts.add(checkout)
         return checkout

@@ -26,6 +26,7 @@ from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.buying import Buying
 from core.use_cases.checkouts import Started, Terms
+from core.use_cases.prices import Price
 from core.use_cases.wallet import credited
 
 
@@ -128,12 +129,12 @@ class FundEscrow:
             all that `Buying` raises.
         """
 
-        async def agree(uow: UnitOfWork, _standing: Standing) -> tuple[Item, Money]:
+        async def agree(uow: UnitOfWork, _standing: Standing) -> tuple[Item, Price]:
             escrow = await uow.escrows.lock(escrow_id)
             escrow.require(EscrowSide.PAYER, payer_id)
             amount = escrow.amount_to_fund(part)
             await _require_served(uow, escrow.payee_id)
-            return EscrowShare(escrow_id, part), amount
+            return EscrowShare(escrow_id, part), Price(amount)
 
         return await self._buying(payer_id, agree, terms, cause)
 

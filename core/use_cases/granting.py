@@ -16,6 +16,7 @@ from core.domain.renewal import source_at_gateway
 from core.ports.unit_of_work import UnitOfWork
 from core.use_cases import referrals
 from core.use_cases.customers import standing_of
+from core.use_cases.discounts import is_gone, use_up
 from core.use_cases.gateway_renewals import began_with, hand_on
 from core.use_cases.wallet import credited, purse_of
 
@@ -62,12 +63,15 @@ async def grant(
         await referrals.paid(uow, purchase, at=at)
 
 
-async def obstacle(uow: UnitOfWork, item: Item) -> Meeting | None:
+async def obstacle(uow: UnitOfWork, purchase: Purchase) -> Meeting | None:
     """
     Why it cannot be given any more, though it was agreed on; None: it can. A part of an escrow is
-    funded once, by whichever purchase of it is paid first. Ask before anything is posted: the
-    escrow's row is locked here, and balances come after it.
+    funded once, by whichever purchase of it is paid first, and so is a discount used once. Ask
+    before anything is posted: the escrow's row is locked here, and balances come after it.
     """
+    item = purchase.item
+    if await is_gone(uow, purchase):
+        return Meeting.AFTER_END
     if isinstance(item, Verification):
         method = await uow.methods.get(item.method_id)
         return None if method.status is MethodStatus.UNVERIFIED else Meeting.AFTER_END
@@ -120,6 +124,7 @@ async def _grant_plan(
     customer = purchase.customer_id
     revenue = ledger.revenue(plan.code)
     of_bonus = await spend(uow, purchase, revenue, with_bonus=purchase.from_wallet, at=at)
+    await use_up(uow, purchase, at=at)
     standing = await standing_of(uow, customer)
     former, terms = standing.plan(at), standing.catalog.money.renewal
     assert plan.terms.period is not None, "a plan without a period is never sold"

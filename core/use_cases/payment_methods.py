@@ -6,7 +6,6 @@ from core.domain.cause import Cause
 from core.domain.customer import CustomerId
 from core.domain.event import Event
 from core.domain.item import Item, PaymentMethodId, Verification
-from core.domain.money import Money
 from core.domain.money_terms import NotOffered
 from core.domain.payment_method import (
     Billing,
@@ -20,6 +19,7 @@ from core.ports.payment_gateway import GatewayNotFound, Gateways
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
 from core.use_cases.buying import WALLET, Buying
 from core.use_cases.checkouts import Started, Terms, offer, offered_at
+from core.use_cases.prices import Price
 
 
 class AddPaymentMethod:
@@ -52,7 +52,7 @@ class AddPaymentMethod:
         if terms.gateway == WALLET:
             raise GatewayNotFound(WALLET)
 
-        async def agree(uow: UnitOfWork, standing: Standing) -> tuple[Item, Money]:
+        async def agree(uow: UnitOfWork, standing: Standing) -> tuple[Item, Price]:
             amounts = standing.catalog.money.verification.amounts
             if not amounts:
                 raise NotOffered("payment_methods")
@@ -67,7 +67,7 @@ class AddPaymentMethod:
             await uow.record(
                 Event("payment_method.added", method.id, method.created_at, customer_id)
             )
-            return item, amount
+            return item, Price(amount)
 
         started = await self._buying(customer_id, agree, terms, cause)
         item = started.purchase.item

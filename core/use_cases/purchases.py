@@ -12,7 +12,7 @@ from core.domain.event import Event
 from core.domain.item import Item, PlanItem
 from core.domain.money import Money
 from core.domain.plan import PlanNotForSale, PlanVersion
-from core.domain.purchase import PurchaseId, PurchaseStatus
+from core.domain.purchase import PurchaseId, PurchaseStatus, Reduction
 from core.domain.subscription import Standing
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
@@ -21,10 +21,10 @@ from core.use_cases.checkouts import (
     Started,
     Terms,
     ask,
-    offer,
     offered_at,
     owned,
 )
+from core.use_cases.prices import Price, price_at, prices_of
 from core.use_cases.settling import book
 from core.use_cases.wallet import purse_of
 
@@ -39,8 +39,8 @@ class PreviewOutdated(Conflict):
 @dataclass(frozen=True, slots=True)
 class Preview:
     """
-    What buying would do now: the price, the new end, and what returns of a former plan.
-    `missing` is what would have to come into the wallet first; None: nothing. `subscribes`: the
+    What buying would do now: the price, by what it is lower (None: it is not), the new end, and
+    what returns of a former plan. `missing` is what would have to come into the wallet first; None: nothing. `subscribes`: the
     gateway will charge it again by itself.
     """
 
@@ -53,6 +53,7 @@ class Preview:
     standing: Standing
     missing: Money | None = None
     subscribes: bool = False
+    reduction: Reduction | None = None
 
 
 class PreviewPurchase:
@@ -84,13 +85,12 @@ class PreviewPurchase:
         plan = standing.catalog.plan(plan_code)
         if gateway == WALLET:
             async with self._store.read() as view:
-                way, amount = WALLET, await wallet_price(view, standing, plan)
+                way, price = WALLET, await wallet_price(view, standing, plan)
         else:
             offered = offered_at(standing, self._gateways, off, in_telegram=in_telegram)
-            item, prices = PlanItem(plan), plan.terms.prices
-            chosen, amount = offer(standing.catalog, item, offered, gateway, prices=prices)
+            chosen, price = price_at(standing, plan, offered, gateway)
             way = chosen.name
-        return self._preview(standing, plan, amount, way)
+        return self._preview(standing, plan, price, way)
 
     async def ways(
         self, customer_id: CustomerId, plan_code: str, *, in_telegram: bool = False
@@ -106,26 +106,25 @@ class PreviewPurchase:
             standing = (await view.overview(customer_id)).standing
             standing.customer.require_served()
             plan = standing.catalog.plan(plan_code)
-            prices = plan.terms.prices
             off = await view.switches.off()
-            from_wallet = await wallet_price(view, standing, plan) if prices else None
+            is_sold = bool(plan.terms.prices)
+            from_wallet = await wallet_price(view, standing, plan) if is_sold else None
             if from_wallet is not None:
-                purse = await purse_of(view, customer_id, from_wallet.currency)
+                purse = await purse_of(view, customer_id, from_wallet.amount.currency)
         previews = []
         offered = offered_at(standing, self._gateways, off, in_telegram=in_telegram)
         for one in offered:
             with suppress(PlanNotForSale):
-                _, amount = offer(
-                    standing.catalog, PlanItem(plan), offered, one.name, prices=prices
-                )
-                previews.append(self._preview(standing, plan, amount, one.name))
+                _, price = price_at(standing, plan, offered, one.name)
+                previews.append(self._preview(standing, plan, price, one.name))
         if from_wallet is not None and purse.free.is_positive:
-            missing = purse.missing(from_wallet, with_bonus=True)
+            missing = purse.missing(from_wallet.amount, with_bonus=True)
             preview = self._preview(standing, plan, from_wallet, WALLET)
             previews.append(replace(preview, missing=missing))
         return previews
 
-    def _preview(self, standing: Standing, plan: PlanVersion, amount: Money, way: str) -> Preview:
+    def _preview(self, standing: Standing, plan: PlanVersion, price: Price, way: str) -> Preview:
+        amount = price.amount
         assert plan.terms.period is not None, "the catalog prices only plans with a period"
         extension = standing.subscription.extended_by(
             plan,
@@ -144,7 +143,10 @@ class PreviewPurchase:
             extension.end,
             extension.returned,
             standing,
-            subscribes=subscribes and standing.may_subscribe(plan, amount, self._now()),
+            subscribes=subscribes
+            and price.reduction is None
+            and standing.may_subscribe(plan, amount, self._now()),
+            reduction=price.reduction,
         )
 
 
@@ -173,37 +175,37 @@ class StartPurchase:
             all that `Buying` raises.
         """
 
-        async def agree(uow: UnitOfWork, standing: Standing) -> tuple[Item, Money]:
+        async def agree(uow: UnitOfWork, standing: Standing) -> tuple[Item, Price]:
             plan = standing.catalog.plan(plan_code)
             if gateway == WALLET:
-                amount = await wallet_price(uow, standing, plan)
+                price = await wallet_price(uow, standing, plan)
             else:
                 off = await uow.switches.off()
                 offered = offered_at(standing, self._gateways, off, in_telegram=in_telegram)
-                item, prices = PlanItem(plan), plan.terms.prices
-                _, amount = offer(standing.catalog, item, offered, gateway, prices=prices)
-            if preview_id not in {None, _preview_id(standing, plan, amount)}:
+                _, price = price_at(standing, plan, offered, gateway)
+            if preview_id not in {None, _preview_id(standing, plan, price.amount)}:
                 raise PreviewOutdated(str(preview_id)[:64])
-            return PlanItem(plan), amount
+            return PlanItem(plan), price
 
         terms = Terms(return_url, gateway, in_telegram)
         return await self._buying(customer_id, agree, terms, cause)
 
 
-async def wallet_price(uow: UnitOfWork | View, standing: Standing, plan: PlanVersion) -> Money:
+async def wallet_price(uow: UnitOfWork | View, standing: Standing, plan: PlanVersion) -> Price:
     """
     The first of the plan's prices that the wallet affords; where it affords none, the first.
 
     Raises:
         PlanNotForSale
     """
-    for price in plan.terms.prices:
-        purse = await purse_of(uow, standing.customer.id, price.currency)
-        if price <= purse.free:
+    prices = prices_of(standing, plan)
+    for price in prices:
+        purse = await purse_of(uow, standing.customer.id, price.amount.currency)
+        if price.amount <= purse.free:
             return price
-    if not plan.terms.prices:
+    if not prices:
         raise PlanNotForSale(plan.code)
-    return plan.terms.prices[0]
+    return prices[0]
 
 
 class ShowPurchases:

@@ -289,7 +289,7 @@ async def _owned(
     if facts.recurrence is Recurrence.LATER:
         purchase = await renewal_order(uow, purchase, facts, at=at)
         charge = replace(charge, purchase_id=purchase.id)
-    instead = Meeting.AFTER_END if owner.is_leaving else await obstacle(uow, purchase.item)
+    instead = Meeting.AFTER_END if owner.is_leaving else await obstacle(uow, purchase)
     await uow.ledger.post(charge)
     purchase, meeting = purchase.meet(facts.paid, at=at, instead=instead)
     settled = meeting is Meeting.SETTLED

@@ -18,9 +18,11 @@ from adapters.http.customer_routes import API_KEY, SESSION
 from adapters.http.operations import Operation
 from adapters.http.tokens import api_key_hash
 from core.domain.credentials import Scope
+from core.domain.promo_code import PercentOff
 from core.domain.referral_program import code_of
+from core.use_cases.promo_codes import WantedCode
 from tests.adapters.http.api import KEY, PEPPER, ROOT, Api
-from tests.hostile.things import opens_everything, things_of
+from tests.hostile.things import ANN, opens_everything, things_of
 
 REVOKED_KEY = "bh_revoked_key_of_the_host"
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -57,6 +59,7 @@ class Scene:
     texts: Mapping[str, object]
     special: Mapping[tuple[str, str], Ids] = field(default_factory=dict)
     boris_texts: Mapping[str, object] = field(default_factory=dict)
+    special_texts: Mapping[tuple[str, str], object] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=count)
 
     def ids_of(self, operation: Operation, name: str) -> Ids:
@@ -102,7 +105,7 @@ class Scene:
             assert name in texts, (
                 f"{operation.method} {operation.path}: teach `texts` of {__name__} about {name!r}"
             )
-            filled[name] = texts[name]
+            filled[name] = self.special_texts.get((_plain_name(operation), name), texts[name])
         return filled
 
     def credentials(self, operation: Operation) -> str | None:
@@ -167,6 +170,9 @@ async def a_scene(api: Api) -> Scene:
         "POST", "customers/telegram:1001/usage/photo_ai/holds/", {"request_id": "scene"}
     )
     hold_id = held.json()["hold_id"]
+    for name in (code, "SPRING-20"):  # The one is for whoever takes a code of either kind.
+        wanted = WantedCode(PercentOff(20), name)
+        await api.world.billing.create_promo_code(wanted, deed=ANN, cause=api.world.cause())
     things = await _things(api)
     ids = {
         "hold_id": Ids(hold_id, hold_id, "hld_99999999", "hld_'--"),  # The host's, as its key is.
@@ -179,6 +185,7 @@ async def a_scene(api: Api) -> Scene:
         "delivery_id": replace(things.operators_ids("msg_", "not taken"), unknown=f"msg_{9:032}"),
         "feature": Ids("photo_ai", "photo_ai", "nothing", "Photo"),
         "name": Ids("sales", "sales", "nothing", "Sales"),
+        "promo_code": Ids("SPRING-20", "SPRING-20", "NO-SUCH", "a_b"),
         "gateway": Ids("yookassa", "yookassa", "nowhere", "Yoo-Kassa"),
     }
     special = {
@@ -212,10 +219,13 @@ async def a_scene(api: Api) -> Scene:
         "payment_method": things.anna["proven"],
         "reason": "looked at it",
         "on": True,
+        "gives": {"percent": 20},
+        "days": 3,
         "cause": things.anna["case"],
     }
+    special_texts = {("grant_days", "plan"): "PRO_YEARLY"}  # It runs at both.
     boris_texts = {"payment_method": things.boris["proven"]}
-    return Scene(api, sessions, keys, ids, texts, special, boris_texts)
+    return Scene(api, sessions, keys, ids, texts, special, boris_texts, special_texts)
 
 
 @dataclass(frozen=True)

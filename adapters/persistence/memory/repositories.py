@@ -191,6 +191,11 @@ class MemoryPurchases(Dated):
         waiting = [it for _, it in found if it.is_pending and it.from_wallet]
         return sorted(waiting, key=lambda purchase: (purchase.created_at, purchase.id))
 
+    async def reduced(self, customer_id: CustomerId) -> list[Purchase]:
+        await self._unit.called()
+        found = self._unit.find(self._tables.purchases, "customer", customer_id)
+        return [it for _, it in found if it.is_pending and it.reduction is not None]
+
     async def page(
         self, customer_id: CustomerId, *, limit: int, after: PurchaseId | None = None
     ) -> list[Purchase]:
@@ -271,7 +276,9 @@ def find_standing(tables: Tables, unit: Transaction, customer_id: CustomerId) ->
     subscription = unit.get(tables.subscriptions, customer_id)
     if customer is None or subscription is None:
         return None
-    return Standing(customer, subscription, current_catalog(tables, unit))
+    waiting = unit.find(tables.redemptions, "waiting", customer_id)
+    discount = waiting[0][1].discount if waiting else None
+    return Standing(customer, subscription, current_catalog(tables, unit), discount)
 
 
 class MemoryCatalogs(Repository):

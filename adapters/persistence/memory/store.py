@@ -12,6 +12,7 @@ from adapters.persistence.memory.deliveries import MemoryDeliveries
 from adapters.persistence.memory.escrows import MemoryEscrows
 from adapters.persistence.memory.lately import MemoryLately
 from adapters.persistence.memory.methods import MemoryMethods, MemoryWithdrawals
+from adapters.persistence.memory.promos import MemoryPromos
 from adapters.persistence.memory.referrals import MemoryReferrals, MemoryRewards
 from adapters.persistence.memory.refunds import MemoryCharges, MemoryRefunds
 from adapters.persistence.memory.repositories import (
@@ -87,6 +88,7 @@ class MemoryView:
         self.catalogs: kept.CatalogsRead = MemoryCatalogs(tables, unit)
         self.credentials: kept.CredentialsRead = MemoryCredentials(tables, unit)
         self.switches: kept.SwitchesRead = MemorySwitches(tables, unit)
+        self.promos: money.PromosRead = MemoryPromos(tables, unit)
         self.inbox: kept.InboxRead = MemoryInbox(tables, unit)
         self.jobs: kept.JobsRead = MemoryJobs(tables, unit)
         self.deliveries: kept.DeliveriesRead = MemoryDeliveries(tables, unit)
@@ -170,6 +172,7 @@ class MemoryUnitOfWork:
         self.catalogs: kept.Catalogs = MemoryCatalogs(tables, unit)
         self.credentials: kept.Credentials = MemoryCredentials(tables, unit)
         self.switches: kept.Switches = MemorySwitches(tables, unit)
+        self.promos: money.Promos = MemoryPromos(tables, unit)
         self.claims: kept.Claims = MemoryClaims(tables, unit)
         self.inbox: kept.Inbox = MemoryInbox(tables, unit)
         self.jobs: kept.Jobs = MemoryJobs(tables, unit)

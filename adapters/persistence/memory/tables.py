@@ -25,6 +25,7 @@ from core.domain.ledger import Account, Entry, EntryId, Line, Posting
 from core.domain.money import Currency, Money
 from core.domain.payment import InboxItem
 from core.domain.payment_method import PaymentMethod
+from core.domain.promo_code import PromoCode, Redemption, WrongCodes
 from core.domain.purchase import Purchase, PurchaseId
 from core.domain.referral_program import Referral, Reward
 from core.domain.refund import OurRefundId, Refund
@@ -84,6 +85,11 @@ def _payout(_: WithdrawalId, withdrawal: Withdrawal) -> Iterator[tuple[str, str]
 def _waiting(_: int, kept: KeptJob) -> Iterator[tuple[str, str]]:
     if kept.status is JobStatus.WAITING and kept.job.dedupe is not None:
         yield kept.job.name, kept.job.dedupe
+
+
+def _waiting_discount(_: tuple[CustomerId, str], it: Redemption) -> Iterator[CustomerId]:
+    if it.discount is not None and it.purchase_id is None:
+        yield it.customer_id
 
 
 class MoneyTables:
@@ -182,6 +188,11 @@ class Tables(MoneyTables):
             "api_key", unique={"hash": lambda _, it: [it.key_hash]}
         )
         self.switches: Final = Table[str, Switch]("switch")
+        self.promo_codes: Final = Table[str, PromoCode]("promo_code")
+        self.redemptions: Final = Table[tuple[CustomerId, str], Redemption](
+            "redemption", unique={"waiting": _waiting_discount}
+        )
+        self.wrong_codes: Final = Table[CustomerId, WrongCodes]("wrong_codes")
         self.cases: Final = Table[str, Case]("case")
         self.audit: Final = Table[int, tuple[AuditLine, str]]("audit_line")
         self.events: Final = Table[int, Event](

@@ -21,6 +21,7 @@ from core.domain.purchase import (
     PurchaseId,
     PurchaseNotFound,
     PurchaseStatus,
+    Reduction,
     Remark,
 )
 
@@ -69,6 +70,15 @@ class SqlPurchases:
             c.customer_id == customer_id, c.status == PurchaseStatus.PENDING, c.from_wallet
         )
         return await self._from(await self._statements.all(wanted.order_by(c.created_at, c.id)))
+
+    async def reduced(self, customer_id: CustomerId) -> list[Purchase]:
+        c = purchases.c
+        wanted = select(purchases).where(
+            c.customer_id == customer_id,
+            c.status == PurchaseStatus.PENDING,
+            c.promo_code.is_not(None),
+        )
+        return await self._from(await self._statements.all(wanted))
 
     async def page(
         self, customer_id: CustomerId, *, limit: int, after: PurchaseId | None = None
@@ -123,6 +133,9 @@ def purchase_from_row(row: RowMapping, plans: Mapping[PlanVersionId, PlanVersion
         remark=remark,
         from_wallet=row[c.from_wallet],
         refunded=money_or_none(row[c.refunded_minor], row[c.currency]),
+        reduction=None
+        if row[c.promo_code] is None
+        else Reduction(row[c.promo_code], Money.of(row[c.full_minor], row[c.currency])),
         version=row[c.version],
     )
 
@@ -164,7 +177,7 @@ def _row_from_item(item: Item) -> dict[str, Any]:
 
 
 def row_from_purchase(purchase: Purchase) -> dict[str, Any]:
-    remark, refunded = purchase.remark, purchase.refunded
+    remark, refunded, reduction = purchase.remark, purchase.refunded, purchase.reduction
     return _row_from_item(purchase.item) | {
         "id": purchase.id,
         "customer_id": purchase.customer_id,
@@ -179,6 +192,8 @@ def row_from_purchase(purchase: Purchase) -> dict[str, Any]:
         "remark_currency": None if remark is None else remark.received.currency.code,
         "from_wallet": purchase.from_wallet,
         "refunded_minor": None if refunded is None else refunded.amount_minor,
+        "promo_code": None if reduction is None else reduction.code,
+        "full_minor": None if reduction is None else reduction.full.amount_minor,
         "due_at": purchase.due_at,
         "version": purchase.version,
     }

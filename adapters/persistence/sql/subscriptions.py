@@ -12,6 +12,7 @@ from adapters.persistence.sql.customers import customer_columns, customer_from_r
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.due import take_due
 from adapters.persistence.sql.money_tables import balance
+from adapters.persistence.sql.promos import discount_from_row, waiting_discount
 from adapters.persistence.sql.statements import Statements, json_rows
 from adapters.persistence.sql.tables import customer, usage_counter
 from adapters.persistence.sql.tables import subscription as subscriptions
@@ -92,11 +93,15 @@ class SqlSubscriptions:
             customer_from_row(row, self._data_key),
             subscription_from_row(row, plans),
             await self._catalogs.at(row["revision"]),
+            discount_from_row(row),
         )
 
 
 _standing = select(
-    *customer_columns, *subscriptions.c, newest_revision.label("revision")
+    *customer_columns,
+    *subscriptions.c,
+    newest_revision.label("revision"),
+    waiting_discount,
 ).join_from(customer, subscriptions)
 
 
@@ -139,6 +144,7 @@ def subscription_from_row(
             count=row[c.period_count],
             paid=Money.of(row[c.paid_minor], row[c.paid_currency]),
             of_bonus=Money.of(row[c.bonus_minor] or 0, row[c.paid_currency]),
+            given=row[c.given_days] or 0,
         )
     renewal = None
     if row[c.renewal_source] is not None:
@@ -182,6 +188,7 @@ def row_from_subscription(subscription: Subscription) -> dict[str, Any]:
         "period_count": None if period is None else period.count,
         "paid_minor": None if period is None else period.paid.amount_minor,
         "bonus_minor": None if period is None else period.of_bonus.amount_minor,
+        "given_days": None if period is None else period.given,
         "paid_currency": None if period is None else period.paid.currency.code,
         "trialed_at": subscription.trialed_at,
         "due_at": subscription.due_at,

@@ -18,6 +18,7 @@ from adapters.persistence.sql.jobs import SqlJobs
 from adapters.persistence.sql.lately import SqlLately
 from adapters.persistence.sql.ledger import SqlLedger
 from adapters.persistence.sql.methods import SqlMethods, SqlWithdrawals
+from adapters.persistence.sql.promos import SqlPromos
 from adapters.persistence.sql.purchases import SqlPurchases
 from adapters.persistence.sql.referrals import SqlReferrals, SqlRewards
 from adapters.persistence.sql.refunds import SqlCharges, SqlRefunds
@@ -60,6 +61,7 @@ class SqlView:
         self.catalogs: kept.CatalogsRead = catalogs
         self.credentials: kept.CredentialsRead = SqlCredentials(statements)
         self.switches: kept.SwitchesRead = SqlSwitches(statements)
+        self.promos: money.PromosRead = SqlPromos(statements)
         self.inbox: kept.InboxRead = SqlInbox(statements)
         self.jobs: kept.JobsRead = SqlJobs(statements)
         self.deliveries: kept.DeliveriesRead = SqlDeliveries(statements)
@@ -116,6 +118,7 @@ class SqlUnitOfWork:
         self.catalogs: kept.Catalogs = catalogs
         self.credentials: kept.Credentials = SqlCredentials(statements)
         self.switches: kept.Switches = SqlSwitches(statements)
+        self.promos: money.Promos = SqlPromos(statements)
         self.claims: kept.Claims = SqlClaims(statements)
         self.inbox: kept.Inbox = SqlInbox(statements)
         self.jobs: kept.Jobs = SqlJobs(statements)

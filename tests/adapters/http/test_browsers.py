@@ -136,6 +136,7 @@ CHANGES = (
     ("POST", "subscription/cancel/", None),
     ("POST", "subscription/resume/", None),
     ("POST", "referral/", {"code": "nobody12345"}),
+    ("POST", "promo/", {"code": "SPRING"}),
     ("POST", "wallet/deposits/", {"amount": RUB}),
     ("POST", "wallet/withdrawals/", {"amount": RUB, "payment_method": "pm_00000001"}),
     ("POST", "payment-methods/", METHOD),

@@ -1,0 +1,69 @@
+"""Prices: what a plan costs whoever asks, at whichever gateway."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from core.domain.item import PlanItem
+from core.domain.money import Money
+from core.domain.plan import PlanNotForSale, PlanVersion
+from core.domain.promo_code import Discount
+from core.domain.purchase import Reduction
+from core.domain.subscription import Standing
+from core.ports.payment_gateway import Gateways, PaymentGateway
+from core.use_cases.checkouts import offer
+from core.use_cases.pre_checkout import STARS_CURRENCY
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What is asked for, and by what it is lower than the plan's price; None: it is not."""
+
+    amount: Money
+    reduction: Reduction | None = None
+
+
+def prices_of(standing: Standing, plan: PlanVersion) -> list[Price]:
+    """One in each currency that it is sold for, with the customer's discount where it fits."""
+    discount = standing.discount
+    if discount is None or not discount.fits(plan):
+        return [Price(full) for full in plan.terms.prices]
+    return [_reduced(plan, full, discount) for full in plan.terms.prices]
+
+
+def _reduced(plan: PlanVersion, full: Money, discount: Discount) -> Price:
+    """What Telegram charges again and again would be lower for ever, so that stays as it is."""
+    is_subscribed = plan.terms.stars_subscription and full.currency.code == STARS_CURRENCY
+    left = discount.off(full)
+    if is_subscribed or left == full:
+        return Price(full)
+    return Price(left, Reduction(discount.code, full))
+
+
+def price_at(
+    standing: Standing, plan: PlanVersion, gateways: Gateways, gateway: str | None
+) -> tuple[PaymentGateway, Price]:
+    """
+    Which gateway takes which price, see `offer`: a lower one, wherever that is taken. At a gateway
+    that takes no sum as small the price stays full, and the discount waits.
+
+    Raises:
+        GatewayNotFound, PlanNotForSale
+    """
+    prices = prices_of(standing, plan)
+    lower = [one for one in prices if one.reduction is not None]
+    with suppress(PlanNotForSale):
+        return _offered(standing, plan, gateways, gateway, lower)
+    return _offered(standing, plan, gateways, gateway, [Price(full) for full in plan.terms.prices])
+
+
+def _offered(
+    standing: Standing,
+    plan: PlanVersion,
+    gateways: Gateways,
+    gateway: str | None,
+    prices: Sequence[Price],
+) -> tuple[PaymentGateway, Price]:
+    by_amount = {one.amount: one for one in prices}
+    chosen, amount = offer(standing.catalog, PlanItem(plan), gateways, gateway, prices=by_amount)
+    return chosen, by_amount[amount]

@@ -1,0 +1,250 @@
+"""Promo codes: an operator makes and stops them, a customer uses each once."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from core.domain.audit import Deed, line_of
+from core.domain.cause import Cause, claim
+from core.domain.customer import CustomerId
+from core.domain.event import Event
+from core.domain.promo_code import (
+    PERCENT_MAX,
+    USES_MAX,
+    DaysOf,
+    Discount,
+    DiscountWaits,
+    Gives,
+    PercentOff,
+    PromoCode,
+    PromoCodeNotFound,
+    PromoCodeNotTaken,
+    PromoCodeNotUsable,
+    PromoCodeTaken,
+    PromoCodeUsed,
+    Redemption,
+    TooManyWrongCodes,
+    WrongCodes,
+    promo_name,
+)
+from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
+from core.use_cases.customers import standing_of
+from core.use_cases.gifts import DAYS_MAX, give_days
+
+LETTERS: Final = 12
+"""Of a name that is made up: 48 bits of chance, and ten guesses an hour."""
+
+_REFUSED: Final = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class WantedCode:
+    """What an operator asks for. `name`: None has one made up. See `PromoCode`."""
+
+    gives: Gives
+    name: str | None = None
+    limit: int | None = None
+    until: datetime | None = None
+    only_new: bool = False
+
+
+class CreatePromoCode:
+    """An operator makes a code. Once per cause, with a reason."""
+
+    def __init__(self, store: Store, now: Now, new_id: NewId) -> None:
+        self._store = store
+        self._now = now
+        self._new_id = new_id
+
+    async def __call__(self, wanted: WantedCode, *, deed: Deed, cause: Cause) -> PromoCode:
+        """
+        Raises:
+            PromoCodeNotUsable, PromoCodeNotReadable, PlanNotFound
+            PromoCodeTaken: also where that one is over.
+            KeyUsedOtherwise
+        """
+        named = wanted.name or _made_up(self._new_id("promo"))
+        name, at = promo_name(named), self._now()
+        _require_usable(wanted, at)
+        async with self._store.write() as uow:
+            fresh = claim(cause, name, at=at)
+            taken = await uow.claims.take(fresh)
+            if taken.answer is not None:
+                taken.taken_again(cause, at=at)
+                return await _found(uow, taken.answer)
+            await _require_plans(uow, wanted.gives)
+            code = PromoCode(name, wanted.gives, at, wanted.limit, wanted.until, wanted.only_new)
+            if not await uow.promos.add(code):
+                raise PromoCodeTaken(name)
+            await uow.audit(line_of(deed, "promo_code.create", name, at=at, **_told(code)))
+            await uow.claims.save(taken.answered(name))
+            await uow.commit()
+        return code
+
+
+class StopPromoCode:
+    """Nobody can use it from now on; a discount that waits stays good. Stopping again changes nothing."""
+
+    def __init__(self, store: Store, now: Now) -> None:
+        self._store = store
+        self._now = now
+
+    async def __call__(self, name: str, *, deed: Deed) -> PromoCode:
+        """
+        Raises:
+            PromoCodeNotFound
+        """
+        async with self._store.write() as uow:
+            at = self._now()
+            code = await _found(uow, name)
+            if not await uow.promos.stop(code.name, at=at):
+                return code
+            await uow.audit(line_of(deed, "promo_code.stop", code.name, at=at))
+            stopped = await _found(uow, code.name)
+            await uow.commit()
+        return stopped
+
+
+class ShowPromoCodes:
+    """Codes as they stand, the newest first."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def one(self, name: str) -> PromoCode:
+        """
+        Raises:
+            PromoCodeNotFound
+        """
+        async with self._store.read() as view:
+            found = await view.promos.find(name.upper())
+        if found is None:
+            raise PromoCodeNotFound(name[:32])
+        return found
+
+    async def page(self, *, limit: int, after: str | None = None) -> list[PromoCode]:
+        """`after`: older than that one."""
+        async with self._store.read() as view:
+            return await view.promos.page(limit=limit, after=after)
+
+
+class RedeemPromoCode:
+    """
+    Use a code: once for each customer, and by no more of them than it is for. Days are given at
+    once; a discount waits for the next purchase of a plan.
+
+    Whatever is wrong with a code, the answer is the same, so that a guesser learns nothing of
+    those that exist, and after ten wrong ones within an hour there is a pause. The count of uses
+    is the last that is taken, after the customer's own row, so nobody waits longer than a unit.
+    """
+
+    def __init__(self, store: Store, now: Now) -> None:
+        self._store = store
+        self._now = now
+
+    async def __call__(self, customer_id: CustomerId, text: str, *, cause: Cause) -> PromoCode:
+        """
+        The code, of which the customer now has what it gives.
+
+        Raises:
+            PromoCodeNotReadable, PromoCodeNotTaken, PromoCodeUsed
+            TooManyWrongCodes: nothing was looked at.
+            DiscountWaits, AnotherPlanRuns: the code is not used, and may be later.
+            CustomerBlocked, KeyUsedOtherwise
+        """
+        name = promo_name(text)
+        async with self._store.write() as uow:
+            at = self._now()
+            (await uow.customers.lock(customer_id)).require_served()
+            taken = await uow.claims.take(claim(cause, name, at=at))
+            if taken.answer is not None:
+                taken.taken_again(cause, at=at)
+                if taken.answer == _REFUSED:
+                    raise PromoCodeNotTaken
+                return await _found(uow, taken.answer)
+            wrong = await uow.promos.wrong(customer_id) or WrongCodes(customer_id, at)
+            pause = wrong.over_at(at)
+            if pause is not None:
+                raise TooManyWrongCodes(pause)
+            if await uow.promos.redemption(customer_id, name) is not None:
+                raise PromoCodeUsed
+            code = await self._given(uow, customer_id, name, at)
+            if code is None:
+                await uow.promos.put_wrong(wrong.another(at))
+            await uow.claims.save(taken.answered(_REFUSED if code is None else name))
+            await uow.commit()
+        if code is None:
+            raise PromoCodeNotTaken
+        return code
+
+    async def _given(
+        self, uow: UnitOfWork, customer_id: CustomerId, name: str, at: datetime
+    ) -> PromoCode | None:
+        """None: it is no code, is over, or is not for this customer; then nothing was written."""
+        code = await uow.promos.find(name)
+        if code is None or not code.is_open(at):
+            return None
+        if code.only_new and await uow.purchases.has_paid(customer_id):
+            return None
+        if not await uow.promos.take_use(name):
+            return None
+        discount = None
+        match code.gives:
+            case PercentOff(percent, plans):
+                waiting = (await standing_of(uow, customer_id)).discount
+                if waiting is not None:
+                    raise DiscountWaits(waiting.percent)
+                discount = Discount(name, percent, plans)
+            case DaysOf(plan, days):
+                await give_days(uow, customer_id, plan, days, at=at)
+        await uow.promos.redeem(Redemption(customer_id, name, at, discount))
+        await uow.record(Event("promo_code.redeemed", customer_id, at, customer_id, {"code": name}))
+        return code
+
+
+def _made_up(id_: str) -> str:
+    """From the end of an id, which is the part left to chance."""
+    return id_.upper().replace("_", "")[-LETTERS:]
+
+
+async def _found(uow: UnitOfWork, name: str) -> PromoCode:
+    code = await uow.promos.find(name.upper())
+    if code is None:
+        raise PromoCodeNotFound(name[:32])
+    return code
+
+
+def _require_usable(wanted: WantedCode, at: datetime) -> None:
+    match wanted.gives:
+        case PercentOff(percent, _):
+            fits = 1 <= percent <= PERCENT_MAX
+        case DaysOf(_, days):
+            fits = 1 <= days <= DAYS_MAX
+    in_time = wanted.until is None or wanted.until > at
+    to_some = wanted.limit is None or 1 <= wanted.limit <= USES_MAX
+    if not (fits and in_time and to_some):
+        raise PromoCodeNotUsable
+
+
+async def _require_plans(uow: UnitOfWork, gives: Gives) -> None:
+    """A discount is off what is sold, and everybody has the default plan already."""
+    catalog = await uow.catalogs.current()
+    named = gives.plans if isinstance(gives, PercentOff) else (gives.plan,)
+    for code in named:
+        plan = catalog.plan(code)
+        is_given = isinstance(gives, DaysOf)
+        if plan.code == catalog.default_plan or not (is_given or plan.terms.prices):
+            raise PromoCodeNotUsable
+
+
+def _told(code: PromoCode) -> dict[str, str | int]:
+    match code.gives:
+        case PercentOff(percent, plans):
+            told: dict[str, str | int] = {"percent": percent, "plans": " ".join(plans)}
+        case DaysOf(plan, days):
+            told = {"plan": plan, "days": days}
+    if code.limit is not None:
+        told["limit"] = code.limit
+    if code.until is not None:
+        told["until"] = code.until.isoformat()
+    return told | {"only_new": int(code.only_new)}
