@@ -348,6 +348,7 @@ def a_hold(**fields: Any) -> UsageHold:
         status=HoldStatus.CAPTURED,
         captured=2,
         ended_at=NOON + timedelta(minutes=1),
+        of_packs=1,
     )
     return replace(hold, **fields)
 
