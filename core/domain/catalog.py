@@ -80,6 +80,9 @@ class Catalog:
             raise PackNotFound(code[:64])
         return PlanItem(self.plan(code))
 
+    def packs_of(self, feature: Feature) -> list[PackTerms]:
+        return [pack for pack in self.packs.values() if pack.feature == feature]
+
     @property
     def features(self) -> tuple[Feature, ...]:
         return tuple(

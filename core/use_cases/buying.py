@@ -284,5 +284,7 @@ async def _agreed(uow: UnitOfWork, new: Purchase) -> Purchase:
     told: dict[str, str | int] = {"item": new.item.key}
     if new.plan is not None:
         told |= {"plan": new.plan.code, "plan_version": new.plan.id}
+    elif new.ware is not None:
+        told |= {"pack": new.ware.terms.code}
     await uow.record(Event("purchase.started", new.id, new.created_at, new.customer_id, told))
     return new

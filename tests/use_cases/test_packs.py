@@ -1,13 +1,20 @@
 """Packs: units on top of the plan's, taken after them, never twice, and never lost by a window's end."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
+from core.domain import ledger
 from core.domain.customer import CustomerId
-from core.domain.plan import Feature
+from core.domain.item import PackItem, PlanItem
+from core.domain.money import Money
+from core.domain.plan import Feature, PackCode, PackNotFound, PlanNotFound
+from core.domain.purchase import PurchaseStatus
 from core.domain.usage_quota import HoldId, QuotaDecision
 from core.use_cases.packs import give_units, take_units
-from tests.world import World
+from tests.world import RETURN, World
 
 PHOTO_AI = Feature("photo_ai")
 
@@ -122,3 +129,73 @@ async def test_the_limit_is_reached_when_the_pack_is_used_up_too(world: World) -
     await world.uses(anna, "pack")
     assert await reached(world, anna) == 1
     assert not (await world.uses(anna, "more")).allowed
+
+
+async def test_a_pack_is_bought_once_at_a_gateway_and_its_revenue_is_its_own(world: World) -> None:
+    anna = await world.customer()
+    started = await world.buys(anna, "PHOTOS_50")
+    again = await world.buys(anna, "PHOTOS_50")
+    assert again.purchase.id == started.purchase.id
+    payment_id = await world.pays_and_is_heard(started)
+    await world.hears(payment_id)
+    assert await left(world, anna) == (0, 50)
+    assert await world.books(ledger.revenue(PackCode("PHOTOS_50"))) == 299_00
+    assert await world.plan(anna) == "FREE"
+    await world.pays_and_is_heard(await world.buys(anna, "PHOTOS_50"))
+    assert await left(world, anna) == (0, 100)
+
+
+async def test_whoever_agreed_on_a_pack_keeps_its_terms(world: World) -> None:
+    anna = await world.customer()
+    started = await world.buys(anna, "PHOTOS_50")
+    wanted = world.wanted()
+    [pack] = wanted.packs
+    smaller = replace(wanted, packs=(replace(pack, units=5, prices=(Money.of(100, "RUB"),)),))
+    assert (await world.billing.apply_catalog(smaller)).changed == ("PHOTOS_50",)
+    assert (await world.billing.diff_catalog(smaller)).is_empty
+    await world.pays_and_is_heard(started)
+    assert await left(world, anna) == (0, 50)
+    assert (await world.billing.apply_catalog(replace(wanted, packs=()))).removed == ("PHOTOS_50",)
+    with pytest.raises(PackNotFound):
+        await world.billing.preview_purchase(anna, "PHOTOS_50", kind=PackItem)
+    [shown] = await world.billing.show_purchases.page(anna, limit=1)
+    assert (shown.title("en"), shown.purchase.item) == ("50 photos", PackItem(pack))
+
+
+async def test_a_code_names_a_plan_or_a_pack_and_never_the_other(world: World) -> None:
+    anna = await world.customer()
+    with pytest.raises(PlanNotFound):
+        await world.billing.preview_purchase(anna, "PHOTOS_50", kind=PlanItem)
+    with pytest.raises(PackNotFound):
+        await world.billing.preview_purchase(anna, "PRO_MONTHLY", kind=PackItem)
+    shown = await world.billing.preview_purchase(anna, "PHOTOS_50", kind=PackItem)
+    assert (shown.amount, shown.ends_at, shown.returned) == (Money.of(299_00, "RUB"), None, None)
+
+
+async def test_a_pack_is_paid_from_the_wallet_and_goes_back_there(world: World) -> None:
+    anna = await world.customer()
+    await world.deposits(anna, Money.of(300_00, "RUB"))
+    started = await world.billing.start_purchase(
+        anna, "PHOTOS_50", return_url=RETURN, gateway="wallet", cause=world.cause()
+    )
+    assert started.purchase.status is PurchaseStatus.PAID
+    await world.uses(anna, "some", 13)
+    assert await left(world, anna) == (3, 40)
+    await world.refunds(started, Money.of(99_00, "RUB"))
+    assert await left(world, anna) == (3, 40)  # What was bought stays after a refund of a part.
+    await world.refunds(started)
+    assert await left(world, anna) == (3, 0)
+    assert await world.cash(anna) == {"RUB": 300_00}
+    assert await world.books(ledger.revenue(PackCode("PHOTOS_50"))) == 0
+
+
+async def test_a_gateway_takes_a_pack_back_with_what_is_left_of_it(world: World) -> None:
+    anna = await world.customer()
+    started = await world.buys(anna, "PHOTOS_50")
+    await world.pays_and_is_heard(started)
+    await gives(world, anna, 10)
+    await world.refunds(started)
+    await world.time_passes(minutes=5)
+    [shown] = await world.billing.show_purchases.page(anna, limit=1)
+    assert shown.purchase.status is PurchaseStatus.REFUNDED
+    assert await left(world, anna) == (0, 10)
