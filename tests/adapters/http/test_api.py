@@ -103,7 +103,9 @@ async def test_a_pack_is_bought_and_counts_in_what_remains(api: Api) -> None:
             "pay_with": ["yookassa", "wallet"],
         },
     )
-    shown = (await api.call("POST", "purchases/preview/", {"pack": "PHOTOS_50"}, token=token)).json()
+    shown = (
+        await api.call("POST", "purchases/preview/", {"pack": "PHOTOS_50"}, token=token)
+    ).json()
     assert (shown["plan"], shown["pack"], shown["period_end"]) == (None, "PHOTOS_50", None)
     order = {"pack": "PHOTOS_50", "preview_id": shown["preview_id"]}
     bought = await api.call("POST", "purchases/", order, token=token, key="k1")
