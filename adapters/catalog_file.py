@@ -28,11 +28,21 @@ from core.domain.money_terms import (
     WithdrawalTerms,
 )
 from core.domain.period import Period, PeriodUnit, WindowKind, time_zone
-from core.domain.plan import Feature, GatewayName, PlanCode, PlanTerms, QuotaRule, ReceiptRule
+from core.domain.plan import (
+    Feature,
+    GatewayName,
+    PackCode,
+    PackTerms,
+    PlanCode,
+    PlanTerms,
+    QuotaRule,
+    ReceiptRule,
+)
 from core.domain.referral_program import ReferralTerms, RewardLevel
 from core.domain.reminder_terms import ReminderTerms
 from core.domain.renewal import RenewalTerms
 from core.domain.safety import SafetyTerms
+from core.domain.usage_quota import UNITS_MAX
 from core.use_cases.catalogs import WantedCatalog
 
 
@@ -132,6 +142,21 @@ class _Plan(_Section):
                 "stars_subscription: Telegram renews 30 days for at most 10000 Stars;"
                 " give period = { days = 30 } and such a price in XTR"
             )
+        return self
+
+
+class _Pack(_Section):
+    title: dict[Language, Title] = Field(min_length=1)
+    feature: FeatureName
+    units: int = Field(ge=1, le=UNITS_MAX)
+    prices: dict[str, Price] = Field(min_length=1)
+    gateways: list[str] = []
+    receipt: _Receipt | None = None
+
+    @model_validator(mode="after")
+    def _readable(self) -> "_Pack":
+        for code, text in self.prices.items():
+            _amount(f"prices.{code}", text, code)
         return self
 
 
@@ -279,6 +304,7 @@ class _File(_Section):
     zone: Annotated[str, AfterValidator(_zone)]
     default_plan: Code
     plans: dict[Code, _Plan] = Field(min_length=1)
+    packs: dict[Code, _Pack] = {}
     chat: _Chat = Field(default_factory=lambda: _Chat.model_validate({}))
     reminders: _Reminders = Field(default_factory=lambda: _Reminders.model_validate({}))
     deposits: _Deposit | None = None
@@ -298,6 +324,12 @@ class _File(_Section):
             raise ValueError("default_plan: the plan that everybody starts on has no price")
         if sum(plan.trial is not None for plan in self.plans.values()) > 1:
             raise ValueError("trial: one plan can be tried, once by each customer")
+        counted = {name for plan in self.plans.values() for name in plan.quotas}
+        for code, pack in self.packs.items():
+            if code in self.plans:
+                raise ValueError(f"packs.{code}: a plan has this code; a pack needs its own")
+            if pack.feature not in counted:
+                raise ValueError(f"packs.{code}: no plan has a quota of {pack.feature}")
         if default.grants:
             raise ValueError("default_plan: access outside is granted for paid time alone")
         for code, withdrawal in self.withdrawals.items():
@@ -361,7 +393,8 @@ def catalog_from_file(path: Path) -> WantedCatalog:
         privacy=dict(parsed.chat.privacy),
     )
     default_plan = PlanCode(parsed.default_plan)
-    return WantedCatalog(parsed.zone, default_plan, plans, chat, _money_terms(parsed))
+    packs = tuple(_pack_terms(code, pack) for code, pack in parsed.packs.items())
+    return WantedCatalog(parsed.zone, default_plan, plans, chat, _money_terms(parsed), packs)
 
 
 def _reminders(reminders: _Reminders) -> ReminderTerms:
@@ -469,6 +502,18 @@ def _terms(code: str, plan: _Plan) -> PlanTerms:
         receipt=_receipt(plan.receipt),
         trial=_period(plan.trial),
         stars_subscription=plan.stars_subscription,
+    )
+
+
+def _pack_terms(code: str, pack: _Pack) -> PackTerms:
+    return PackTerms(
+        PackCode(code),
+        dict(pack.title),
+        Feature(pack.feature),
+        pack.units,
+        tuple(Money.from_decimal_text(text, cur) for cur, text in pack.prices.items()),
+        tuple(GatewayName(name) for name in pack.gateways),
+        _receipt(pack.receipt),
     )
 
 

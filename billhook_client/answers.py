@@ -8,13 +8,18 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether it is allowed, and how the quota stands; `limit` None: unlimited."""
+    """
+    Whether it is allowed, and how the quota stands; `limit` None: unlimited. `used` and `limit`
+    are of the day, month or period, `packs` is what is left of packs beside it, and `remaining` all
+    that can still be used.
+    """
 
     allowed: bool
     used: int
     limit: int | None
     remaining: int | None
     resets_at: datetime
+    packs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,7 @@ class EndedHold:
     limit: int | None
     remaining: int | None
     resets_at: datetime
+    packs: int = 0
 
 
 def decision_from_answer(told: Mapping[str, Any]) -> Decision:
@@ -37,9 +43,10 @@ def ended_from_answer(told: Mapping[str, Any]) -> EndedHold:
     return EndedHold(told["status"], told["captured"], *_counter(told))
 
 
-def _counter(told: Mapping[str, Any]) -> tuple[int, int | None, int | None, datetime]:
+def _counter(told: Mapping[str, Any]) -> tuple[int, int | None, int | None, datetime, int]:
     resets_at = datetime.fromisoformat(told["resets_at"])
-    return told["used"], told["limit"], told["remaining"], resets_at
+    packs = 0 if told.get("packs") is None else told["packs"]["remaining"]
+    return told["used"], told["limit"], told["remaining"], resets_at, packs
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ class MoneyInvariants:
             may = may or entry.purpose == "reward"  # What it was for went back.
             may = may or (bought is not None and _may_take_bonus(bought, entry.purpose))
             self.demand(may and moved["cash"] <= 0, "M18 bonus went where it may not", entry)
-        if bought is None or bought.plan is None or entry.purpose == "reward":
+        if bought is None or bought.ware is None or entry.purpose == "reward":
             return
         if "clearing" in moved or "hold" in moved:
             return
@@ -196,7 +196,7 @@ def is_true(bank: Bank, notice: Notice) -> bool:
 
 
 def _may_take_bonus(bought: Purchase, purpose: str) -> bool:
-    if bought.plan is not None:
+    if bought.ware is not None:
         return purpose == "purchase"
     return isinstance(bought.item, Verification) and purpose in {"refund_asked", "refund"}
 

@@ -22,7 +22,7 @@ from core.domain.money_terms import (
     WithdrawalTerms,
 )
 from core.domain.period import Period, PeriodUnit, WindowKind
-from core.domain.plan import Feature, PlanCode, PlanTerms, QuotaRule
+from core.domain.plan import Feature, PackCode, PackTerms, PlanCode, PlanTerms, QuotaRule
 from core.domain.purchase import PurchaseId, PurchaseNotFound
 from core.domain.reminder_terms import ReminderTerms
 from core.domain.usage_quota import HoldId, QuotaDecision, UnitsNotUsable, UsageHoldEnded
@@ -411,6 +411,7 @@ def catalog(*, week_minor: int = 99_00, month_minor: int = 299_00) -> WantedCata
         # Told at any hour, so that nothing waits when a run ends.
         ChatTerms(other_gateways=True, reminders=ReminderTerms(quiet=(time(), time()))),
         MONEY,
+        (PackTerms(PackCode("PHOTOS"), {"en": "PHOTOS"}, PHOTO, 5, (Money.of(900, "RUB"),)),),
     )
 
 

@@ -74,6 +74,22 @@ class Hold(Flow):
         await asyncio.sleep(CATCH_UP)
 
 
+class Pack(Flow):
+    """The day's own is used, and a pack is bought and held: captured in part, and forgotten."""
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        await self.shopper.uses(3)
+        self._started = await self._bought("PHOTOS")
+
+    async def act(self) -> None:
+        self._pays(self._started)
+        await asyncio.sleep(CATCH_UP)
+        works = self.shopper.works
+        await asyncio.gather(works(3, [1], seconds=60, after=1), works(1, [], seconds=60, after=0))
+        await asyncio.sleep(CATCH_UP)
+
+
 class Expire(Flow):
     """A purchase runs out at a moment when it was just paid and nobody has told us, and a period ends."""
 
@@ -121,6 +137,7 @@ SHOP_FLOWS: Final[dict[str, type[Flow]]] = {
     "settle": Settle,
     "consume": Consume,
     "hold": Hold,
+    "pack": Pack,
     "expire": Expire,
     "sign_in": SignIn,
     "chat": Chat,

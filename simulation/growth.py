@@ -14,7 +14,7 @@ from core.domain import ledger
 from core.domain.charge import Charge
 from core.domain.customer import CustomerId
 from core.domain.event import Event
-from core.domain.item import Deposit, PlanItem
+from core.domain.item import Deposit, Ware
 from core.domain.purchase import PAID, Purchase, PurchaseId
 from core.domain.referral_program import Door, Referral, Reward, RewardStatus
 from core.domain.subscription import Subscription
@@ -196,7 +196,7 @@ class GrowthInvariants:
         purchase = tables.purchases.rows.get(charge.purchase_id or PurchaseId(""))
         if purchase is None or charge.settled or charge.amount != purchase.amount:
             return
-        if not isinstance(purchase.item, PlanItem | Deposit) or purchase.id in self._paid:
+        if not isinstance(purchase.item, Ware | Deposit) or purchase.id in self._paid:
             return
         events = tables.events
         names = [events.rows[key].name for key in events.keys("subject", purchase.id)]
@@ -220,7 +220,7 @@ def growth_problems(tables: Tables, now: Any) -> list[str]:
             referral is None
             or purchase.status not in PAID
             or purchase.from_wallet
-            or not isinstance(purchase.item, PlanItem)
+            or purchase.ware is None
             or purchase.id in tables.rewards.rows
         ):
             continue

@@ -24,10 +24,11 @@ from core.domain.payment import InboxStatus
 from core.domain.period import Anchor, PeriodUnit
 from core.domain.purchase import Purchase, PurchaseStatus
 from core.domain.subscription import PaidPeriod, Subscription
-from core.domain.usage_quota import RECEIPT_LIFE, HoldStatus, UsageHold, UsageKey, UsageReceipt
+from core.domain.usage_quota import RECEIPT_LIFE, HoldStatus, UsageHold, UsageKey
 from core.ports.unit_of_work import Now
 from simulation.bank import BANK, Bank
 from simulation.books import is_true
+from simulation.changes import Changed, given, highest_told, newly_paid
 from simulation.network import NAME, PromiseBroken, Provider, money_of
 
 Taken = Callable[[str], Money | None]
@@ -99,7 +100,7 @@ class Invariants:
 
     # Money.
 
-    def _check_entries(self, changed: "Changed", tables: Tables) -> None:
+    def _check_entries(self, changed: Changed, tables: Tables) -> None:
         for key, had, entry in changed.get("entry", ()):
             self.demand(had is None, "M5 an entry changed or vanished", key)
             sums: defaultdict[Currency, int] = defaultdict(int)
@@ -137,10 +138,10 @@ class Invariants:
 
     # Purchases, checkouts and the subscription.
 
-    def _check_purchases(self, changed: "Changed", tables: Tables) -> None:
+    def _check_purchases(self, changed: Changed, tables: Tables) -> None:
         for key, had, has in changed.get("purchase", ()):
             if had is None:
-                at_its_price = has.plan is None or has.amount in has.plan.terms.prices
+                at_its_price = has.ware is None or has.amount in has.ware.terms.prices
                 self.demand(at_its_price, "M19 price", has)
                 is_born = has.is_pending or (has.from_wallet and has.status is PurchaseStatus.PAID)
                 self.demand(is_born, "E10 born", has)
@@ -152,7 +153,7 @@ class Invariants:
             self.demand(has.status in moves, "E10 purchase", had.status, has.status, key)
             if has.status is PurchaseStatus.EXPIRED and had.status is PurchaseStatus.PENDING:
                 self._check_expiry(has, tables)
-        for purchase in _newly_paid(changed):
+        for purchase in newly_paid(changed):
             paying = tables.entries.rows.get(_entry_id("purchase", purchase.id))
             # A deposit stays where the charge has put it.
             self.demand(
@@ -175,7 +176,7 @@ class Invariants:
                     asked,
                 )
 
-    def _check_checkouts(self, changed: "Changed") -> None:
+    def _check_checkouts(self, changed: Changed) -> None:
         for key, had, has in changed.get("checkout", ()):
             if had is None:
                 continue
@@ -184,9 +185,9 @@ class Invariants:
             kept = had.opened is None or had.opened.payment_id == has.opened.payment_id
             self.demand(kept, "law 5 a checkout changed its payment", had, has)
 
-    def _check_subscriptions(self, changed: "Changed", tables: Tables) -> None:
+    def _check_subscriptions(self, changed: Changed, tables: Tables) -> None:
         paid: defaultdict[CustomerId, list[Purchase]] = defaultdict(list)
-        for purchase in _newly_paid(changed):
+        for purchase in newly_paid(changed):
             if purchase.plan is not None:
                 paid[purchase.customer_id].append(purchase)
         given_back = {
@@ -257,7 +258,7 @@ class Invariants:
 
     # Sessions.
 
-    def _check_sessions(self, changed: "Changed") -> None:
+    def _check_sessions(self, changed: Changed) -> None:
         for key, had, has in changed.get("session", ()):
             if has is None:
                 self.demand(had.expires_at <= self._now(), "S4 forgotten too early", key)
@@ -277,7 +278,7 @@ class Invariants:
 
     # Usage.
 
-    def _check_usage(self, changed: "Changed") -> None:
+    def _check_usage(self, changed: Changed) -> None:
         units: defaultdict[tuple[str, str], int] = defaultdict(int)
         for key, had, receipt in changed.get("receipt", ()):
             if receipt is None:
@@ -288,18 +289,26 @@ class Invariants:
             if decision.allowed:
                 units[receipt.customer_id, receipt.feature] += receipt.units
                 fits = decision.limit is None or decision.used <= decision.limit
-                self.demand(fits, "Q1 more than the limit", receipt)
+                has_packs = decision.packs is not None  # Their units are not of the window.
+                self.demand(fits or has_packs, "Q1 more than the limit", receipt)
         returned = self._check_holds(changed)
+        given_by_packs = given(changed)
         counted: defaultdict[tuple[str, str], int] = defaultdict(int)
         for key, had, used in changed.get("counter", ()):
+            if key == key.of_packs:
+                self.demand(used >= 0, "Q1 more than packs gave", key, used)
+                taken = (had or 0) - used + given_by_packs.pop(key, 0) + returned.pop(key, 0)
+                counted[key.customer_id, key.feature] += taken
+                continue
             counted[key.customer_id, key.feature] += used - (had or 0) + returned.pop(key, 0)
-            told = _highest_told(changed, key.customer_id, key.feature)
+            told = highest_told(changed, key.customer_id, key.feature)
             self.demand(not used or told in {None, used}, "Q2 told otherwise", key, used, told)
         counted_all = {place: used for place, used in counted.items() if used}
         self.demand(counted_all == dict(units), "Q2 allowed is not what was used", units, counted)
         self.demand(not any(returned.values()), "Q6 given back to no counter", returned)
+        self.demand(not given_by_packs, "Q2 bought and not given", given_by_packs)
 
-    def _check_holds(self, changed: "Changed") -> dict[UsageKey, int]:
+    def _check_holds(self, changed: Changed) -> dict[UsageKey, int]:
         """How many units go back to which counter."""
         returned: defaultdict[UsageKey, int] = defaultdict(int)
         receipts = [has for _, _, has in changed.get("receipt", ()) if has is not None]
@@ -318,13 +327,14 @@ class Invariants:
                 self.demand(has.status is HoldStatus.OPEN, "Q4 born ended", has)
             else:
                 self._check_ending(had, has)
-                returned[has.key] += has.units - has.captured
+                returned[has.key] += has.units - has.captured - has.returned_to_packs
+                returned[has.key.of_packs] += has.returned_to_packs
         self.demand(not told, "Q2 told and not held", told)
         return returned
 
     def _check_ending(self, had: UsageHold, has: UsageHold) -> None:
         self.demand(had.status is HoldStatus.OPEN, "Q4 a hold ended twice", had, has)
-        for name in ("id", "key", "units", "expires_at", "resets_at"):
+        for name in ("id", "key", "units", "of_packs", "expires_at", "resets_at"):
             self.demand(getattr(had, name) == getattr(has, name), "Q4 a hold changed", name, has)
         ended_at = has.ended_at or had.held_at
         is_late = has.expires_at <= ended_at <= self._now()
@@ -332,9 +342,6 @@ class Invariants:
         captured = range(1, has.units + 1) if has.status is HoldStatus.CAPTURED else (0,)
         self.demand(has.captured in captured, "Q6 captured", has)
 
-
-Changed = dict[str, list[tuple[Any, Any, Any]]]
-"""By table: each row's key, and what it was and is."""
 
 _TABLES: Final = {
     "entry": "entries",
@@ -349,29 +356,8 @@ _TABLES: Final = {
 }
 
 
-def _newly_paid(changed: Changed) -> list[Purchase]:
-    return [
-        has
-        for _, had, has in changed.get("purchase", ())
-        if has.status is PurchaseStatus.PAID
-        and (had is None or had.status is not PurchaseStatus.PAID)
-    ]
-
-
 def _entry_id(kind: str, of: str) -> Any:
     return f"{kind} {of}"
-
-
-def _highest_told(changed: Changed, customer_id: str, feature: str) -> int | None:
-    receipts: list[UsageReceipt] = [
-        receipt for _, _, receipt in changed.get("receipt", ()) if receipt
-    ]
-    told = [
-        receipt.decision.used
-        for receipt in receipts
-        if (receipt.customer_id, receipt.feature) == (customer_id, feature)
-    ]
-    return max(told, default=None)
 
 
 def _is_extended(running: PaidPeriod, bought: Purchase, at: datetime) -> bool:

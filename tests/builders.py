@@ -36,6 +36,8 @@ from core.domain.period import Anchor, Period, PeriodUnit, WindowKind
 from core.domain.plan import (
     Feature,
     GatewayName,
+    PackCode,
+    PackTerms,
     PlanCode,
     PlanTerms,
     PlanVersion,
@@ -177,7 +179,9 @@ def a_catalog(**fields: Any) -> Catalog:
         words={PHOTO_AI: {"en": {"one": "photo", "other": "photos"}}},
         reminders=ReminderTerms((7, 2), (1, 5), (time(23, 30), time(8))),
     )
-    catalog = Catalog(1, "Europe/Moscow", PlanCode("FREE"), plans, chat, some_money_terms())
+    pack = a_pack()
+    money, packs = some_money_terms(), {pack.code: pack}
+    catalog = Catalog(1, "Europe/Moscow", PlanCode("FREE"), plans, chat, money, packs)
     return replace(catalog, **fields)
 
 
@@ -340,6 +344,13 @@ def an_entry(**fields: Any) -> Entry:
     return replace(entry, **fields)
 
 
+def a_pack(**fields: Any) -> PackTerms:
+    receipt = ReceiptRule(1, "payment", "advance", 2, "shop@example.com")
+    titles = {"ru": "50 фото", "en": "50 photos"}
+    pack = PackTerms(PackCode("PHOTOS_50"), titles, PHOTO_AI, 50, (rub(299),), (YOOKASSA,), receipt)
+    return replace(pack, **fields)
+
+
 def a_hold(**fields: Any) -> UsageHold:
     """Captured in part. See `an_open_hold` for a fresh one."""
     hold = UsageHold(
@@ -353,6 +364,7 @@ def a_hold(**fields: Any) -> UsageHold:
         status=HoldStatus.CAPTURED,
         captured=2,
         ended_at=NOON + timedelta(minutes=1),
+        of_packs=1,
     )
     return replace(hold, **fields)
 

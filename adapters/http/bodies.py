@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, Field, RootModel
+from pydantic import AwareDatetime, BaseModel, Field, RootModel, model_validator
 
 from adapters.http.operations import Closed
 from adapters.locales.display import money_text
 from core.domain.checkout import CheckoutStatus
 from core.domain.credentials import Session
-from core.domain.item import Deposit, EscrowShare, PlanItem, Verification
+from core.domain.item import Deposit, EscrowShare, PackItem, PlanItem, Verification, Ware
 from core.domain.money import AMOUNT_MINOR_MAX, Money
 from core.domain.promo_code import Discount
 from core.domain.purchase import Purchase, PurchaseStatus, Reduction
@@ -30,7 +30,7 @@ from core.use_cases.quotas import EndedHold
 
 # What clients send.
 
-PlanCodeText = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]
+WareCodeText = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]
 GatewayText = Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
 ContactText = Annotated[
@@ -58,15 +58,33 @@ class MoneyRequest(Closed):
         return Money.of(self.amount_minor, self.currency)
 
 
-class PurchaseRequest(Closed):
-    plan: PlanCodeText
+class WareRequest(Closed):
+    """Either a plan or a pack."""
+
+    plan: WareCodeText | None = None
+    pack: WareCodeText | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "WareRequest":
+        if (self.plan is None) == (self.pack is None):
+            raise ValueError("name either a plan or a pack")
+        return self
+
+    @property
+    def ware(self) -> tuple[str, type[Ware]]:
+        if self.pack is not None:
+            return self.pack, PackItem
+        assert self.plan is not None, "one of them is named"
+        return self.plan, PlanItem
+
+
+class PurchaseRequest(WareRequest):
     gateway: GatewayText | None = None
     preview_id: Annotated[str, Field(pattern=r"^pre_[0-9a-f]{32}$")] | None = None
     return_url: ReturnUrl | None = None
 
 
-class PreviewRequest(Closed):
-    plan: PlanCodeText
+class PreviewRequest(WareRequest):
     gateway: GatewayText | None = None
 
 
@@ -157,11 +175,23 @@ class SubscriptionBody(BaseModel):
     activation: str
 
 
+class PacksBody(BaseModel):
+    """Units that packs gave and nobody has used yet."""
+
+    remaining: int
+
+
 class UsageBody(BaseModel):
+    """
+    `used`, `limit` and `resets_at` are the window's own; `remaining` is all that can still be
+    used, that of packs too. `packs` is null for who was never given any.
+    """
+
     used: int
     limit: int | None
     remaining: int | None
     resets_at: AwareDatetime
+    packs: PacksBody | None
 
 
 class DecisionBody(UsageBody):
@@ -216,10 +246,11 @@ class MeBody(BaseModel):
 
 
 class ItemBody(BaseModel):
-    """One of the four says what was bought: the others are null."""
+    """One of the five says what was bought: the others are null."""
 
     title: str
     plan: str | None = None
+    pack: str | None = None
     deposit: MoneyBody | None = None
     payment_method: str | None = None
     escrow: str | None = None
@@ -262,13 +293,16 @@ class PurchasesBody(BaseModel):
 
 
 class PreviewBody(BaseModel):
+    """Of a plan or of a pack: the other is null. What a pack gives stays until it is used."""
+
     preview_id: str
-    plan: str
+    plan: str | None
+    pack: str | None
     title: str
     amount: MoneyBody
     reduction: ReductionBody | None
     gateway: str
-    period_end: AwareDatetime
+    period_end: AwareDatetime | None
     returned_to_wallet: MoneyBody | None
     subscribes: bool = Field(description="The gateway charges it again by itself, every 30 days.")
 
@@ -350,10 +384,8 @@ def body_from_wallet(account: Account) -> WalletBody:
 
 
 def body_from_quota(quota: UsageQuota) -> UsageBody:
-    told = quota.decision(allowed=True)
-    return UsageBody(
-        used=told.used, limit=told.limit, remaining=told.remaining, resets_at=told.resets_at
-    )
+    told = body_from_decision(quota.decision(allowed=True))
+    return UsageBody(**told.model_dump(exclude={"allowed"}))
 
 
 def body_from_decision(decision: QuotaDecision) -> DecisionBody:
@@ -363,6 +395,7 @@ def body_from_decision(decision: QuotaDecision) -> DecisionBody:
         limit=decision.limit,
         remaining=decision.remaining,
         resets_at=decision.resets_at,
+        packs=None if decision.packs is None else PacksBody(remaining=decision.packs),
     )
 
 
@@ -423,6 +456,8 @@ def _body_from_item(started: Started, language: str) -> ItemBody:
     match started.purchase.item:
         case PlanItem(plan):
             return ItemBody(title=title, plan=plan.code)
+        case PackItem(terms):
+            return ItemBody(title=title, pack=terms.code)
         case Deposit():
             deposit = body_from_money(started.purchase.amount, language)
             return ItemBody(title=title, deposit=deposit)
@@ -452,8 +487,9 @@ def body_from_preview(preview: Preview) -> PreviewBody:
     returned, language = preview.returned, preview.standing.customer.language
     return PreviewBody(
         preview_id=preview.id,
-        plan=preview.plan.code,
-        title=preview.plan.terms.title(language),
+        plan=preview.item.terms.code if isinstance(preview.item, PlanItem) else None,
+        pack=preview.item.terms.code if isinstance(preview.item, PackItem) else None,
+        title=preview.item.terms.title(language),
         amount=body_from_money(preview.amount, language),
         reduction=_body_from_reduction(preview.reduction, language),
         gateway=preview.gateway,

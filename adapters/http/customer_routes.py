@@ -45,7 +45,14 @@ from core.domain.credentials import (
 from core.domain.customer import CustomerBlocked, CustomerNotFound, IdentityNotReadable
 from core.domain.errors import BillingError
 from core.domain.money_terms import NotOffered
-from core.domain.plan import Feature, FeatureNotFound, NoWayToPay, PlanNotForSale, PlanNotFound
+from core.domain.plan import (
+    Feature,
+    FeatureNotFound,
+    NoWayToPay,
+    PackNotFound,
+    PlanNotForSale,
+    PlanNotFound,
+)
 from core.domain.purchase import PurchaseId, PurchaseNotFound, PurchaseNotPending
 from core.domain.referral_program import (
     OwnReferralCode,
@@ -64,7 +71,7 @@ from core.domain.usage_quota import (
 from core.ports.payment_gateway import CheckoutDeclined, GatewayNotFound, GatewayUnavailable
 from core.ports.unit_of_work import CatalogMissing
 from core.use_cases.buying import SalesPaused
-from core.use_cases.checkouts import ReceiptContactMissing
+from core.use_cases.checkouts import NoGatewayTakes, ReceiptContactMissing
 from core.use_cases.erasing import EscrowUnderWay, WalletNotEmpty, WithdrawalUnderWay
 from core.use_cases.grouping import TooManyAsks
 from core.use_cases.purchases import PreviewOutdated
@@ -141,9 +148,14 @@ async def erase_customer(call: Call) -> ErasedBody:
 
 
 async def preview_purchase(call: Call, body: PreviewRequest) -> PreviewBody:
+    code, kind = body.ware
     return body_from_preview(
         await call.billing.preview_purchase(
-            call.customer_id, body.plan, gateway=body.gateway, in_telegram=call.in_telegram
+            call.customer_id,
+            code,
+            kind=kind,
+            gateway=body.gateway,
+            in_telegram=call.in_telegram,
         )
     )
 
@@ -154,9 +166,11 @@ async def start_purchase(
     call.require_fresh_sign_in()
     return_url = call.edge.return_urls.checked(body.return_url)
     await call.count_opening(headers.key)
+    code, kind = body.ware
     started = await call.billing.start_purchase(
         call.customer_id,
-        body.plan,
+        code,
+        kind=kind,
         gateway=body.gateway,
         preview_id=body.preview_id,
         return_url=return_url,
@@ -237,7 +251,14 @@ async def release_hold(request: Request, params: HoldPath) -> EndedHoldBody:
 _OF_INIT_DATA: Final = (InitDataNotTrusted, InitDataTooOld, SignedOutBefore, CustomerNotFound)
 _OF_THE_COOKIE: Final = (OriginNotListed, CsrfTokenNotValid)
 OF_THE_CLAIM: Final = (KeyUsedOtherwise, StillRunning)
-OF_THE_OFFER: Final = (PlanNotFound, PlanNotForSale, NoWayToPay, GatewayNotFound)
+OF_THE_OFFER: Final = (
+    PlanNotFound,
+    PackNotFound,
+    PlanNotForSale,
+    NoWayToPay,
+    NoGatewayTakes,
+    GatewayNotFound,
+)
 OF_THE_WALLET: Final = (WalletTooLow,)
 OF_THE_CODE: Final = (
     ReferralCodeNotFound,
@@ -425,7 +446,7 @@ def customer_operations() -> list[Operation]:
                    "What a purchase would cost and do", PreviewBody,
                    body=PreviewRequest, errors=(*OF_THE_OFFER, CustomerBlocked)),
         *for_both("POST", "/purchases/", start_purchase,
-                   "Buy a plan: agree on the price and get an address to pay at", PurchaseBody,
+                   "Buy a plan or a pack: agree on the price and get an address to pay at", PurchaseBody,
                    body=PurchaseRequest,
                    leads_to=("show_purchase", "add_checkout", "cancel_purchase"),
                    **{**started, "errors": (*started["errors"], PreviewOutdated, SalesPaused)}),

@@ -8,7 +8,8 @@ from adapters.http.customer_routes import ROOT
 from adapters.http.edge import edge_of
 from adapters.http.operations import Closed, Operation
 from core.domain.cause import StoreBusy
-from core.domain.plan import PlanVersion
+from core.domain.item import PackItem, PlanItem
+from core.domain.plan import PackTerms, PlanVersion
 from core.ports.unit_of_work import CatalogMissing
 from core.use_cases.buying import WALLET
 from core.use_cases.offers import Offer, Way
@@ -37,6 +38,17 @@ class PlanBody(BaseModel):
     period: PeriodBody | None
     quotas: dict[str, QuotaRuleBody]
     is_default: bool
+    pay_with: list[str]
+
+
+class PackBody(BaseModel):
+    """So many units of a feature, on top of what the plan gives. `pay_with` as of a plan."""
+
+    code: str
+    title: str
+    feature: str
+    units: int
+    prices: list[MoneyBody]
     pay_with: list[str]
 
 
@@ -71,9 +83,10 @@ class WayBody(BaseModel):
 
 
 class PlansBody(BaseModel):
-    """`deposits` is empty where the business takes none."""
+    """`packs` and `deposits` are empty where the business sells or takes none."""
 
     items: list[PlanBody]
+    packs: list[PackBody]
     deposits: list[DepositBody]
     ways_to_pay: list[WayBody]
 
@@ -86,6 +99,7 @@ def _body_from_offer(offer: Offer, language: str) -> PlansBody:
     catalog = offer.catalog
     return PlansBody(
         items=[_body_from_plan(plan, offer, language) for plan in catalog.plans.values()],
+        packs=[_body_from_pack(pack, offer, language) for pack in catalog.packs.values()],
         deposits=[
             DepositBody(
                 currency=least.currency.code,
@@ -127,7 +141,18 @@ def _body_from_plan(plan: PlanVersion, offer: Offer, language: str) -> PlanBody:
             for name, rule in terms.quotas.items()
         },
         is_default=plan.code == offer.catalog.default_plan,
-        pay_with=[*offer.of_plan(plan), WALLET] if terms.prices else [],
+        pay_with=[*offer.of_ware(PlanItem(plan)), WALLET] if terms.prices else [],
+    )
+
+
+def _body_from_pack(terms: PackTerms, offer: Offer, language: str) -> PackBody:
+    return PackBody(
+        code=terms.code,
+        title=terms.title(language),
+        feature=terms.feature,
+        units=terms.units,
+        prices=[body_from_money(price, language) for price in terms.prices],
+        pay_with=[*offer.of_ware(PackItem(terms)), WALLET],
     )
 
 
@@ -137,7 +162,7 @@ def offer_operations() -> list[Operation]:
             method="GET",
             path=f"{ROOT}/plans/",
             endpoint=list_plans,
-            summary="The plans on offer, the bounds of deposits, and the ways to pay",
+            summary="The plans and packs on offer, the bounds of deposits, and the ways to pay",
             tags=("public",),
             query=LanguageQuery,
             responses={200: PlansBody},

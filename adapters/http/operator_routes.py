@@ -9,8 +9,8 @@ from starlette.requests import Request
 from adapters.http.bodies import (
     MoneyBody,
     MoneyRequest,
-    PlanCodeText,
     PurchaseBody,
+    WareCodeText,
     body_from_money,
     body_from_started,
 )
@@ -92,7 +92,7 @@ class ReverseRequest(ReasonRequest):
 class GrantRequest(ReasonRequest):
     """Days of a plan, which nobody pays for."""
 
-    plan: PlanCodeText
+    plan: WareCodeText
     days: Annotated[int, Field(ge=1, le=DAYS_MAX)]
 
 

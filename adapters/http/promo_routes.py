@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.requests import Request
 
-from adapters.http.bodies import PlanCodeText
+from adapters.http.bodies import WareCodeText
 from adapters.http.customer_routes import OF_THE_CLAIM, IdempotencyHeader, for_both
 from adapters.http.edge import Call, edge_of, key_of
 from adapters.http.operations import Closed, Moment, Operation
@@ -45,11 +45,11 @@ class PercentRequest(Closed):
     """Off the next purchase of one of these plans, or of any where none is named."""
 
     percent: Annotated[int, Field(ge=1, le=PERCENT_MAX)]
-    plans: Annotated[list[PlanCodeText], Field(default_factory=list, max_length=20)]
+    plans: Annotated[list[WareCodeText], Field(default_factory=list, max_length=20)]
 
 
 class DaysRequest(Closed):
-    plan: PlanCodeText
+    plan: WareCodeText
     days: Annotated[int, Field(ge=1, le=DAYS_MAX)]
 
 

@@ -4,19 +4,21 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final
 
-from adapters.telegram.home import support_line
+from adapters.telegram.home import support_line, ware_button
 from adapters.telegram.orders import order, order_screen, waiting_screen
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.texts import Texts
 from adapters.telegram.visits import Visit
+from core.domain.catalog import Catalog
 from core.domain.errors import Unavailable
-from core.domain.money import Money
+from core.domain.item import PackItem, PlanItem, Ware
 from core.domain.period import WindowKind
-from core.domain.plan import PlanNotForSale, PlanVersion, QuotaRule
+from core.domain.plan import PackTerms, PlanNotForSale, PlanVersion, QuotaRule
 from core.domain.purchase import PurchaseId
 from core.domain.subscription import Standing
 from core.ports.payment_gateway import CheckoutDeclined, GatewayNotFound, GatewayUnavailable
 from core.use_cases.buying import WALLET
+from core.use_cases.checkouts import NoGatewayTakes
 from core.use_cases.prices import prices_of
 from core.use_cases.purchases import Preview, PreviewOutdated
 from core.use_cases.wallet import WalletTooLow
@@ -32,20 +34,26 @@ async def plans(visit: Visit, _: Sequence[str] = ()) -> Screen:
     for plan in standing.catalog.plans.values():
         lines += ["", *_plan_lines(texts, standing, plan, is_current=plan.code == current)]
         if plan.terms.prices:
-            price = _price(texts, [one.amount for one in prices_of(standing, plan)])
-            label = f"{plan.terms.title(texts.language)} · {price}"
-            rows.append([Button(label, press=press("plan", plan.code))])
+            own = [one.amount for one in prices_of(standing, PlanItem(plan))]
+            rows.append([ware_button(texts, PlanItem(plan), own)])
+    for pack in standing.catalog.packs.values():
+        lines += ["", *_pack_lines(texts, standing.catalog, pack)]
+        rows.append([ware_button(texts, PackItem(pack))])
     if await visit.billing.show_promo_codes.page(limit=1):
         rows.append([visit.button("promo", "promo")])
     return Screen("\n".join(lines), [*rows, [visit.button("back", "home")]])
 
 
 async def plan(visit: Visit, words: Sequence[str]) -> Screen:
+    """One plan, or one pack: no two of them have the same code."""
     [code] = words
     standing = (await visit.billing.show_account(visit.customer.id)).standing
-    chosen = standing.catalog.plan(code)
-    is_current = standing.plan(visit.now).code == chosen.code
-    lines = _plan_lines(visit.texts, standing, chosen, is_current=is_current)
+    chosen = standing.catalog.ware(code)
+    if isinstance(chosen, PackItem):
+        lines = _pack_lines(visit.texts, standing.catalog, chosen.terms)
+    else:
+        is_current = standing.plan(visit.now).code == code
+        lines = _plan_lines(visit.texts, standing, chosen.plan, is_current=is_current)
     choose = [visit.button("choose", "confirm", code)] if chosen.terms.prices else []
     return Screen("\n".join(lines), [choose, [visit.button("back", "plans")]])
 
@@ -58,11 +66,9 @@ async def confirm(visit: Visit, words: Sequence[str]) -> Screen:
         return await _no_way_to_pay(visit)
     if len(previews) == 1:
         return _order_to_confirm(visit, previews[0], back=("plan", code))
-    texts, terms = visit.texts, previews[0].plan.terms
-    assert terms.period is not None, "a preview is of something sold"
-    title = terms.title(texts.language)
+    texts = visit.texts
     lines = [
-        texts("confirm.what", plan=title, period=texts.period(terms.period)),
+        _what(texts, previews[0].item),
         "",
         texts("confirm.ways"),
         *(
@@ -113,7 +119,7 @@ async def buy(visit: Visit, words: Sequence[str]) -> Screen:
         )
     except WalletTooLow as too_low:  # It waits for the money.
         return await _waiting(visit, too_low)
-    except (PreviewOutdated, PlanNotForSale, GatewayNotFound):
+    except (PreviewOutdated, PlanNotForSale, NoGatewayTakes, GatewayNotFound):
         return (await confirm(visit, [code])).after(visit.texts("confirm.changed"))
     except (CheckoutDeclined, GatewayUnavailable) as error:
         # Unavailable: the order is kept, and its opening carried on meanwhile.
@@ -137,24 +143,24 @@ async def _waiting(visit: Visit, too_low: WalletTooLow) -> Screen:
 
 
 def _order_to_confirm(visit: Visit, preview: Preview, *, back: tuple[str, str]) -> Screen:
-    texts, terms = visit.texts, preview.plan.terms
-    assert terms.period is not None, "a preview is of something sold"
-    title, code = terms.title(texts.language), preview.plan.code
+    texts, item = visit.texts, preview.item
     lines = [
         texts("confirm.title"),
         "",
-        texts("confirm.what", plan=title, period=texts.period(terms.period)),
+        _what(texts, item),
         *_price_lines(texts, preview),
-        texts("confirm.end", end=preview.ends_at),
-        "",
-        _fate_of_the_present_plan(visit, preview),
     ]
-    said = ("buy", _shown(visit, preview), code)
+    if isinstance(item, PlanItem):
+        fate = _fate_of_the_present_plan(visit, preview, item.plan)
+        lines += [texts("confirm.end", end=preview.ends_at), "", fate]
+    else:
+        lines += ["", texts("confirm.pack_stays")]
+    said = ("buy", _shown(visit, preview), item.terms.code)
     order_it = visit.button("buy", *said, price=preview.amount)
     if preview.subscribes:
         lines.append(texts("confirm.subscribes", price=preview.amount))
         order_it = visit.button("buy_subscription", *said, price=preview.amount)
-    elif preview.standing.subscription.renews is None:
+    elif isinstance(item, PlanItem) and preview.standing.subscription.renews is None:
         lines.append(texts("confirm.once"))
     if preview.gateway == WALLET and preview.missing is None:
         lines += ["", texts("confirm.wallet")]
@@ -165,18 +171,31 @@ def _order_to_confirm(visit: Visit, preview: Preview, *, back: tuple[str, str]) 
     return Screen("\n".join(lines), buttons)
 
 
+def _what(texts: Texts, item: Ware) -> str:
+    """What is about to be ordered: a plan with its period, or a pack."""
+    title = item.terms.title(texts.language)
+    if isinstance(item, PackItem):
+        return texts("plans.plan", plan=title)
+    assert item.terms.period is not None, "a preview is of something sold"
+    return texts("confirm.what", plan=title, period=texts.period(item.terms.period))
+
+
 def _price_lines(texts: Texts, preview: Preview) -> list[str]:
     """With what it would have been; or that the discount is not for this way to pay."""
     reduction, discount = preview.reduction, preview.standing.discount
     if reduction is not None:
         return [texts("confirm.reduced", price=preview.amount, full=reduction.full)]
     lines = [texts("confirm.price", price=preview.amount)]
-    if discount is not None and discount.fits(preview.plan):
+    if (
+        discount is not None
+        and isinstance(preview.item, PlanItem)
+        and discount.fits(preview.item.plan)
+    ):
         lines.append(texts("confirm.discount_waits", percent=discount.percent))
     return lines
 
 
-def _fate_of_the_present_plan(visit: Visit, preview: Preview) -> str:
+def _fate_of_the_present_plan(visit: Visit, preview: Preview, wanted: PlanVersion) -> str:
     texts = visit.texts
     running = preview.standing.subscription.at(visit.now).period
     if running is None:
@@ -184,7 +203,7 @@ def _fate_of_the_present_plan(visit: Visit, preview: Preview) -> str:
     title = running.plan.terms.title(texts.language)
     if preview.returned is not None:
         return texts("confirm.replaces", plan=title, end=running.end, returned=preview.returned)
-    if preview.standing.subscription.at(visit.now).is_on(preview.plan, preview.amount):
+    if preview.standing.subscription.at(visit.now).is_on(wanted, preview.amount):
         return texts("confirm.extends", plan=title, end=running.end)
     return texts("confirm.replaces_at_once", plan=title)
 
@@ -219,8 +238,8 @@ def _plan_lines(
     lines = [texts("plans.plan", plan=terms.title(texts.language)) + mark]
     if terms.prices and terms.period is not None:
         period = texts.period(terms.period)
-        full, prices = _price(texts, terms.prices), prices_of(standing, chosen)
-        price = _price(texts, [one.amount for one in prices])
+        full = texts.prices(terms.prices)
+        price = texts.prices([one.amount for one in prices_of(standing, PlanItem(chosen))])
         key = "plans.price" if price == full else "plans.reduced"
         lines.append(texts(key, price=price, period=period, full=full))
     for feature, rule in terms.quotas.items():
@@ -240,6 +259,9 @@ def _rule(texts: Texts, units: str, rule: QuotaRule) -> str:
     return texts(kinds[rule.per], units=units)
 
 
-def _price(texts: Texts, prices: Sequence[Money]) -> str:
-    """In each currency that it is sold for."""
-    return " / ".join(texts.label("price", price=price) for price in prices)
+def _pack_lines(texts: Texts, catalog: Catalog, terms: PackTerms) -> list[str]:
+    units = texts.units(catalog, terms.feature, terms.units)
+    return [
+        texts("plans.plan", plan=terms.title(texts.language)),
+        texts("plans.pack", price=texts.prices(terms.prices), units=units),
+    ]

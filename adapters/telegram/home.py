@@ -1,6 +1,6 @@
 """Screens of everyday: home, my plan, settings, help."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from adapters.locales.translations import LANGUAGES
@@ -8,6 +8,8 @@ from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.texts import Texts, number_of
 from adapters.telegram.visits import Visit
 from core.domain.catalog import Catalog
+from core.domain.item import PackItem, Ware
+from core.domain.money import Money
 from core.domain.renewal import FROM_WALLET
 from core.domain.subscription import Activation
 from core.use_cases.customers import Account
@@ -46,6 +48,7 @@ async def status(visit: Visit, _: Sequence[str] = ()) -> Screen:
         "\n".join(lines),
         [
             _ways_to_buy(visit, account),
+            *_packs_to_buy(visit, account),
             visit.app_button(),
             *await _renewal_switch(visit, account),
             [visit.button("refresh", "status"), visit.button("back", "home")],
@@ -141,6 +144,16 @@ def _ways_to_buy(visit: Visit, account: Account) -> list[Button]:
     return [visit.button("extend", "confirm", present.code), plans]
 
 
+def _packs_to_buy(visit: Visit, account: Account) -> list[list[Button]]:
+    """More of what the plan limits."""
+    return [
+        [ware_button(visit.texts, PackItem(pack))]
+        for quota in account.quotas
+        if quota.limit is not None
+        for pack in account.standing.catalog.packs_of(quota.key.feature)
+    ]
+
+
 async def settings(visit: Visit, _: Sequence[str] = ()) -> Screen:
     choices = [
         Button(("✓ " if code == visit.texts.language else "") + name, press=press("language", code))
@@ -234,14 +247,26 @@ def standing_lines(texts: Texts, account: Account) -> list[str]:
         if told.limit is None:
             word = texts.word(standing.catalog, feature, 5)
             lines.append(texts("quota.unlimited", word=word))
-        elif told.limit and told.remaining is not None:
+        elif told.limit:
             lines.append(
                 texts(
                     "quota.left",
-                    units=texts.units(standing.catalog, feature, told.remaining),
+                    units=texts.units(standing.catalog, feature, max(0, told.limit - told.used)),
                     limit=told.limit,
                     at=texts.when(told.resets_at, now),
                     span=texts.time_left(told.resets_at, now),
                 )
             )
+        if told.packs:
+            units = texts.units(standing.catalog, feature, told.packs)
+            lines.append(texts("quota.packs", units=units))
     return lines
+
+
+def ware_button(
+    texts: Texts, item: Ware, prices: Iterable[Money] | None = None, *, on_news: bool = False
+) -> Button:
+    """Leads to what is sold, with its price: the customer's own, or else everybody's."""
+    own = texts.prices(item.terms.prices if prices is None else prices)
+    label = f"{item.terms.title(texts.language)} · {own}"
+    return Button(label, press=press("plan", item.terms.code, on_news=on_news))

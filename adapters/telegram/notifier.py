@@ -8,10 +8,11 @@ from typing import Final
 from telegram import Bot
 
 from adapters.telegram.drawing import send
+from adapters.telegram.home import ware_button
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.sums import word_of
 from adapters.telegram.texts import Texts, number_of
-from core.domain.item import Deposit
+from core.domain.item import Deposit, PackItem
 from core.domain.money import Money
 from core.domain.purchase import Purchase
 from core.domain.renewal import FROM_WALLET
@@ -82,6 +83,10 @@ def screen_from_news(news: News, app_url: str | None = None) -> Screen:
         if period is not None and purchase.plan is not None:
             title = period.plan.terms.title(texts.language)
             lines.append(texts("plan.until", plan=title, end=period.end))
+        if isinstance(purchase.item, PackItem):
+            terms = purchase.item.terms
+            units = texts.units(news.standing.catalog, terms.feature, terms.units)
+            lines.append(texts("news.paid_pack", units=units))
         if news.in_wallet is not None:
             lines.append(texts("status.wallet", amount=news.in_wallet))
         if purchase.ended_at is not None and purchase.ended_at > purchase.expires_at:
@@ -94,8 +99,8 @@ def screen_from_news(news: News, app_url: str | None = None) -> Screen:
         facts |= {} if missing is None else {"missing": missing}
     is_over = news.kind in {NewsKind.SECOND, NewsKind.AFTER_END, NewsKind.MISMATCH}
     rows = [[_button(texts, "wallet", "wallet")]] if is_over else [[_whereabouts(texts, purchase)]]
-    if purchase.plan is not None and not is_over:
-        rows = [[_button(texts, "new_order", "plan", purchase.plan.code)]]
+    if purchase.ware is not None and not is_over:
+        rows = [[_button(texts, "new_order", "plan", purchase.ware.terms.code)]]
     elif isinstance(purchase.item, Deposit) and not is_over:
         rows = [[_button(texts, "new_order", "ways", word_of(purchase.amount))], *rows]
     return Screen(texts(key, **facts), rows)
@@ -177,14 +182,18 @@ def _of_the_quota(news: News, texts: Texts) -> Screen:
     assert quota is not None
     assert quota.limit is not None, "what has no limit has no line either"
     units = quota.limit if news.kind is NewsKind.QUOTA_USED_UP else quota.limit - quota.used
+    has_window = quota.limit > 0
     told = texts(
-        f"news.{news.kind}",
+        f"news.{news.kind}" if has_window else "news.packs_used_up",
         units=texts.units(news.standing.catalog, quota.key.feature, units),
         limit=quota.limit,
         at=texts.when(quota.resets_at, news.at),
         span=texts.time_left(quota.resets_at, news.at),
     )
-    return Screen(told, [[_button(texts, "plans", "plans"), _button(texts, "status", "status")]])
+    row = [_button(texts, "plans", "plans"), _button(texts, "status", "status")]
+    packs = news.standing.catalog.packs_of(quota.key.feature)
+    more = [[ware_button(texts, PackItem(pack), on_news=True)] for pack in packs]
+    return Screen(told, [*more, row])
 
 
 _OF_TIME: Final[dict[NewsKind, Callable[[News, Texts], Screen]]] = {
@@ -201,7 +210,7 @@ _OF_TIME: Final[dict[NewsKind, Callable[[News, Texts], Screen]]] = {
 
 def _whereabouts(texts: Texts, purchase: Purchase) -> Button:
     """Where what was bought can be seen."""
-    if purchase.plan is None:
+    if purchase.ware is None:
         return _button(texts, "wallet", "wallet")
     return _button(texts, "status", "status")
 

@@ -88,7 +88,7 @@ async def waiting_screen(visit: Visit, purchase: Purchase) -> Screen:
     texts = visit.texts
     account = await visit.billing.show_account(visit.customer.id)
     purse = account.purse(purchase.amount.currency)
-    missing = purse.missing(purchase.amount, with_bonus=purchase.plan is not None)
+    missing = purse.missing(purchase.amount, with_bonus=purchase.ware is not None)
     lines, add = [texts("pay.order", **await _facts(visit, purchase)), ""], []
     if missing is None:  # It came just now.
         lines.append(texts("order.pays_now"))
@@ -130,11 +130,12 @@ async def _facts(visit: Visit, purchase: Purchase) -> dict[str, object]:
 async def _other_ways(visit: Visit, purchase: Purchase) -> list[Button]:
     """To choose another way to pay the same, where there is one."""
     customer_id, count, target = visit.customer.id, 0, ""
-    if purchase.plan is not None:
+    if purchase.ware is not None:
+        code = purchase.ware.terms.code
         with suppress(PlanNotFound):  # Not on offer any more.
             preview_ways = visit.billing.preview_purchase.ways
-            count = len(await preview_ways(customer_id, purchase.plan.code, in_telegram=True))
-        target = press("confirm", purchase.plan.code)
+            count = len(await preview_ways(customer_id, code, in_telegram=True))
+        target = press("confirm", code)
     elif isinstance(purchase.item, Deposit):
         ways = await visit.billing.show_offer.deposits(customer_id, in_telegram=True)
         count = sum(way.takes(purchase.amount) for way in ways)
@@ -143,8 +144,8 @@ async def _other_ways(visit: Visit, purchase: Purchase) -> list[Button]:
 
 
 def _again(visit: Visit, purchase: Purchase) -> list[Button]:
-    if purchase.plan is not None:
-        return [visit.button("new_order", "plan", purchase.plan.code)]
+    if purchase.ware is not None:
+        return [visit.button("new_order", "plan", purchase.ware.terms.code)]
     if isinstance(purchase.item, Deposit):
         return [visit.button("new_order", "ways", word_of(purchase.amount))]
     return []
@@ -152,6 +153,6 @@ def _again(visit: Visit, purchase: Purchase) -> list[Button]:
 
 def _whereabouts(visit: Visit, purchase: Purchase) -> Button:
     """Where what was bought can be seen."""
-    if purchase.plan is None:
+    if purchase.ware is None:
         return visit.button("wallet", "wallet")
     return visit.button("status", "status")

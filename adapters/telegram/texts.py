@@ -1,7 +1,7 @@
 """What the chat says, in one language; everything that a person may have written is escaped."""
 
 import html
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -74,6 +74,10 @@ class Texts:
         """What was bought, in the operator's words; without any, in ours."""
         title, kind = catalog.title(item, self.language), item.key.partition(" ")[0]
         return self.label(f"item.{kind}") if title == kind else title
+
+    def prices(self, prices: Iterable[Money]) -> str:
+        """In each currency that it is sold for."""
+        return " / ".join(self.label("price", price=price) for price in prices)
 
     def way(self, gateway: str, amount: Money) -> str:
         """A way to pay, and what it asks for."""

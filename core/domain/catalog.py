@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from core.domain.item import Deposit, EscrowShare, Item, PlanItem, Verification
+from core.domain.item import Deposit, EscrowShare, Item, PackItem, PlanItem, Verification, Ware
 from core.domain.money_terms import MoneyTerms
 from core.domain.plan import (
     Feature,
     FeatureNotFound,
+    PackCode,
+    PackNotFound,
+    PackTerms,
     PlanCode,
     PlanNotFound,
     PlanVersion,
@@ -39,8 +42,8 @@ class ChatTerms:
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """
-    The plans on offer now, in the order of the file. `revision` counts applied changes.
-    `features` names every feature that any plan on offer counts.
+    The plans and packs on offer now, in the order of the file. `revision` counts applied changes.
+    `features` names every feature that any plan on offer counts. No pack has a plan's code.
     """
 
     revision: int
@@ -49,6 +52,7 @@ class Catalog:
     plans: Mapping[PlanCode, PlanVersion]
     chat: ChatTerms = field(default_factory=ChatTerms)
     money: MoneyTerms = field(default_factory=MoneyTerms)
+    packs: Mapping[PackCode, PackTerms] = field(default_factory=dict)
 
     @property
     def default(self) -> PlanVersion:
@@ -64,6 +68,23 @@ class Catalog:
         if found is None:
             raise PlanNotFound(code[:64])
         return found
+
+    def ware(self, code: str, kind: type[Ware] | None = None) -> Ware:
+        """
+        What is sold under this code; None: of whatever kind.
+
+        Raises:
+            PlanNotFound, PackNotFound
+        """
+        pack = None if kind is PlanItem else self.packs.get(PackCode(code))
+        if pack is not None:
+            return PackItem(pack)
+        if kind is PackItem:
+            raise PackNotFound(code[:64])
+        return PlanItem(self.plan(code))
+
+    def packs_of(self, feature: Feature) -> list[PackTerms]:
+        return [pack for pack in self.packs.values() if pack.feature == feature]
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -81,15 +102,16 @@ class Catalog:
 
     @property
     def currencies(self) -> tuple[str, ...]:
-        prices = (price for plan in self.plans.values() for price in plan.terms.prices)
-        of_plans = (price.currency.code for price in prices)
-        return tuple(dict.fromkeys((*of_plans, *self.money.currencies)))
+        prices = [price for plan in self.plans.values() for price in plan.terms.prices]
+        prices += [price for pack in self.packs.values() for price in pack.prices]
+        of_wares = (price.currency.code for price in prices)
+        return tuple(dict.fromkeys((*of_wares, *self.money.currencies)))
 
     def title(self, item: Item, language: str) -> str:
         """What the item is called on a bill."""
         match item:
-            case PlanItem(plan):
-                return plan.terms.title(language)
+            case PlanItem() | PackItem():
+                return item.terms.title(language)
             case Deposit():
                 titles = self.money.deposit.titles
             case Verification():

@@ -1,10 +1,10 @@
-"""What a purchase can be of: a plan, money for the wallet, a check of a method, a part of an escrow."""
+"""What a purchase can be of: a plan, a pack, money for the wallet, a check, a part of an escrow."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
-from core.domain.plan import PlanVersion
+from core.domain.plan import PackTerms, PlanTerms, PlanVersion
 
 PaymentMethodId = NewType("PaymentMethodId", str)
 EscrowId = NewType("EscrowId", str)
@@ -23,6 +23,25 @@ class PlanItem:
     def key(self) -> str:
         """Equal for the same thing and for nothing else: one open purchase of it at a price."""
         return f"plan {self.plan.id}"
+
+    @property
+    def terms(self) -> PlanTerms:
+        return self.plan.terms
+
+
+@dataclass(frozen=True, slots=True)
+class PackItem:
+    """Units of a feature on top of what the plan gives, on the terms agreed on."""
+
+    terms: PackTerms
+
+    @property
+    def key(self) -> str:
+        return f"pack {self.terms.code} {self.terms.feature} {self.terms.units}"
+
+
+Ware = PlanItem | PackItem
+"""What the catalog sells at a price of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +76,4 @@ class EscrowShare:
         return f"escrow {self.escrow_id} {self.part}"
 
 
-Item = PlanItem | Deposit | Verification | EscrowShare
+Item = PlanItem | PackItem | Deposit | Verification | EscrowShare

@@ -9,7 +9,7 @@ from typing import Final, NewType
 from core.domain.customer import CustomerId
 from core.domain.errors import Conflict, PaymentWouldHelp
 from core.domain.money import Money
-from core.domain.plan import GatewayName, PlanCode
+from core.domain.plan import GatewayName, PackCode, PlanCode
 
 EntryId = NewType("EntryId", str)
 Account = NewType("Account", str)
@@ -57,12 +57,12 @@ def suspense(gateway: GatewayName) -> Account:
     return Account(f"suspense:{gateway}")
 
 
-def revenue(plan: PlanCode) -> Account:
-    return Account(f"revenue:{plan}")
+def revenue(of: PlanCode | PackCode) -> Account:
+    return Account(f"revenue:{of}")
 
 
 ESCROW_REVENUE: Final = Account("revenue:escrow")
-"""What is kept of escrows. A plan's code is in capitals, so it is no plan's."""
+"""What is kept of escrows. Codes of plans and packs are in capitals, so it is none of theirs."""
 
 
 def fees(gateway: GatewayName) -> Account:

@@ -1,4 +1,4 @@
-"""What is sold: plans, and their immutable versions."""
+"""What is sold: plans and their immutable versions, and packs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from core.domain.money import Currency, Money
 from core.domain.period import Anchor, Period, Window, WindowKind, local_window
 
 PlanCode = NewType("PlanCode", str)
+PackCode = NewType("PackCode", str)
 PlanVersionId = NewType("PlanVersionId", str)
 Feature = NewType("Feature", str)
 GatewayName = NewType("GatewayName", str)
@@ -37,10 +38,20 @@ class NoWayToPay(PlanNotForSale):
 
 
 @dataclass(eq=False)
+class PackNotFound(NotFound):
+    """The catalog has no such pack."""
+
+    pack: str
+
+
 class FeatureNotFound(NotFound):
     """The catalog counts no such feature."""
 
     feature: str
+
+
+def title_in(titles: Mapping[str, str], language: str) -> str:
+    return titles.get(language) or next(iter(titles.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +99,29 @@ class PlanTerms:
     stars_subscription: bool = False
 
     def title(self, language: str) -> str:
-        return self.titles.get(language) or next(iter(self.titles.values()))
+        return title_in(self.titles, language)
 
     def price_in(self, unit: Currency) -> Money | None:
         return next((price for price in self.prices if price.currency == unit), None)
+
+
+@dataclass(frozen=True, slots=True)
+class PackTerms:
+    """
+    So many units of a feature, bought once; they stay until they are used. `prices` and
+    `gateways` as those of a plan. Whoever agreed on terms keeps them: they are in the purchase.
+    """
+
+    code: PackCode
+    titles: Mapping[str, str]
+    feature: Feature
+    units: int
+    prices: tuple[Money, ...]
+    gateways: tuple[GatewayName, ...] = ()
+    receipt: ReceiptRule | None = None
+
+    def title(self, language: str) -> str:
+        return title_in(self.titles, language)
 
 
 @dataclass(frozen=True, slots=True)

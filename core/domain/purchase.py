@@ -7,7 +7,7 @@ from typing import Final, NewType
 
 from core.domain.customer import CustomerId
 from core.domain.errors import Conflict, NotFound
-from core.domain.item import Item, PlanItem
+from core.domain.item import Item, PlanItem, Ware
 from core.domain.money import Money
 from core.domain.plan import PlanVersion
 
@@ -123,6 +123,11 @@ class Purchase:
     def plan(self) -> PlanVersion | None:
         """None: it is not of a plan."""
         return self.item.plan if isinstance(self.item, PlanItem) else None
+
+    @property
+    def ware(self) -> Ware | None:
+        """None: it is not of what the catalog sells."""
+        return self.item if isinstance(self.item, Ware) else None
 
     @property
     def refundable(self) -> Money:

@@ -8,7 +8,7 @@ from typing import Final
 
 from core.domain.customer import Customer, CustomerId
 from core.domain.errors import Conflict, NotFound, Refused
-from core.domain.item import Deposit, Item, PlanItem
+from core.domain.item import Deposit, Item, Ware
 from core.domain.money import Currency, Money
 from core.domain.purchase import Purchase, PurchaseId
 
@@ -191,7 +191,7 @@ def is_rewarded(item: Item, *, can_be_withdrawn: bool) -> bool:
     earns nothing: its way there and back would cost nobody anything. Nor does what comes back
     by itself, or goes to somebody else.
     """
-    return isinstance(item, PlanItem) or (isinstance(item, Deposit) and not can_be_withdrawn)
+    return isinstance(item, Ware) or (isinstance(item, Deposit) and not can_be_withdrawn)
 
 
 class RewardStatus(StrEnum):

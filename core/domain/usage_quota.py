@@ -1,7 +1,8 @@
-"""A usage quota: so many units of a feature per window, decided whole or not at all; and holds."""
+"""A usage quota: so many units per window, and what packs add; decided whole or not at all; holds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final, NewType
 
@@ -16,6 +17,9 @@ RECEIPT_LIFE: Final = timedelta(days=35)
 LOW_PERCENT: Final = 80
 LOW_LIMIT_MIN: Final = 5
 """Of fewer units the last but one is no news."""
+
+PACKS: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Where the window of what packs gave begins: it never ends, and its counter counts down."""
 
 HOLD_SECONDS: Final = 300
 HOLD_SECONDS_MAX: Final = 3600
@@ -99,6 +103,11 @@ class UsageKey:
     feature: Feature
     window_start: datetime
 
+    @property
+    def of_packs(self) -> "UsageKey":
+        """The counter of the units that packs gave and nobody has used."""
+        return replace(self, window_start=PACKS)
+
 
 @dataclass(frozen=True, slots=True)
 class HoldTicket:
@@ -110,17 +119,24 @@ class HoldTicket:
 
 @dataclass(frozen=True, slots=True)
 class QuotaDecision:
-    """The answer to one ask. A denial is an answer, not an error."""
+    """
+    The answer to one ask. A denial is an answer, not an error. `used` and `limit` are the
+    window's, `packs` what is left of packs beside it; None: there never were any.
+    """
 
     allowed: bool
     used: int
     limit: int | None  # None: unlimited
     resets_at: datetime
     hold: HoldTicket | None = None  # None: the units are used, or denied.
+    packs: int | None = None
 
     @property
     def remaining(self) -> int | None:
-        return None if self.limit is None else max(0, self.limit - self.used)
+        """All that can still be used, the window's and that of packs."""
+        if self.limit is None:
+            return None
+        return max(0, self.limit - self.used) + (self.packs or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,41 +165,67 @@ class UsageReceipt:
 @dataclass(frozen=True, slots=True)
 class UsageQuota:
     """
-    One window's counter against its limit. `used` may be above `limit` after a change to a
-    smaller plan within the window: what was used stays used, and nothing more is allowed.
+    One window's counter against its limit, and what is left of packs (None: there never were
+    any). The window's units go first; a plan without a limit uses no pack. `used` may be above
+    `limit` after a change to a smaller plan within the window: what was used stays used, and
+    nothing more is allowed of it.
     """
 
     key: UsageKey
     resets_at: datetime
     limit: int | None
     used: int
+    packs: int | None = None
+
+    def counted(self, counters: Mapping[UsageKey, int]) -> "UsageQuota":
+        """As the counters say."""
+        used, packs = counters.get(self.key, 0), counters.get(self.key.of_packs)
+        return replace(self, used=used, packs=packs)
+
+    @property
+    def counters(self) -> Mapping[UsageKey, int]:
+        """What is written down of it."""
+        own = {self.key: self.used}
+        return own if self.packs is None else own | {self.key.of_packs: self.packs}
 
     def decide(self, units: int) -> tuple["UsageQuota", QuotaDecision]:
         if not 1 <= units <= UNITS_MAX:
             raise UnitsNotUsable(units)
-        allowed = self.limit is None or self.used + units <= self.limit
-        after = replace(self, used=self.used + units) if allowed else self
-        return after, after.decision(allowed=allowed)
+        remaining = self.decision(allowed=True).remaining
+        if remaining is not None and units > remaining:
+            return self, self.decision(allowed=False)
+        of_packs = self.units_of_packs(units)
+        after = replace(self, used=self.used + units - of_packs)
+        if of_packs:
+            assert self.packs is not None, "only what is there is taken"
+            after = replace(after, packs=self.packs - of_packs)
+        return after, after.decision(allowed=True)
+
+    def units_of_packs(self, units: int) -> int:
+        """How many of so many units the window does not have."""
+        return 0 if self.limit is None else max(0, units - max(0, self.limit - self.used))
 
     def decision(self, *, allowed: bool) -> QuotaDecision:
-        return QuotaDecision(allowed, self.used, self.limit, self.resets_at)
+        return QuotaDecision(allowed, self.used, self.limit, self.resets_at, packs=self.packs)
 
     @property
     def line(self) -> QuotaLine | None:
-        """The last one that was reached."""
-        if self.limit is None:
+        """The last one that was reached. Whoever has units of a pack has reached none."""
+        if self.limit is None or self.packs:
             return None
         if self.used >= self.limit:
             return QuotaLine.USED_UP
         is_low = self.limit >= LOW_LIMIT_MIN and self.used * 100 >= self.limit * LOW_PERCENT
         return QuotaLine.LOW if is_low else None
 
-    def given_back(self, units: int) -> "UsageQuota":
-        return replace(self, used=max(0, self.used - units))
+    def given_back(self, units: int, *, of_packs: int = 0) -> "UsageQuota":
+        """So many units, some of which came from packs and go there again."""
+        after = replace(self, used=max(0, self.used - (units - of_packs)))
+        return replace(after, packs=(self.packs or 0) + of_packs) if of_packs else after
 
     def held(self, hold_id: HoldId, units: int, *, seconds: int, at: datetime) -> "UsageHold":
         """
-        The hold of units that were allowed by this quota.
+        The hold of units that this quota, as it was before, allows.
 
         Raises:
             HoldLifeNotUsable
@@ -191,7 +233,16 @@ class UsageQuota:
         if not 1 <= seconds <= HOLD_SECONDS_MAX:
             raise HoldLifeNotUsable(seconds)
         expires_at = at + timedelta(seconds=seconds)
-        return UsageHold(hold_id, self.key, units, self.limit, self.resets_at, at, expires_at)
+        return UsageHold(
+            hold_id,
+            self.key,
+            units,
+            self.limit,
+            self.resets_at,
+            at,
+            expires_at,
+            of_packs=self.units_of_packs(units),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +250,8 @@ class UsageHold:
     """
     Units taken from one window's counter for work that may fail. It ends once: what is not
     captured by then goes back to that counter, whatever window it is now. `limit` and
-    `resets_at` are the window's, as they were when the units were taken.
+    `resets_at` are the window's, as they were when the units were taken. `of_packs` of the units
+    came from packs; what goes back goes there first, since it does not lapse there.
     """
 
     id: HoldId
@@ -212,6 +264,7 @@ class UsageHold:
     status: HoldStatus = HoldStatus.OPEN
     captured: int = 0
     ended_at: datetime | None = None
+    of_packs: int = 0
     version: int = 0
 
     @property
@@ -222,6 +275,10 @@ class UsageHold:
     def returned(self) -> int:
         """Units that went back when it ended."""
         return 0 if self.status is HoldStatus.OPEN else self.units - self.captured
+
+    @property
+    def returned_to_packs(self) -> int:
+        return min(self.returned, self.of_packs)
 
     @property
     def ticket(self) -> HoldTicket:

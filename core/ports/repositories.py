@@ -229,13 +229,19 @@ class Checkouts(CheckoutsRead, Protocol):
 
 class UsageRead(Protocol):
     async def used(self, keys: Collection[UsageKey]) -> Mapping[UsageKey, int]:
-        """Units used, for the keys that were ever used."""
+        """
+        Units used, for the keys that were ever used; of packs the units left, for those who were
+        ever given any.
+        """
         ...
 
 
 class Usage(UsageRead, Protocol):
     async def lock(self, keys: Collection[UsageKey]) -> Mapping[UsageKey, int]:
-        """The counters, made where missing, locked in the order of their keys until the unit ends."""
+        """
+        The counters, locked in the order of their keys until the unit ends; made where missing,
+        but those of packs, which only `give` makes.
+        """
         ...
 
     async def receipts(
@@ -243,7 +249,11 @@ class Usage(UsageRead, Protocol):
     ) -> Mapping[tuple[CustomerId, str], UsageReceipt]: ...
 
     async def save(self, quotas: Sequence[UsageQuota]) -> None:
-        """Write `used` of counters that this unit locked."""
+        """Write the counters that this unit locked."""
+        ...
+
+    async def give(self, key: UsageKey, units: int) -> int:
+        """Add units to the counter of packs, locked from now on; how many are there now."""
         ...
 
     async def add_receipts(self, receipts: Sequence[UsageReceipt]) -> None:

@@ -111,7 +111,10 @@ class HeldElsewhere(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class AccountOverview:
-    """All that a customer's own page shows, read in one go."""
+    """
+    All that a customer's own page shows, read in one go. `used` has the newest counter of each
+    feature, and the one of packs.
+    """
 
     standing: Standing
     used: Mapping[UsageKey, int]

@@ -91,10 +91,12 @@ def _is_over(event: Event) -> bool:
 
 
 _PLAN: Final = ("plan", "period_start", "period_end")
+_PACK: Final = ("pack", "feature", "units")
+_ITS_PART: Final = ("escrow_id", "part")
 _PART: Final = ("part", "payee_id")
 _TOLD: Final[Mapping[str, tuple[_Told, ...]]] = {
     "purchase.paid": (
-        _Told("purchase.paid", "purchase_id", ("item", *_PLAN, "escrow_id", "part", "method_id")),
+        _Told("purchase.paid", "purchase_id", ("item", *_PLAN, *_PACK, *_ITS_PART, "method_id")),
         _Told("subscription.activated", "purchase_id", _PLAN, when=_begins),
         _Told("subscription.renewed", "purchase_id", _PLAN, when=_prolongs),
     ),

@@ -293,5 +293,7 @@ async def _agreed(uow: UnitOfWork, new: Purchase) -> Purchase:
         told |= {"plan": new.plan.code, "plan_version": new.plan.id}
     if new.reduction is not None:
         told["promo_code"] = new.reduction.code
+    elif new.ware is not None:
+        told |= {"pack": new.ware.terms.code}
     await uow.record(Event("purchase.started", new.id, new.created_at, new.customer_id, told))
     return new

@@ -1,23 +1,24 @@
 """The catalog: what would change, and making it so."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from core.domain.catalog import Catalog, ChatTerms
 from core.domain.money_terms import MoneyTerms
-from core.domain.plan import PlanCode, PlanTerms, PlanVersion, PlanVersionId
+from core.domain.plan import PackTerms, PlanCode, PlanTerms, PlanVersion, PlanVersionId
 from core.ports.unit_of_work import CatalogMissing, NewId, Now, Store, UnitOfWork, View
 
 
 @dataclass(frozen=True, slots=True)
 class WantedCatalog:
-    """What the operator's file says: the terms of every plan on offer, in its order."""
+    """What the operator's file says: the terms of every plan and pack on offer, in its order."""
 
     zone: str
     default_plan: PlanCode
     plans: tuple[PlanTerms, ...]
     chat: ChatTerms = field(default_factory=ChatTerms)
     money: MoneyTerms = field(default_factory=MoneyTerms)
+    packs: tuple[PackTerms, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ class DiffCatalog:
 class ApplyCatalog:
     """
     Put a wanted catalog in force. A plan whose terms are unchanged keeps its version; changed
-    terms make a new one, and whoever bought the old one keeps it. Applying the same again
-    changes nothing.
+    terms make a new one, and whoever bought the old one keeps it. A pack's terms are kept in
+    each purchase of it. Applying the same again changes nothing.
     """
 
     def __init__(self, store: Store, now: Now, new_id: NewId) -> None:
@@ -87,7 +88,13 @@ class ApplyCatalog:
             by_code = {plan.code: plan for plan in plans}
             await uow.catalogs.apply(
                 Catalog(
-                    revision, wanted.zone, wanted.default_plan, by_code, wanted.chat, wanted.money
+                    revision,
+                    wanted.zone,
+                    wanted.default_plan,
+                    by_code,
+                    wanted.chat,
+                    wanted.money,
+                    {pack.code: pack for pack in wanted.packs},
                 )
             )
             await uow.commit()
@@ -109,10 +116,12 @@ async def _current(store: UnitOfWork | View) -> Catalog | None:
 
 
 def _diff(current: Catalog | None, wanted: WantedCatalog) -> CatalogDiff:
-    had: dict[str, PlanTerms] = (
-        {} if current is None else {code: plan.terms for code, plan in current.plans.items()}
-    )
-    want: dict[str, PlanTerms] = {terms.code: terms for terms in wanted.plans}
+    had: dict[str, PlanTerms | PackTerms] = {}
+    if current is not None:
+        had |= {code: plan.terms for code, plan in current.plans.items()}
+        had |= {terms.code: terms for terms in current.packs.values()}
+    want: dict[str, PlanTerms | PackTerms] = {terms.code: terms for terms in wanted.plans}
+    want |= {terms.code: terms for terms in wanted.packs}
     return CatalogDiff(
         added=tuple(code for code in want if code not in had),
         changed=tuple(code for code in want if code in had and had[code] != want[code]),
@@ -124,6 +133,6 @@ def _diff(current: Catalog | None, wanted: WantedCatalog) -> CatalogDiff:
     )
 
 
-def _order(had: dict[str, PlanTerms], want: dict[str, PlanTerms]) -> bool:
+def _order(had: Collection[str], want: Collection[str]) -> bool:
     shared: Sequence[str] = [code for code in had if code in want]
     return shared != [code for code in want if code in had]

@@ -92,7 +92,7 @@ class ChargeMethod:
             token = require_chargeable(method, self._gateways)
             if gateway_switch(method.gateway) in await uow.switches.off():
                 raise GatewayUnavailable(method.gateway)
-            if purchase.plan is None:
+            if purchase.ware is None:
                 raise MethodNotChargeable(method.id)
             standing = await standing_of(uow, customer_id)
             checkout = self._frozen(CheckoutId(fresh.subject), purchase, standing, method)

@@ -10,7 +10,7 @@ from core.domain.cause import Cause, Claim, StillRunning
 from core.domain.checkout import Checkout, CheckoutId, CheckoutStatus, Receipt
 from core.domain.customer import CustomerId
 from core.domain.errors import Refused
-from core.domain.item import Deposit, EscrowShare, Item, PlanItem, Verification
+from core.domain.item import Deposit, EscrowShare, Item, PackItem, PlanItem, Verification
 from core.domain.money import Money
 from core.domain.payment import OpenedCheckout, PaymentFacts
 from core.domain.payment_method import Billing
@@ -72,9 +72,9 @@ class Started:
 
     def title(self, language: str) -> str:
         """What was bought, as the bill calls it."""
-        plan, checkout = self.purchase.plan, self.checkout
-        if plan is not None:
-            return plan.terms.title(language)
+        ware, checkout = self.purchase.ware, self.checkout
+        if ware is not None:
+            return ware.terms.title(language)
         return (
             self.purchase.item.key.partition(" ")[0] if checkout is None else checkout.description
         )
@@ -440,8 +440,8 @@ def by_preference(gateways: Gateways) -> list[PaymentGateway]:
 def allowed_gateways(item: Item, catalog: Catalog) -> Collection[GatewayName]:
     """Those that the catalog allows for it; none named: every one."""
     match item:
-        case PlanItem(plan):
-            return plan.terms.gateways
+        case PlanItem() | PackItem():
+            return item.terms.gateways
         case Deposit():
             return catalog.money.deposit.gateways
         case _:
@@ -459,8 +459,8 @@ def _receipt(item: Item, standing: Standing, billing: Billing | None) -> Receipt
     """To the customer's contact, else to whom the method names, else to the operator's."""
     money = standing.catalog.money
     match item:
-        case PlanItem(plan):
-            rule = plan.terms.receipt
+        case PlanItem() | PackItem():
+            rule = item.terms.receipt
         case Deposit():
             rule = money.deposit.receipt
         case Verification():

@@ -281,8 +281,9 @@ class ShowAccount:
             if trial is not None and SwitchName.TRIALS in await view.switches.off():
                 trial = None
             if any(_is_hidden(quota.key, used) for quota in quotas):
-                used = await view.usage.used([quota.key for quota in quotas])
-        quotas = tuple(replace(quota, used=used.get(quota.key, 0)) for quota in quotas)
+                keys = [key for quota in quotas for key in (quota.key, quota.key.of_packs)]
+                used = await view.usage.used(keys)
+        quotas = tuple(quota.counted(used) for quota in quotas)
         kinds = ("cash", "bonus", "hold", "escrow", "receivable")
         cash, bonus, held, escrow, owed = (_balances(overview, kind) for kind in kinds)
         return Account(overview.standing, quotas, cash, bonus, held, escrow, owed, at, trial)

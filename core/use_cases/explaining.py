@@ -14,7 +14,7 @@ from core.domain.customer import CustomerId, Identity
 from core.domain.errors import NotFound
 from core.domain.escrow import EscrowNotFound
 from core.domain.event import Event
-from core.domain.item import EscrowId, EscrowShare, PlanItem
+from core.domain.item import EscrowId, EscrowShare, PackItem, PlanItem
 from core.domain.ledger import Entry, EntryId, Line, Posting
 from core.domain.money import Money
 from core.domain.payment import InboxItem, PaymentId
@@ -193,6 +193,8 @@ def _agreed(purchase: Purchase) -> Link:
     match purchase.item:
         case PlanItem(plan):
             item |= {"plan": plan.code, "number": plan.number}
+        case PackItem(terms):
+            item |= {"pack": terms.code, "feature": terms.feature, "units": terms.units}
         case EscrowShare(escrow_id, part):
             item |= {"escrow_id": escrow_id, "part": part.value}
         case _:

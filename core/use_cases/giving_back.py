@@ -7,7 +7,7 @@ from core.domain import ledger
 from core.domain.case import Case, CaseKind
 from core.domain.charge import Charge
 from core.domain.event import Event
-from core.domain.item import PlanItem, Verification
+from core.domain.item import PackItem, PlanItem, Verification
 from core.domain.money import Money
 from core.domain.payment import OutgoingStatus, RefundFacts
 from core.domain.purchase import Purchase
@@ -15,6 +15,7 @@ from core.domain.refund import OurRefundId, Refund, RefundStatus
 from core.ports.unit_of_work import UnitOfWork
 from core.use_cases.gateway_renewals import hand_on
 from core.use_cases.granting import Moves
+from core.use_cases.packs import take_units
 from core.use_cases.wallet import credited, purse_of
 
 
@@ -167,12 +168,15 @@ async def gave_back(
     of_bonus: Money | None = None,
 ) -> Purchase:
     """
-    Of a purchase refunded wholly, the time that it added goes too; what was refunded in part has
-    been paid for with less. `of_bonus`: how much of it went back as bonus; None: nothing.
+    Of a purchase refunded wholly, the time that it added goes too, or the units of a pack, as far
+    as they have not been used; what was refunded in part has been paid for with less. `of_bonus`: how much of it went back as bonus; None: nothing.
     """
     less = purchase.gave_back(amount)
     await uow.purchases.save(less)
-    plan = less.plan
+    plan, item = less.plan, less.item
+    if isinstance(item, PackItem) and not less.refundable.is_positive:
+        pack, whose = item.terms, less.customer_id
+        await take_units(uow, whose, pack.feature, pack.units, by=less.id, at=at)
     if plan is None:
         return less
     assert plan.terms.period is not None, "a plan without a period is never sold"
@@ -211,8 +215,8 @@ async def taken_from(uow: UnitOfWork, purchase: Purchase, charge: Charge, amount
     if not charge.settled:
         return purse.given_up(amount)
     match purchase.item:
-        case PlanItem(plan):
-            return [(ledger.revenue(plan.code), -amount)]
+        case PlanItem() | PackItem():
+            return [(ledger.revenue(purchase.item.terms.code), -amount)]
         case Verification():
             return purse.given_up(amount, from_bonus=True)
         case _:
@@ -223,8 +227,8 @@ def given_again(refund: Refund, purchase: Purchase, *, settled: bool) -> Moves:
     """The reverse, when a refund failed. What was owed because of it is repaid from it at once."""
     own = ledger.cash(refund.customer_id)
     match purchase.item:
-        case PlanItem(plan) if settled:
-            return [(ledger.revenue(plan.code), refund.amount)]
+        case PlanItem() | PackItem() if settled:
+            return [(ledger.revenue(purchase.item.terms.code), refund.amount)]
         case Verification() if settled:
             own = ledger.bonus(refund.customer_id)
         case _:

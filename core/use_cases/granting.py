@@ -5,12 +5,20 @@ from datetime import datetime
 from core.domain import ledger
 from core.domain.escrow import PartStatus
 from core.domain.event import Event
-from core.domain.item import Deposit, EscrowShare, Item, PlanItem, Verification
+from core.domain.item import (
+    Deposit,
+    EscrowShare,
+    Item,
+    PackItem,
+    PlanItem,
+    Verification,
+    Ware,
+)
 from core.domain.ledger import Account
 from core.domain.money import Money
 from core.domain.payment import PaymentFacts
 from core.domain.payment_method import MethodStatus
-from core.domain.plan import PlanVersion
+from core.domain.plan import PackTerms, PlanVersion
 from core.domain.purchase import Meeting, Purchase
 from core.domain.renewal import source_at_gateway
 from core.ports.unit_of_work import UnitOfWork
@@ -18,6 +26,7 @@ from core.use_cases import referrals
 from core.use_cases.customers import standing_of
 from core.use_cases.discounts import is_gone, use_up
 from core.use_cases.gateway_renewals import began_with, hand_on
+from core.use_cases.packs import give_units
 from core.use_cases.wallet import credited, purse_of
 
 Moves = list[tuple[Account, Money]]
@@ -44,6 +53,8 @@ async def grant(
     match purchase.item:
         case PlanItem(plan):
             told |= await _grant_plan(uow, purchase, plan, facts, at=at)
+        case PackItem(terms):
+            told |= await _grant_pack(uow, purchase, terms, at=at)
         case Deposit():
             event = credited(purchase.customer_id, purchase.amount, purchase.id, at=at)
             await uow.record(event)
@@ -59,7 +70,7 @@ async def grant(
         case EscrowShare():
             told |= await _fund_part(uow, purchase, purchase.item, at=at)
     await uow.record(Event("purchase.paid", purchase.id, at, purchase.customer_id, told))
-    if isinstance(purchase.item, PlanItem | Deposit):
+    if isinstance(purchase.item, Ware | Deposit):
         await referrals.paid(uow, purchase, at=at)
 
 
@@ -89,12 +100,12 @@ def may_take_bonus(item: Item) -> bool:
     Whether bonus may pay for it. What can come back as cash, or go to somebody else, may not: so
     would bonus become money that can be withdrawn.
     """
-    return isinstance(item, PlanItem)
+    return isinstance(item, Ware)
 
 
 def may_be_paid_from_wallet(item: Item) -> bool:
     """A deposit from there would move nothing, and a check from there would prove nothing."""
-    return isinstance(item, PlanItem | EscrowShare)
+    return isinstance(item, Ware | EscrowShare)
 
 
 async def spend(
@@ -171,6 +182,16 @@ async def _grant_plan(
     if plan.terms.grants or former.terms.grants:
         told["access"] = "changed"
     return told
+
+
+async def _grant_pack(
+    uow: UnitOfWork, purchase: Purchase, terms: PackTerms, *, at: datetime
+) -> dict[str, str | int]:
+    revenue = ledger.revenue(terms.code)
+    await spend(uow, purchase, revenue, with_bonus=purchase.from_wallet, at=at)
+    whose = purchase.customer_id
+    await give_units(uow, whose, terms.feature, terms.units, by=purchase.id, at=at)
+    return {"pack": terms.code, "feature": terms.feature, "units": terms.units}
 
 
 async def _fund_part(

@@ -220,8 +220,7 @@ async def _quota(
     """None where the catalog does not count it any more."""
     with suppress(FeatureNotFound):
         quota = standing.quota(feature, at)
-        used = await view.usage.used([quota.key])
-        return replace(quota, used=used.get(quota.key, 0))
+        return quota.counted(await view.usage.used([quota.key, quota.key.of_packs]))
     return None
 
 

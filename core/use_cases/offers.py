@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from core.domain.catalog import Catalog
 from core.domain.customer import CustomerId
-from core.domain.item import Deposit, PlanItem
+from core.domain.item import Deposit, Ware
 from core.domain.money import Money
-from core.domain.plan import GatewayName, PlanVersion
+from core.domain.plan import GatewayName
 from core.domain.switch import gateway_switch
 from core.ports.payment_gateway import FeeRule, Gateways
 from core.ports.unit_of_work import Store
@@ -44,11 +44,10 @@ class Offer:
     catalog: Catalog
     ways: tuple[Way, ...]
 
-    def of_plan(self, plan: PlanVersion) -> list[GatewayName]:
+    def of_ware(self, ware: Ware) -> list[GatewayName]:
         """Who takes one of its prices. Inside Telegram it may be fewer, see `offered_at`."""
-        prices = plan.terms.prices
-        allowed = self._allowed(allowed_gateways(PlanItem(plan), self.catalog))
-        return _names(way for way in allowed if any(map(way.takes, prices)))
+        allowed = self._allowed(allowed_gateways(ware, self.catalog))
+        return _names(way for way in allowed if any(map(way.takes, ware.terms.prices)))
 
     def of_deposit(self, least: Money, most: Money) -> list[GatewayName]:
         """Who takes a deposit between these two."""

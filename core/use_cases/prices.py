@@ -1,17 +1,17 @@
-"""Prices: what a plan costs whoever asks, at whichever gateway."""
+"""Prices: what a plan or a pack costs whoever asks, at whichever gateway."""
 
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from core.domain.item import PlanItem
+from core.domain.item import PlanItem, Ware
 from core.domain.money import Money
 from core.domain.plan import PlanNotForSale, PlanVersion
 from core.domain.promo_code import Discount
 from core.domain.purchase import Reduction
 from core.domain.subscription import Standing
 from core.ports.payment_gateway import Gateways, PaymentGateway
-from core.use_cases.checkouts import offer
+from core.use_cases.checkouts import NoGatewayTakes, offer
 from core.use_cases.pre_checkout import STARS_CURRENCY
 
 
@@ -23,12 +23,12 @@ class Price:
     reduction: Reduction | None = None
 
 
-def prices_of(standing: Standing, plan: PlanVersion) -> list[Price]:
+def prices_of(standing: Standing, item: Ware) -> list[Price]:
     """One in each currency that it is sold for, with the customer's discount where it fits."""
     discount = standing.discount
-    if discount is None or not discount.fits(plan):
-        return [Price(full) for full in plan.terms.prices]
-    return [_reduced(plan, full, discount) for full in plan.terms.prices]
+    if discount is None or not isinstance(item, PlanItem) or not discount.fits(item.plan):
+        return [Price(full) for full in item.terms.prices]
+    return [_reduced(item.plan, full, discount) for full in item.terms.prices]
 
 
 def _reduced(plan: PlanVersion, full: Money, discount: Discount) -> Price:
@@ -41,29 +41,30 @@ def _reduced(plan: PlanVersion, full: Money, discount: Discount) -> Price:
 
 
 def price_at(
-    standing: Standing, plan: PlanVersion, gateways: Gateways, gateway: str | None
+    standing: Standing, item: Ware, gateways: Gateways, gateway: str | None
 ) -> tuple[PaymentGateway, Price]:
     """
     Which gateway takes which price, see `offer`: a lower one, wherever that is taken. At a gateway
     that takes no sum as small the price stays full, and the discount waits.
 
     Raises:
-        GatewayNotFound, PlanNotForSale
+        GatewayNotFound, PlanNotForSale, NoGatewayTakes
     """
-    prices = prices_of(standing, plan)
+    prices = prices_of(standing, item)
     lower = [one for one in prices if one.reduction is not None]
-    with suppress(PlanNotForSale):
-        return _offered(standing, plan, gateways, gateway, lower)
-    return _offered(standing, plan, gateways, gateway, [Price(full) for full in plan.terms.prices])
+    with suppress(PlanNotForSale, NoGatewayTakes):
+        return _offered(standing, item, gateways, gateway, lower)
+    full = [Price(full) for full in item.terms.prices]
+    return _offered(standing, item, gateways, gateway, full)
 
 
 def _offered(
     standing: Standing,
-    plan: PlanVersion,
+    item: Ware,
     gateways: Gateways,
     gateway: str | None,
     prices: Sequence[Price],
 ) -> tuple[PaymentGateway, Price]:
     by_amount = {one.amount: one for one in prices}
-    chosen, amount = offer(standing.catalog, PlanItem(plan), gateways, gateway, prices=by_amount)
+    chosen, amount = offer(standing.catalog, item, gateways, gateway, prices=by_amount)
     return chosen, by_amount[amount]

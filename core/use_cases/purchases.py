@@ -9,15 +9,16 @@ from core.domain.cause import Cause
 from core.domain.customer import CustomerId
 from core.domain.errors import Conflict
 from core.domain.event import Event
-from core.domain.item import Item, PlanItem
+from core.domain.item import Item, PlanItem, Ware
 from core.domain.money import Money
-from core.domain.plan import PlanNotForSale, PlanVersion
+from core.domain.plan import PlanNotForSale
 from core.domain.purchase import PurchaseId, PurchaseStatus, Reduction
 from core.domain.subscription import Standing
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork, View
 from core.use_cases.buying import WALLET, Buying
 from core.use_cases.checkouts import (
+    NoGatewayTakes,
     Started,
     Terms,
     ask,
@@ -39,16 +40,17 @@ class PreviewOutdated(Conflict):
 @dataclass(frozen=True, slots=True)
 class Preview:
     """
-    What buying would do now: the price, by what it is lower (None: it is not), the new end, and
-    what returns of a former plan. `missing` is what would have to come into the wallet first; None: nothing. `subscribes`: the
+    What buying would do now: the price, by what it is lower (None: it is not), the new end (None:
+    what is bought has none), and what returns of a former plan. `missing` is what would have to
+    come into the wallet first; None: nothing. `subscribes`: the
     gateway will charge it again by itself.
     """
 
     id: str
-    plan: PlanVersion
+    item: Ware
     amount: Money
     gateway: str
-    ends_at: datetime
+    ends_at: datetime | None
     returned: Money | None
     standing: Standing
     missing: Money | None = None
@@ -67,33 +69,36 @@ class PreviewPurchase:
     async def __call__(
         self,
         customer_id: CustomerId,
-        plan_code: str,
+        code: str,
         *,
+        kind: type[Ware] | None = None,
         gateway: str | None = None,
         in_telegram: bool = False,
     ) -> Preview:
         """
-        `in_telegram`: it would be paid inside Telegram, see `offered_at`.
+        `code` is a plan's or a pack's, `kind` of which of them (None: of either). `in_telegram`: it
+        would be paid inside Telegram, see `offered_at`.
 
         Raises:
-            PlanNotFound, PlanNotForSale, GatewayNotFound, CustomerBlocked
+            PlanNotFound, PackNotFound, PlanNotForSale, NoGatewayTakes, GatewayNotFound,
+            CustomerBlocked
         """
         async with self._store.read() as view:
             standing = (await view.overview(customer_id)).standing
             off = await view.switches.off()
         standing.customer.require_served()
-        plan = standing.catalog.plan(plan_code)
+        item = standing.catalog.ware(code, kind)
         if gateway == WALLET:
             async with self._store.read() as view:
-                way, price = WALLET, await wallet_price(view, standing, plan)
+                way, price = WALLET, await wallet_price(view, standing, item)
         else:
             offered = offered_at(standing, self._gateways, off, in_telegram=in_telegram)
-            chosen, price = price_at(standing, plan, offered, gateway)
+            chosen, price = price_at(standing, item, offered, gateway)
             way = chosen.name
-        return self._preview(standing, plan, price, way)
+        return self._preview(standing, item, price, way)
 
     async def ways(
-        self, customer_id: CustomerId, plan_code: str, *, in_telegram: bool = False
+        self, customer_id: CustomerId, code: str, *, in_telegram: bool = False
     ) -> list[Preview]:
         """
         One for each way to pay it, in the operator's order; the wallet is the last, where there
@@ -105,26 +110,30 @@ class PreviewPurchase:
         async with self._store.read() as view:
             standing = (await view.overview(customer_id)).standing
             standing.customer.require_served()
-            plan = standing.catalog.plan(plan_code)
+            item = standing.catalog.ware(code)
             off = await view.switches.off()
-            is_sold = bool(plan.terms.prices)
-            from_wallet = await wallet_price(view, standing, plan) if is_sold else None
+            is_sold = bool(item.terms.prices)
+            from_wallet = await wallet_price(view, standing, item) if is_sold else None
             if from_wallet is not None:
                 purse = await purse_of(view, customer_id, from_wallet.amount.currency)
         previews = []
         offered = offered_at(standing, self._gateways, off, in_telegram=in_telegram)
         for one in offered:
-            with suppress(PlanNotForSale):
-                _, price = price_at(standing, plan, offered, one.name)
-                previews.append(self._preview(standing, plan, price, one.name))
+            with suppress(PlanNotForSale, NoGatewayTakes):
+                _, price = price_at(standing, item, offered, one.name)
+                previews.append(self._preview(standing, item, price, one.name))
         if from_wallet is not None and purse.free.is_positive:
             missing = purse.missing(from_wallet.amount, with_bonus=True)
-            preview = self._preview(standing, plan, from_wallet, WALLET)
+            preview = self._preview(standing, item, from_wallet, WALLET)
             previews.append(replace(preview, missing=missing))
         return previews
 
-    def _preview(self, standing: Standing, plan: PlanVersion, price: Price, way: str) -> Preview:
+    def _preview(self, standing: Standing, item: Ware, price: Price, way: str) -> Preview:
         amount = price.amount
+        shown = _preview_id(standing, item, amount)
+        if not isinstance(item, PlanItem):
+            return Preview(shown, item, amount, way, None, None, standing)
+        plan = item.plan
         assert plan.terms.period is not None, "the catalog prices only plans with a period"
         extension = standing.subscription.extended_by(
             plan,
@@ -136,8 +145,8 @@ class PreviewPurchase:
         )
         subscribes = way != WALLET and self._gateways.get(way).abilities.subscribes
         return Preview(
-            _preview_id(standing, plan, amount),
-            plan,
+            shown,
+            item,
             amount,
             way,
             extension.end,
@@ -151,7 +160,7 @@ class PreviewPurchase:
 
 
 class StartPurchase:
-    """Buy a plan. See `Buying`."""
+    """Buy a plan or a pack. See `Buying`."""
 
     def __init__(self, store: Store, gateways: Gateways, now: Now, new_id: NewId) -> None:
         self._gateways = gateways
@@ -160,51 +169,54 @@ class StartPurchase:
     async def __call__(
         self,
         customer_id: CustomerId,
-        plan_code: str,
+        code: str,
         *,
         return_url: str,
         cause: Cause,
+        kind: type[Ware] | None = None,
         gateway: str | None = None,
         preview_id: str | None = None,
         in_telegram: bool = False,
     ) -> Started:
         """
+        `code` is a plan's or a pack's, `kind` of which of them (None: of either).
+
         Raises:
-            PlanNotFound, PlanNotForSale
+            PlanNotFound, PackNotFound, PlanNotForSale
             PreviewOutdated: the preview no longer tells the truth.
             all that `Buying` raises.
         """
 
         async def agree(uow: UnitOfWork, standing: Standing) -> tuple[Item, Price]:
-            plan = standing.catalog.plan(plan_code)
+            item = standing.catalog.ware(code, kind)
             if gateway == WALLET:
-                price = await wallet_price(uow, standing, plan)
+                price = await wallet_price(uow, standing, item)
             else:
                 off = await uow.switches.off()
                 offered = offered_at(standing, self._gateways, off, in_telegram=in_telegram)
-                _, price = price_at(standing, plan, offered, gateway)
-            if preview_id not in {None, _preview_id(standing, plan, price.amount)}:
+                _, price = price_at(standing, item, offered, gateway)
+            if preview_id not in {None, _preview_id(standing, item, price.amount)}:
                 raise PreviewOutdated(str(preview_id)[:64])
-            return PlanItem(plan), price
+            return item, price
 
         terms = Terms(return_url, gateway, in_telegram)
         return await self._buying(customer_id, agree, terms, cause)
 
 
-async def wallet_price(uow: UnitOfWork | View, standing: Standing, plan: PlanVersion) -> Price:
+async def wallet_price(uow: UnitOfWork | View, standing: Standing, item: Ware) -> Price:
     """
-    The first of the plan's prices that the wallet affords; where it affords none, the first.
+    The first of its prices that the wallet affords; where it affords none, the first.
 
     Raises:
         PlanNotForSale
     """
-    prices = prices_of(standing, plan)
+    prices = prices_of(standing, item)
     for price in prices:
         purse = await purse_of(uow, standing.customer.id, price.amount.currency)
         if price.amount <= purse.free:
             return price
     if not prices:
-        raise PlanNotForSale(plan.code)
+        raise PlanNotForSale(item.terms.code)
     return prices[0]
 
 
@@ -301,7 +313,7 @@ class ExpirePurchase:
                 await uow.commit()
 
 
-def _preview_id(standing: Standing, plan: PlanVersion, amount: Money) -> str:
+def _preview_id(standing: Standing, item: Ware, amount: Money) -> str:
     """Stands for what was shown: the same until the price or the subscription changes."""
-    shown = f"{plan.id} {amount} {standing.customer.id} {standing.subscription.version}"
+    shown = f"{item.key} {amount} {standing.customer.id} {standing.subscription.version}"
     return "pre_" + hashlib.sha256(shown.encode()).hexdigest()[:32]

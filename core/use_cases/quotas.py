@@ -64,8 +64,10 @@ class ConsumeQuota:
             now = self._now()
             standings = await uow.subscriptions.standings([ask.customer_id for ask in asks])
             fresh = [_quota(standings.get(ask.customer_id), ask, now) for ask in asks]
-            used = await uow.usage.lock({quota.key for quota in fresh})
-            quotas = {quota.key: replace(quota, used=used[quota.key]) for quota in fresh}
+            wanted = {key for quota in fresh for key in (quota.key, quota.key.of_packs)}
+            counters = await uow.usage.lock(wanted)
+            before = {quota.key: quota.counted(counters) for quota in fresh}
+            quotas = dict(before)
             # Read after the lock: of two units with one request id the second sees the first's.
             receipts = dict(
                 await uow.usage.receipts([(ask.customer_id, ask.request_id) for ask in asks])
@@ -80,10 +82,11 @@ class ConsumeQuota:
                         known.repeated(ask.feature, ask.units, hold_seconds=ask.hold_seconds)
                     )
                     continue
-                quotas[key], decision = quotas[key].decide(ask.units)
+                present = quotas[key]
+                quotas[key], decision = present.decide(ask.units)
                 if ask.hold_seconds is not None:
                     hold_id = HoldId(self._new_id("hld"))
-                    hold = quotas[key].held(hold_id, ask.units, seconds=ask.hold_seconds, at=now)
+                    hold = present.held(hold_id, ask.units, seconds=ask.hold_seconds, at=now)
                     if decision.allowed:
                         holds.append(hold)
                         decision = replace(decision, hold=hold.ticket)
@@ -91,11 +94,11 @@ class ConsumeQuota:
                 added.append(_receipt(ask, decision))
                 receipts[ask.customer_id, ask.request_id] = added[-1]
             if added:
-                changed = [q for q in quotas.values() if q.used != used[q.key]]
+                changed = [quota for key, quota in quotas.items() if quota != before[key]]
                 await uow.usage.save(changed)
                 await uow.usage.add_receipts(added)
                 for quota in changed:
-                    if quota.line not in {None, replace(quota, used=used[quota.key]).line}:
+                    if quota.line not in {None, before[quota.key].line}:
                         await uow.record(_reached(quota, now))
                 if holds:
                     await uow.holds.add(holds)
@@ -160,15 +163,15 @@ class _Ending:
             key = (await view.holds.get(hold_id)).key
         async with self._store.write() as uow:
             now = self._now()
-            used = (await uow.usage.lock([key]))[key]
+            counters = await uow.usage.lock([key, key.of_packs])
             hold = await uow.holds.get(hold_id)
-            quota = UsageQuota(key, hold.resets_at, hold.limit, used)
-            ended = hold.at(now)
+            former = UsageQuota(key, hold.resets_at, hold.limit, used=0).counted(counters)
+            quota, ended = former, hold.at(now)
             if ended == hold:
                 ended = become(hold, now)
             if ended != hold:
-                quota = quota.given_back(ended.returned)
-                if quota.used != used:
+                quota = former.given_back(ended.returned, of_packs=ended.returned_to_packs)
+                if quota != former:
                     await uow.usage.save([quota])
                 await uow.holds.save(ended)
                 await uow.commit()

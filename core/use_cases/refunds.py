@@ -8,7 +8,7 @@ from core.domain import ledger
 from core.domain.audit import Deed, line_of
 from core.domain.cause import Cause, Claim, claim
 from core.domain.charge import Charge
-from core.domain.item import EscrowShare, PlanItem
+from core.domain.item import EscrowShare
 from core.domain.ledger import EntryId
 from core.domain.money import Money
 from core.domain.payment import RefundFacts
@@ -48,8 +48,9 @@ class RefundPurchase:
     aside in the unit that decides; then the gateway is asked, with our id as its key. What it
     will not do is undone; what it does not answer is asked about until it is known.
 
-    A plan that is given back wholly takes the time that it added with it; after a refund of a
-    part what was bought stays. Of a deposit that has been spent, what is missing is owed.
+    A plan that is given back wholly takes the time that it added with it, and a pack the units
+    that have not been used: how many had been, its history says. After a refund of a part what
+    was bought stays. Of a deposit that has been spent, what is missing is owed.
 
     What the payer's bank has taken back, and no notice told so that it could be booked, is booked
     by the operator's word: at once, and the gateway is asked for nothing.
@@ -229,7 +230,7 @@ async def _into_the_wallet(
     back = purchase.refundable if amount is None else amount
     if not back.is_positive or not back <= purchase.refundable:
         raise RefundTooLarge(purchase.id, purchase.refundable)
-    if not isinstance(purchase.item, PlanItem):
+    if purchase.ware is None:
         raise RefundNotPossible(WALLET, "escrow")
     paid = await uow.ledger.find(EntryId(f"purchase {purchase.id}"))
     assert paid is not None, "paid and booked in one unit"
@@ -245,7 +246,7 @@ async def _into_the_wallet(
         f"refund {taken.subject}",
         "refund",
         [
-            (ledger.revenue(purchase.item.plan.code), -back),
+            (ledger.revenue(purchase.ware.terms.code), -back),
             (ledger.cash(purchase.customer_id), cash),
             (ledger.bonus(purchase.customer_id), back - cash),
         ],

@@ -19,6 +19,7 @@ from core.domain.item import (
     EscrowId,
     EscrowPart,
     EscrowShare,
+    PackItem,
     PaymentMethodId,
     Verification,
 )
@@ -45,6 +46,7 @@ from tests.builders import (
     a_hold,
     a_live_session,
     a_notice,
+    a_pack,
     a_pending_purchase,
     a_purchase,
     a_reminder,
@@ -97,6 +99,15 @@ class Kept:
     in_views: bool = True
 
 
+def of_a_purchase(**states: Any) -> Kept:
+    return Kept(
+        add=lambda uow, it: uow.purchases.add(it),
+        save=lambda uow, it: uow.purchases.save(it),
+        load=lambda reader, it: reader.purchases.get(it.id),
+        **states,
+    )
+
+
 KINDS = {
     "customer": Kept(
         fresh=replace(CUSTOMER, receipt_contact=None, unreachable_since=None, blocked_at=None),
@@ -123,29 +134,25 @@ KINDS = {
         save=lambda uow, it: uow.purchases.save(it),
         load=lambda reader, it: reader.purchases.get(it.id),
     ),
-    "purchase of a deposit": Kept(
+    "purchase of a deposit": of_a_purchase(
         fresh=a_pending_purchase(item=Deposit()),
         full=a_purchase(item=Deposit()),
         other=a_purchase(item=Deposit(), status=PurchaseStatus.REFUNDED, refunded=rub(299)),
-        add=lambda uow, it: uow.purchases.add(it),
-        save=lambda uow, it: uow.purchases.save(it),
-        load=lambda reader, it: reader.purchases.get(it.id),
     ),
-    "purchase of a check": Kept(
+    "purchase of a pack": of_a_purchase(
+        fresh=a_pending_purchase(item=PackItem(a_pack())),
+        full=a_purchase(item=PackItem(a_pack())),
+        other=a_purchase(item=PackItem(a_pack(gateways=(), receipt=None)), refunded=rub(1)),
+    ),
+    "purchase of a check": of_a_purchase(
         fresh=a_pending_purchase(item=Verification(PaymentMethodId("pm_1"))),
         full=a_purchase(item=Verification(PaymentMethodId("pm_1"))),
         other=a_purchase(item=Verification(PaymentMethodId("pm_1")), refunded=rub(1)),
-        add=lambda uow, it: uow.purchases.add(it),
-        save=lambda uow, it: uow.purchases.save(it),
-        load=lambda reader, it: reader.purchases.get(it.id),
     ),
-    "purchase of a part of an escrow": Kept(
+    "purchase of a part of an escrow": of_a_purchase(
         fresh=a_pending_purchase(item=SHARE),
         full=a_purchase(item=SHARE),
         other=a_purchase(item=SHARE, refunded=rub(1)),
-        add=lambda uow, it: uow.purchases.add(it),
-        save=lambda uow, it: uow.purchases.save(it),
-        load=lambda reader, it: reader.purchases.get(it.id),
     ),
     "charge": Kept(
         fresh=a_charge(fee=None, returning=None, details={}),

@@ -54,6 +54,30 @@ async def test_two_hundred_at_once_against_fifty_left_give_exactly_fifty(shop):
     assert await used(shop, KEY) == [50]
 
 
+async def test_what_packs_gave_is_locked_with_the_window_and_taken_once(shop):
+    async def one() -> bool:
+        async with shop.write() as uow:
+            counters = await uow.usage.lock([KEY, KEY.of_packs, KEYS[-1], KEYS[-1].of_packs])
+            quota = UsageQuota(KEY, TOMORROW, 3, used=0).counted(counters)
+            quota, decision = quota.decide(2)
+            if decision.allowed:
+                await uow.usage.save([quota])
+            await uow.commit()
+        return decision.allowed
+
+    async def give() -> None:
+        await written(shop, lambda uow: uow.usage.give(KEY.of_packs, 7))
+
+    await give()
+    answers = await asyncio.gather(*(again(one) for _ in range(20)), again(give))
+    answers += [await one() for _ in range(20)]
+
+    assert answers.count(True) == (3 + 7 + 7) // 2
+    assert await used(shop, KEY, KEY.of_packs) == [3, 1]
+    known = await seen(shop, lambda view: view.usage.used([key.of_packs for key in KEYS]))
+    assert known == {KEY.of_packs: 1}, "who was given nothing has no counter of packs"
+
+
 async def test_a_counter_that_was_never_used_stands_at_zero(shop):
     async with shop.write() as uow:
         assert await uow.usage.lock(KEYS) == dict.fromkeys(KEYS, 0)
@@ -122,6 +146,8 @@ async def test_a_receipt_comes_back_whole(shop):
         a_receipt("r2", decision=denial),
         a_receipt("r3", decision=unlimited),
         a_receipt("r1", customer_id=BORIS, units=1),
+        a_receipt("r6", decision=replace(denial, packs=0)),
+        a_receipt("r7", decision=replace(unlimited, packs=50)),
         a_receipt("r4", decision=denial, hold_seconds=3600),
         a_receipt("r5", decision=replace(unlimited, hold=an_open_hold().ticket), hold_seconds=1),
     ]

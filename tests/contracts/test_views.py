@@ -41,6 +41,7 @@ async def test_the_customers_page_is_read_in_one_go(shop):
     async with shop.write() as uow:
         await uow.subscriptions.save(a_subscription())
         await uow.usage.lock([today, yesterday, anothers])
+        await uow.usage.give(today.of_packs, 50)
         await uow.usage.save(
             [
                 UsageQuota(today, NOON, 3, used=2),
@@ -69,7 +70,7 @@ async def test_the_customers_page_is_read_in_one_go(shop):
     assert overview.standing.customer == a_customer()
     assert overview.standing.subscription == replace(a_subscription(), version=1)
     assert overview.standing.catalog == a_catalog()
-    assert overview.used[today] == 2
+    assert (overview.used[today], overview.used[today.of_packs]) == (2, 50)
     assert {key.customer_id for key in overview.used} == {ANNA}
     assert overview.balances == {
         (cash(ANNA), rub(1).currency): rub(1),

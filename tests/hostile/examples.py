@@ -14,6 +14,7 @@ import httpx
 from pydantic import BaseModel
 
 from adapters.http.app import operations
+from adapters.http.bodies import WareRequest
 from adapters.http.customer_routes import API_KEY, SESSION
 from adapters.http.operations import Operation
 from adapters.http.tokens import api_key_hash
@@ -96,6 +97,10 @@ class Scene:
         self, operation: Operation, model: type[BaseModel], texts: Mapping[str, object]
     ) -> dict[str, object]:
         schema = model.model_json_schema()
+        if issubclass(
+            model, WareRequest
+        ):  # Either of two is required, which a schema does not say.
+            return {"plan": texts["plan"]}
         filled: dict[str, object] = {}
         for name in schema.get("required", []):
             inner = model.model_fields[name].annotation

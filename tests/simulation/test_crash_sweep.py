@@ -11,6 +11,7 @@ POINTS_MIN = {
     "settle": 30,
     "consume": 40,
     "hold": 70,
+    "pack": 120,
     "expire": 35,
     "sign_in": 30,
     "chat": 60,

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from core.domain.item import PlanItem
 from core.domain.money import Money
 from core.domain.money_terms import DepositTerms, MoneyTerms
 from core.domain.plan import GatewayName, PlanCode
@@ -41,11 +42,11 @@ async def test_a_plan_is_paid_by_whoever_may_and_takes_its_price(world: World) -
     plans = offer.catalog.plans
     monthly, yearly = plans[PlanCode("PRO_MONTHLY")], plans[PlanCode("PRO_YEARLY")]
 
-    assert offer.of_plan(monthly) == [YOOKASSA]
-    assert offer.of_plan(yearly) == [], "it costs more than the gateway takes"
-    assert offer.of_plan(plans[PlanCode("FREE")]) == []
+    assert offer.of_ware(PlanItem(monthly)) == [YOOKASSA]
+    assert offer.of_ware(PlanItem(yearly)) == [], "it costs more than the gateway takes"
+    assert offer.of_ware(PlanItem(plans[PlanCode("FREE")])) == []
     only_others = replace(monthly.terms, gateways=(GatewayName("paymongo"),))
-    assert offer.of_plan(replace(monthly, terms=only_others)) == []
+    assert offer.of_ware(PlanItem(replace(monthly, terms=only_others))) == []
 
 
 async def test_a_deposit_is_taken_where_its_bounds_and_the_gateways_meet(world: World) -> None:

@@ -136,6 +136,8 @@ class MemoryUsage(Repository):
     async def lock(self, keys: Collection[UsageKey]) -> Mapping[UsageKey, int]:
         await self._unit.called()
         for key in sorted(keys):
+            if key == key.of_packs and self._unit.get(self._tables.counters, key) is None:
+                continue
             if await self._unit.lock(self._tables.counters, key) is None:
                 await self._unit.put(self._tables.counters, key, 0)
         return await self.used(keys)
@@ -143,8 +145,15 @@ class MemoryUsage(Repository):
     async def save(self, quotas: Sequence[UsageQuota]) -> None:
         await self._unit.called()
         for quota in quotas:
-            assert self._unit.has_locked(self._tables.counters, quota.key), "lock it first"
-            await self._unit.put(self._tables.counters, quota.key, quota.used)
+            for key, units in quota.counters.items():
+                assert self._unit.has_locked(self._tables.counters, key), "lock it first"
+                await self._unit.put(self._tables.counters, key, units)
+
+    async def give(self, key: UsageKey, units: int) -> int:
+        await self._unit.called()
+        left = (await self._unit.lock(self._tables.counters, key) or 0) + units
+        await self._unit.put(self._tables.counters, key, left)
+        return left
 
     async def receipts(
         self, requests: Collection[tuple[CustomerId, str]]

@@ -250,7 +250,8 @@ _RULES: Final = {
         SELECT c.customer_id, c.feature, c.used, h.taken
         FROM usage_counter c JOIN (
             SELECT customer_id, feature, window_start,
-                sum(CASE WHEN status = 'open' THEN units ELSE captured END) AS taken
+                sum(CASE WHEN status = 'open' OR captured > units - coalesce(of_packs, 0)
+                    THEN units - coalesce(of_packs, 0) ELSE captured END) AS taken
             FROM usage_hold GROUP BY customer_id, feature, window_start
         ) h ON h.customer_id = c.customer_id AND h.feature = c.feature
             AND h.window_start = c.window_start

@@ -12,8 +12,10 @@ from adapters.persistence.sql.terms import (
     chat_terms_from_json,
     json_from_chat_terms,
     json_from_money_terms,
+    json_from_pack_terms,
     json_from_plan_terms,
     money_terms_from_json,
+    pack_terms_from_json,
     plan_terms_from_json,
 )
 from core.domain.catalog import Catalog
@@ -56,6 +58,7 @@ class SqlCatalogs:
         plans = [plan_version_from_row(row) for row in rows]
         self._shelf.versions.update((version.id, version) for version in plans)
         first = rows[0]
+        packs = map(pack_terms_from_json, first[catalog_revision.c.packs] or ())
         return Catalog(
             revision=revision,
             zone=first[catalog_revision.c.zone],
@@ -63,6 +66,7 @@ class SqlCatalogs:
             plans={version.code: version for version in plans},
             chat=chat_terms_from_json(first[catalog_revision.c.chat] or {}),
             money=money_terms_from_json(first[catalog_revision.c.money] or {}),
+            packs={pack.code: pack for pack in packs},
         )
 
     async def versions(
@@ -93,6 +97,7 @@ class SqlCatalogs:
             "default_plan": catalog.default_plan,
             "chat": json_from_chat_terms(catalog.chat),
             "money": json_from_money_terms(catalog.money),
+            "packs": list(map(json_from_pack_terms, catalog.packs.values())),
         }
         await run(insert(catalog_revision), [revision], subject=subject)
         plans: Collection[PlanVersion] = catalog.plans.values()

@@ -58,6 +58,7 @@ def row_from_hold(hold: UsageHold) -> dict[str, Any]:
         "expires_at": hold.expires_at,
         "status": hold.status,
         "captured": hold.captured,
+        "of_packs": hold.of_packs or None,
         "ended_at": hold.ended_at,
         "due_at": hold.due_at,
         "version": hold.version,
@@ -77,5 +78,6 @@ def hold_from_row(row: RowMapping) -> UsageHold:
         status=HoldStatus(row[c.status]),
         captured=row[c.captured],
         ended_at=row[c.ended_at],
+        of_packs=row[c.of_packs] or 0,
         version=row[c.version],
     )

@@ -43,7 +43,7 @@ from core.domain.referral_program import Door, NoReward, ReferralStatus, RewardS
 from core.domain.refund import RefundStatus
 from core.domain.withdrawal import WithdrawalStatus
 
-ITEMS: Final = ("plan", "deposit", "verification", "escrow")
+ITEMS: Final = ("plan", "pack", "deposit", "verification", "escrow")
 
 _is_pending: Final = text("status = 'pending'")
 _is_charge: Final = text("method_id IS NOT NULL")
@@ -59,6 +59,7 @@ purchase: Final = table(
     words("method_id", null=True),
     words("escrow_id", null=True),
     words("escrow_part", null=True),
+    json_("pack", null=True),  # Its terms, as they were agreed on.
     yes_no("from_wallet"),
     whole("amount_minor"),
     words("currency"),
@@ -79,6 +80,7 @@ purchase: Final = table(
     refers("plan_version_id", "plan_version.id"),
     one_of("item", ITEMS),
     check("plan", "(item = 'plan') = (plan_version_id IS NOT NULL)"),
+    check("pack", "(item = 'pack') = (pack IS NOT NULL)"),
     check("method", "(item = 'verification') = (method_id IS NOT NULL)"),
     check("escrow", "(item = 'escrow') = (escrow_id IS NOT NULL)"),
     together("escrow_whole", "escrow_id", "escrow_part"),

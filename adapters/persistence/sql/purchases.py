@@ -10,8 +10,17 @@ from adapters.persistence.sql.catalogs import SqlCatalogs
 from adapters.persistence.sql.due import take_due
 from adapters.persistence.sql.money_tables import purchase as purchases
 from adapters.persistence.sql.statements import Statements
+from adapters.persistence.sql.terms import json_from_pack_terms, pack_terms_from_json
 from core.domain.customer import CustomerId
-from core.domain.item import Deposit, EscrowPart, EscrowShare, Item, PlanItem, Verification
+from core.domain.item import (
+    Deposit,
+    EscrowPart,
+    EscrowShare,
+    Item,
+    PackItem,
+    PlanItem,
+    Verification,
+)
 from core.domain.money import Money
 from core.domain.plan import PlanVersion, PlanVersionId
 from core.domain.purchase import (
@@ -149,6 +158,8 @@ def _item_from_row(row: RowMapping, plans: Mapping[PlanVersionId, PlanVersion]) 
     match row[c.item]:
         case "plan":
             return PlanItem(plans[row[c.plan_version_id]])
+        case "pack":
+            return PackItem(pack_terms_from_json(row[c.pack]))
         case "deposit":
             return Deposit()
         case "verification":
@@ -161,6 +172,7 @@ def _row_from_item(item: Item) -> dict[str, Any]:
     row: dict[str, Any] = {
         "item_key": item.key,
         "plan_version_id": None,
+        "pack": None,
         "method_id": None,
         "escrow_id": None,
         "escrow_part": None,
@@ -168,6 +180,8 @@ def _row_from_item(item: Item) -> dict[str, Any]:
     match item:
         case PlanItem(plan):
             return row | {"item": "plan", "plan_version_id": plan.id}
+        case PackItem(terms):
+            return row | {"item": "pack", "pack": json_from_pack_terms(terms)}
         case Deposit():
             return row | {"item": "deposit"}
         case Verification(method_id):

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, Select, bindparam, func, select, tuple_
+from sqlalchemy import RowMapping, Select, bindparam, func, or_, select, tuple_
 
 from adapters.persistence.sql.catalogs import SqlCatalogs, newest_revision
 from adapters.persistence.sql.column_types import Words, moment_from_stored
@@ -29,7 +29,7 @@ from core.domain.subscription import (
     Subscription,
     SubscriptionStatus,
 )
-from core.domain.usage_quota import UsageKey
+from core.domain.usage_quota import PACKS, UsageKey
 from core.ports.unit_of_work import AccountOverview
 
 
@@ -114,7 +114,10 @@ def _overview_statement() -> Select[Any]:
     )
     used = (
         select(json_rows(u.feature, u.window_start, u.used))
-        .where(u.customer_id == of_customer, tuple_(u.feature, u.window_start).in_(newest))
+        .where(
+            u.customer_id == of_customer,
+            or_(u.window_start == PACKS, tuple_(u.feature, u.window_start).in_(newest)),
+        )
         .scalar_subquery()
     )
     balances = (

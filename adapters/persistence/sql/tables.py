@@ -97,6 +97,7 @@ catalog_revision: Final = table(
     key("revision"),
     json_("chat", null=True),  # Revisions from before there was a chat say nothing of it.
     json_("money", null=True),  # Nor those from before there was a wallet of that.
+    json_("packs", null=True),  # Nor those from before there were packs.
 )
 
 catalog_plan: Final = table(
@@ -215,6 +216,7 @@ usage_receipt: Final = table(
     whole("hold_seconds", null=True),
     words("hold_id", null=True),
     moment("hold_expires_at", null=True),
+    whole("packs", null=True),  # Null: there never were any; nor does anything older say.
     key("customer_id", "request_id"),
     check("units", "units >= 1"),
     check("hold", "(hold_id IS NOT NULL) = (allowed AND hold_seconds IS NOT NULL)"),
@@ -238,6 +240,7 @@ usage_hold: Final = table(
     whole("captured"),
     moment("ended_at", null=True),
     moment("due_at", null=True),
+    whole("of_packs", null=True),  # Null: none.
     whole("version"),
     key("id"),
     ForeignKeyConstraint(

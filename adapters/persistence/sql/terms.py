@@ -17,6 +17,9 @@ from core.domain.money_terms import (
 from core.domain.period import Period, PeriodUnit, WindowKind
 from core.domain.plan import (
     Feature,
+    GatewayName,
+    PackCode,
+    PackTerms,
     PlanCode,
     PlanTerms,
     QuotaRule,
@@ -58,6 +61,30 @@ def plan_terms_from_json(code: PlanCode, terms: dict[str, Any]) -> PlanTerms:
         receipt=_receipt_from(terms),
         trial=None if trial is None else Period(trial[0], PeriodUnit(trial[1])),
         stars_subscription=terms.get("stars_subscription", False),
+    )
+
+
+def json_from_pack_terms(terms: PackTerms) -> dict[str, Any]:
+    return {
+        "code": terms.code,
+        "titles": dict(terms.titles),
+        "feature": terms.feature,
+        "units": terms.units,
+        "prices": [_pair(price) for price in terms.prices],
+        "gateways": terms.gateways,
+        "receipt": _json_from_receipt(terms.receipt),
+    }
+
+
+def pack_terms_from_json(terms: dict[str, Any]) -> PackTerms:
+    return PackTerms(
+        PackCode(terms["code"]),
+        terms["titles"],
+        Feature(terms["feature"]),
+        terms["units"],
+        tuple(Money.of(*price) for price in terms["prices"]),
+        tuple(GatewayName(name) for name in terms["gateways"]),
+        _receipt_from(terms),
     )
 
 

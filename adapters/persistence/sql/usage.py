@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, literal, select, true, tuple_, update
+from sqlalchemy import RowMapping, literal, or_, select, tuple_, update
 
 from adapters.persistence.sql.due import forget
 from adapters.persistence.sql.statements import Statements
@@ -12,6 +12,7 @@ from adapters.persistence.sql.tables import usage_counter as counters
 from adapters.persistence.sql.tables import usage_receipt as receipts
 from core.domain.customer import CustomerId
 from core.domain.usage_quota import (
+    PACKS,
     HoldTicket,
     QuotaDecision,
     UsageKey,
@@ -36,12 +37,16 @@ class SqlUsage:
     async def lock(self, keys: Collection[UsageKey]) -> Mapping[UsageKey, int]:
         """
         One statement makes, locks and reads, row by row in the order of the keys, so that two
-        units wait for each other one way only. Writing a row as it is locks it.
+        units wait for each other one way only. Writing a row as it is locks it. Most customers
+        have no packs: their counters are not made, and what is not there is not locked.
         """
         given = self._statements.given(_key, map(_values, sorted(keys)))
+        there = select(literal(1)).where(*(c == given.c[c.name] for c in _key)).exists()
         made = self._statements.insert(counters).from_select(
             [*(c.name for c in _key), "used"],
-            select(*given.c, literal(0)).where(true()).order_by(*given.c),
+            select(*given.c, literal(0))
+            .where(or_(given.c.window_start != PACKS, there))
+            .order_by(*given.c),
         )
         held = made.on_conflict_do_update(index_elements=_key, set_={"used": counters.c.used})
         return _counted(await self._statements.all(held.returning(*counters.c)))
@@ -57,10 +62,27 @@ class SqlUsage:
         return {(receipt.customer_id, receipt.request_id): receipt for receipt in found}
 
     async def save(self, quotas: Sequence[UsageQuota]) -> None:
-        values = ((*_values(quota.key), quota.used) for quota in quotas)
+        values = (
+            (*_values(key), units) for quota in quotas for key, units in quota.counters.items()
+        )
         given = self._statements.given([*_key, counters.c.used], values)
         same = [c == given.c[c.name] for c in _key]
         await self._statements.run(update(counters).where(*same).values(used=given.c.used))
+
+    async def give(self, key: UsageKey, units: int) -> int:
+        insert = self._statements.insert(counters)
+        given = insert.values(
+            customer_id=key.customer_id,
+            feature=key.feature,
+            window_start=key.window_start,
+            used=units,
+        )
+        more = given.on_conflict_do_update(
+            index_elements=_key, set_={"used": counters.c.used + units}
+        )
+        [row] = await self._statements.all(more.returning(counters.c.used))
+        left: int = row[counters.c.used]
+        return left
 
     async def add_receipts(self, new: Sequence[UsageReceipt]) -> None:
         await self._statements.add_all(receipts, list(map(row_from_receipt, new)), key="request_id")
@@ -94,6 +116,7 @@ def row_from_receipt(receipt: UsageReceipt) -> dict[str, Any]:
         "quota": receipt.decision.limit,
         "resets_at": receipt.decision.resets_at,
         "expires_at": receipt.expires_at,
+        "packs": receipt.decision.packs,
         "hold_seconds": receipt.hold_seconds,
         "hold_id": None if hold is None else hold.id,
         "hold_expires_at": None if hold is None else hold.expires_at,
@@ -110,7 +133,9 @@ def receipt_from_row(row: RowMapping) -> UsageReceipt:
         request_id=row[c.request_id],
         feature=row[c.feature],
         units=row[c.units],
-        decision=QuotaDecision(row[c.allowed], row[c.used], row[c.quota], row[c.resets_at], hold),
+        decision=QuotaDecision(
+            row[c.allowed], row[c.used], row[c.quota], row[c.resets_at], hold, row[c.packs]
+        ),
         expires_at=row[c.expires_at],
         hold_seconds=row[c.hold_seconds],
     )

@@ -42,6 +42,7 @@ async def test_the_fourth_photo_is_refused_and_pro_is_unlimited(api: Api) -> Non
         "limit": 3,
         "remaining": 0,
         "resets_at": "2026-03-10T21:00:00Z",
+        "packs": None,
     }
 
     bought = await api.call("POST", "purchases/", {"plan": "PRO_MONTHLY"}, token=token, key="k1")
@@ -66,6 +67,7 @@ async def test_the_fourth_photo_is_refused_and_pro_is_unlimited(api: Api) -> Non
         "limit": None,
         "remaining": None,
         "resets_at": "2026-03-10T21:00:00Z",
+        "packs": None,
     }
     assert me["wallet"]["balances"] == [
         {"amount_minor": 0, "currency": "RUB", "display": "0,00\xa0₽"}
@@ -85,6 +87,57 @@ async def test_plans_are_told_in_the_language_asked_for(api: Api) -> None:
     assert russian[0]["is_default"] is True
     assert russian[1]["prices"][0]["amount_minor"] == 29900
     assert russian[1]["quotas"]["photo_ai"]["limit"] is None
+
+
+async def test_a_pack_is_bought_and_counts_in_what_remains(api: Api) -> None:
+    token = await api.session()
+    [sold] = (await api.call("GET", "plans/")).json()["packs"]
+    price = sold.pop("prices")[0]["amount_minor"]
+    assert (price, sold) == (
+        29900,
+        {
+            "code": "PHOTOS_50",
+            "title": "50 photos",
+            "feature": "photo_ai",
+            "units": 50,
+            "pay_with": ["yookassa", "wallet"],
+        },
+    )
+    shown = (
+        await api.call("POST", "purchases/preview/", {"pack": "PHOTOS_50"}, token=token)
+    ).json()
+    assert (shown["plan"], shown["pack"], shown["period_end"]) == (None, "PHOTOS_50", None)
+    order = {"pack": "PHOTOS_50", "preview_id": shown["preview_id"]}
+    bought = await api.call("POST", "purchases/", order, token=token, key="k1")
+    assert bought.status_code == 201
+    assert bought.json()["item"]["pack"] == "PHOTOS_50"
+    api.world.gateway.pay(bought.json()["payment_id"])
+    await api.world.hears(bought.json()["payment_id"])
+
+    four = {"amount": 4, "request_id": "four"}
+    told = await api.host("POST", "customers/telegram:1001/usage/photo_ai/consume/", four)
+    me = (await api.call("GET", "me/", token=token)).json()
+    for usage in (told.json(), me["usage"]["photo_ai"]):
+        assert (usage["used"], usage["limit"], usage["remaining"]) == (3, 3, 49)
+        assert usage["packs"] == {"remaining": 49}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({}, 422, "fields_not_valid"),
+        ({"plan": "PRO_MONTHLY", "pack": "PHOTOS_50"}, 422, "fields_not_valid"),
+        ({"plan": "PHOTOS_50"}, 404, "plan_not_found"),
+        ({"pack": "PRO_MONTHLY"}, 404, "pack_not_found"),
+    ],
+)
+async def test_exactly_one_plan_or_pack_is_named(
+    api: Api, body: dict[str, object], status: int, code: str
+) -> None:
+    token = await api.session()
+    for path in ("purchases/", "purchases/preview/"):
+        answer = await api.call("POST", path, body, token=token, key="k1")
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 async def test_money_needs_an_idempotency_key(api: Api) -> None:

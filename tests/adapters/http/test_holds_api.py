@@ -41,6 +41,7 @@ async def test_units_are_held_and_captured_in_part(api: Api) -> None:
             "limit": 3,
             "remaining": 0,
             "resets_at": TOMORROW,
+            "packs": None,
             "expires_at": "2026-03-10T09:05:00.123457Z",
         },
     )
@@ -55,6 +56,7 @@ async def test_units_are_held_and_captured_in_part(api: Api) -> None:
             "limit": 3,
             "remaining": 2,
             "resets_at": TOMORROW,
+            "packs": None,
         },
     )
 

@@ -16,7 +16,7 @@ from core.domain.cause import StoreBusy
 from core.domain.customer import CustomerId
 from core.domain.period import WindowKind
 from core.domain.plan import QuotaRule
-from core.domain.usage_quota import QuotaDecision, UsageReceipt
+from core.domain.usage_quota import PACKS, QuotaDecision, UsageKey, UsageReceipt
 from core.ports.unit_of_work import HeldElsewhere, IdentityTaken
 from core.use_cases.consequences import consequences
 from core.use_cases.quotas import Ask, CaptureHold, ConsumeQuota
@@ -90,7 +90,7 @@ async def test_a_group_of_quota_decisions_takes_five_statements(shop):
     assert len(sent) == 5, sent
 
 
-async def test_holds_cost_a_group_one_statement_and_uses_none(shop):
+async def test_holds_cost_a_group_one_statement_and_uses_and_packs_none(shop):
     """Far below their limits: what reaches a line is told, by statements of its own."""
     catalog, plenty = a_catalog(revision=2), {PHOTO_AI: QuotaRule(50, WindowKind.DAY)}
     free = a_plan_version(
@@ -100,6 +100,7 @@ async def test_holds_cost_a_group_one_statement_and_uses_none(shop):
         shop,
         lambda uow: uow.catalogs.apply(replace(catalog, plans={**catalog.plans, "FREE": free})),
     )
+    await written(shop, lambda uow: uow.usage.give(UsageKey(ANNA, PHOTO_AI, PACKS), 9))
     decide = ConsumeQuota(shop, Clock(), CountedIds())
     asks = [Ask(customer, PHOTO_AI, 1, "warm") for customer in (ANNA, BORIS)]
     await asyncio.gather(*(decide(ask) for ask in asks))
@@ -109,9 +110,13 @@ async def test_holds_cost_a_group_one_statement_and_uses_none(shop):
     with counted(shop) as mixed:
         held = replace(asks[1], request_id="held", hold_seconds=60)
         await asyncio.gather(decide(replace(asks[0], request_id="again")), decide(held))
+    with counted(shop) as with_a_pack:
+        decision = await decide(replace(asks[0], request_id="packs", units=50))
 
     assert len(plain) == 5, plain
     assert len(mixed) == 6, mixed
+    assert len(with_a_pack) == 5, with_a_pack
+    assert (decision.used, decision.packs) == (50, 6)
 
 
 async def test_a_hold_ends_in_five_statements(shop):

@@ -134,7 +134,9 @@ async def test_little_is_left_and_then_nothing(
     await room.world.uses(customer, "two", 2)
     await room.world.sweeps()
     assert used_up in said(room, who)
-    assert labels(room.screen(who))[0] in {"Plans", "Тарифы"}
+    more, plans, *_ = labels(room.screen(who))
+    assert more.startswith(("50 photos · ", "50 фото · "))
+    assert plans in {"Plans", "Тарифы"}
 
 
 @pytest.mark.parametrize(
