@@ -204,8 +204,8 @@ class Subscription:
         """
         So much of what paid for a plan was refunded, and with it goes the `period` that it added,
         from the end; None: it was a part, and the time stays. What is left of the running period
-        stays, and so do days that were given; nothing left, and it is over now. Where time goes it does not renew by itself any
-        more: whoever was given the money back is not charged again. Where the customer has changed
+        stays, and so do days that were given; nothing left, and it is over now. Where time goes it
+        does not renew by itself any more: whoever was given the money back is not charged again. Where the customer has changed
         to another plan since, there is nothing to take: its rest went to the wallet then.
         """
         present = self.at(at)

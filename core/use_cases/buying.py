@@ -244,8 +244,10 @@ class PayWaiting:
             for account, currency in await uow.ledger.balances(customer_id):
                 if account == ledger.receivable(customer_id):
                     await repaid(uow, customer_id, currency, cause, at=at)
-            for purchase in await uow.purchases.waiting(customer_id):
-                await pay_from_wallet(uow, purchase, at=at)
+            for waiting in await uow.purchases.waiting(customer_id):
+                purchase = await uow.purchases.get(waiting.id)
+                if purchase.is_pending:  # It may have gone with the discount of one before it.
+                    await pay_from_wallet(uow, purchase, at=at)
             await uow.commit()
 
 

@@ -14,7 +14,7 @@ async def is_gone(uow: UnitOfWork, purchase: Purchase) -> bool:
         return False
     redemption = await uow.promos.redemption(purchase.customer_id, reduction.code)
     assert redemption is not None, "it was agreed with it"
-    return redemption.purchase_id is not None
+    return redemption.purchase_id not in {None, purchase.id}
 
 
 async def use_up(uow: UnitOfWork, purchase: Purchase, *, at: datetime) -> None:

@@ -33,6 +33,7 @@ from core.use_cases.buying import WALLET
 from core.use_cases.consequences import consequences
 from core.use_cases.gifts import AnotherPlanRuns
 from core.use_cases.promo_codes import WantedCode
+from core.use_cases.wallet import WalletTooLow
 from tests.adapters.telegram.chat_room import labels
 from tests.builders import rub
 from tests.contracts.units import written
@@ -274,6 +275,25 @@ async def test_from_the_wallet_only_the_lower_price_is_missing_and_paid(world: W
 
     assert await world.plan(anna) == "PRO_MONTHLY"
     assert await world.cash(anna) == {"RUB": 80}
+
+
+async def test_of_two_that_wait_for_the_wallet_money_pays_one(world: World) -> None:
+    anna = await world.customer()
+    await makes(world)
+    await redeems(world, anna)
+    for plan in ("PRO_MONTHLY", "PRO_YEARLY"):
+        with pytest.raises(WalletTooLow):
+            await world.billing.start_purchase(
+                anna, plan, gateway=WALLET, return_url=RETURN, cause=world.cause()
+            )
+        world.clock.advance(seconds=1)
+
+    await world.deposits(anna, rub(3000))
+
+    ended = [one.purchase for one in await world.billing.show_purchases.page(anna, limit=9)]
+    told = {one.plan.code: one.status for one in ended if one.plan is not None}
+    assert told == {"PRO_MONTHLY": PurchaseStatus.PAID, "PRO_YEARLY": PurchaseStatus.CANCELED}
+    assert await world.cash(anna) == {"RUB": 300_000 - 23_920}
 
 
 async def test_a_change_of_plan_gives_back_of_what_was_paid_and_no_more(world: World) -> None:
