@@ -27,7 +27,7 @@ from sandbox.app import DEMO, DEMO_SECRET, DEMO_SHOP_ID
 from tests.torture.mortal import replace
 
 KEY = "bh_torture"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 DEAD_FOR = timedelta(seconds=61)
 
 Told = TypeVar("Told")
