@@ -1,7 +1,9 @@
 """One process: what is opened when it starts, and closed when it ends."""
 
 import asyncio
+import os
 import secrets
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,6 +39,7 @@ from adapters.webhooks import WebhookSender, is_public, is_public_or_this_machin
 from core.domain.cause import Cause
 from core.domain.customer import CustomerId
 from core.domain.errors import Unavailable
+from core.domain.event import ALONE
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Now
 from core.use_cases.announcements import announcing
@@ -274,6 +277,7 @@ def _health(
             parked = len(await view.jobs.parked(limit=1000))
             cases = len(await view.open_cases(limit=1000))
             off = sorted(await view.switches.off())
+        workers = await parts.store.workers()
         runs_here = working is not None and not working.done()
         return {
             "time": parts.now().isoformat(),
@@ -282,6 +286,7 @@ def _health(
             "breakers": breakers_told(parts.gateways),
             "telegram": bot.way_in,
             "jobs": {"waiting": waiting, "parked": parked, "worked_off_here": runs_here},
+            "workers": {name: round(heard.total_seconds(), 1) for name, heard in workers.items()},
             "open_cases": cases,
             "limits": await _limits_told(parts.settings, limits),
         }
@@ -312,17 +317,30 @@ async def worker(parts: Opened) -> AsyncIterator[asyncio.Task[None]]:
             await asyncio.wait([task])
 
 
+def _worker_name() -> str:
+    """Of this process alone, and short enough for PostgreSQL to show."""
+    return f"worker {socket.gethostname()[:24]} {os.getpid()} {secrets.token_hex(3)}"
+
+
 async def work(parts: Opened, stop: asyncio.Event, *, again_after: float = 2.0) -> None:
     """
-    Work off jobs until told to stop. Where another process holds the pump, or the database does
-    not answer, try again after so many seconds: a process without a worker settles nothing.
+    Work off jobs until told to stop, beside as many others as there are on PostgreSQL. Where the
+    database does not answer, or on SQLite another process works, try again after so many seconds: a
+    process without a worker settles nothing.
     """
     billing = parts.billing
 
     async def sweep() -> int:
         return await billing.sweep() + await billing.start_reconciling()
 
-    pump = Pump(parts.store, work_of(billing), parts.now, aside=ASIDE, sweep=sweep)
+    pump = Pump(
+        parts.store,
+        work_of(billing),
+        parts.now,
+        aside=ASIDE,
+        name=_worker_name() if parts.settings.shares_work else ALONE,
+        sweep=sweep,
+    )
     told = ""
     while not stop.is_set():
         try:
