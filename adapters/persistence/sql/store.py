@@ -144,7 +144,7 @@ class SqlStore:
         known = {"skip": len(_HOLDER) + 1, "holder": f"{_HOLDER}worker "}
         async with _connected(self._reader) as connection:
             with failures_told():
-                return dict((await connection.execute(ask, known)).tuples().all())
+                return {row[0]: row[1] for row in await connection.execute(ask, known)}
 
     async def close(self) -> None:
         await self._writer.dispose()
