@@ -67,8 +67,10 @@ async def work_off(
     while not await is_done():  # noqa: ASYNC110 - It is asked of the database.
         await asyncio.sleep(LOOK_SECONDS)
     seconds = time.perf_counter() - started
-    told = [(await process.communicate(b"stop\n"))[0] for process in processes]
-    return seconds, [Worked(**json.loads(one)) for one in told]
+    told = [(await process.communicate(b"stop\n"))[0].decode() for process in processes]
+    for one in told:
+        sys.stderr.write(one[: one.rindex("{")])  # What it logged.
+    return seconds, [Worked(**json.loads(one[one.rindex("{") :])) for one in told]
 
 
 def billing_on(store: SqlStore, now: Now) -> Billing:
