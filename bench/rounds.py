@@ -18,6 +18,10 @@ class Plan:
     postgres_url: str
     rounds: int
     seconds: float
+    due: int
+    """Renewals, of the part of that name; `among`: so many that are not due."""
+
+    among: int
 
 
 @dataclass(frozen=True)

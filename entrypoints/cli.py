@@ -102,7 +102,7 @@ def bot(data_dir: DataDir = None) -> None:
 
 @cli.command()
 def worker(data_dir: DataDir = None) -> None:
-    """The jobs alone: settling, watching, expiring. One at a time; a second one waits."""
+    """The jobs alone: settling, watching, expiring. On PostgreSQL several share them."""
     from entrypoints import commands  # noqa: PLC0415
 
     run_to_end(commands.work_off(read(data_dir=data_dir)))

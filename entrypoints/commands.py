@@ -46,6 +46,7 @@ from entrypoints.webhook_commands import webhook_problems
 DEVELOPMENT_KEY_NAME: Final = "development"
 BACKEND_SCOPES: Final = frozenset({Scope.CUSTOMERS, Scope.PURCHASES, Scope.USAGE})
 CLOCK_SKEW_MAX: Final = timedelta(seconds=5)
+WORKER_SILENT_MAX: Final = timedelta(seconds=5)
 
 
 def migrate_database(settings: Settings) -> str:
@@ -311,6 +312,7 @@ async def _deeper(parts: Opened) -> list[tuple[str, list[str]]]:
         parked = await view.jobs.parked(limit=100)
         off = [one for one in await view.switches.turned() if not one.is_on]
     checks.append(("cases for a person", [_case_told(one) for one in cases]))
+    checks.append(await _workers(parts))
     checks.append(("jobs given up on", [f"{job.job.name}: {error}" for job, error in parked]))
     told = [f"{it.name}, by {it.by}: billhook switch {it.name} on, once it may be" for it in off]
     checks.append(("switches that are off", told))
@@ -345,6 +347,21 @@ async def _unpublished(parts: Opened) -> list[str]:
         for name, paper in papers.items()
         if not paper
     ]
+
+
+async def _workers(parts: Opened) -> tuple[str, list[str]]:
+    """On PostgreSQL, where they may be several; on SQLite the file has one, or none."""
+    heard = await parts.store.workers()
+    if not heard:
+        nobody = ["nobody works jobs off, so nothing is settled: start `billhook worker`"]
+        return "workers", nobody if parts.settings.shares_work else []
+    silent = [
+        f"{name} was last heard of {ago.total_seconds():.0f} seconds ago: it, or its network, hangs"
+        for name, ago in heard.items()
+        if ago > WORKER_SILENT_MAX
+    ]
+    longest = max(heard.values()).total_seconds()
+    return f"workers: {len(heard)}, last heard of {longest:.1f} seconds ago", silent
 
 
 async def _panel(parts: Opened) -> tuple[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from adapters.http.app import Health
 from adapters.locales.translations import translation
@@ -23,6 +24,7 @@ class OfProcess:
     """
 
     outdated: Callable[[], Awaitable[Sequence[str]]]
+    workers: Callable[[], Awaitable[Mapping[str, timedelta]]]
     works: Callable[[], bool | None]
     listens: Callable[[], bool | None]
     limits: Callable[[], Awaitable[tuple[str, bool]]]
@@ -54,6 +56,8 @@ def health_of(
 
     async def status() -> Mapping[str, object]:
         found, (limits, _) = await state(), await process.limits()
+        is_away = found.level is Level.UNAVAILABLE
+        workers = {} if is_away else await process.workers()
         reasons = [{"code": it.code, "says": _said(it), **it.facts} for it in found.troubles]
         return {
             "state": found.level.value,
@@ -67,6 +71,7 @@ def health_of(
                 "waiting": found.waiting_jobs,
                 "worked_off_here": bool(process.works()),
             },
+            "workers": {name: round(it.total_seconds(), 1) for name, it in workers.items()},
             "open_cases": found.open_cases,
             "limits": limits,
         }

@@ -1,7 +1,9 @@
 """One process: what is opened when it starts, and closed when it ends."""
 
 import asyncio
+import os
 import secrets
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,6 +41,7 @@ from adapters.webhooks import WebhookSender, is_public, is_public_or_this_machin
 from core.domain.cause import Cause
 from core.domain.customer import CustomerId
 from core.domain.errors import Unavailable
+from core.domain.event import ALONE
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Now
 from core.use_cases.announcements import announcing
@@ -279,6 +282,7 @@ def _health(
 
     process = OfProcess(
         outdated=lambda: not_ready(parts.store),
+        workers=parts.store.workers,
         works=lambda: None if working is None else not working.done(),
         listens=lambda: not bot.is_silent,
         limits=limits_told,
@@ -305,10 +309,16 @@ async def worker(parts: Opened) -> AsyncIterator[asyncio.Task[None]]:
             await asyncio.wait([task])
 
 
+def _worker_name() -> str:
+    """Of this process alone, and short enough for PostgreSQL to show."""
+    return f"worker {socket.gethostname()[:24]} {os.getpid()} {secrets.token_hex(3)}"
+
+
 async def work(parts: Opened, stop: asyncio.Event, *, again_after: float = 2.0) -> None:
     """
-    Work off jobs until told to stop. Where another process holds the pump, or the database does
-    not answer, try again after so many seconds: a process without a worker settles nothing.
+    Work off jobs until told to stop, beside as many others as there are on PostgreSQL. Where the
+    database does not answer, or on SQLite another process works, try again after so many seconds: a
+    process without a worker settles nothing.
     """
     billing = parts.billing
 
@@ -323,6 +333,7 @@ async def work(parts: Opened, stop: asyncio.Event, *, again_after: float = 2.0) 
         work_of(billing),
         parts.now,
         aside=ASIDE,
+        name=_worker_name() if parts.settings.shares_work else ALONE,
         sweep=sweep,
         on_ended=parts.metrics.iteration_ended,
     )

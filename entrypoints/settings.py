@@ -422,6 +422,11 @@ class Settings(BaseSettings):
         return named or f"sqlite:///{self.data_dir / 'billhook.db'}"
 
     @property
+    def shares_work(self) -> bool:
+        """Whether several processes may work jobs off: on SQLite one does."""
+        return self.database.startswith("postgresql")
+
+    @property
     def return_url_or_own(self) -> str:
         return self.return_url or f"{self.own_origin}/sandbox/"
 

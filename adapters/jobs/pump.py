@@ -1,4 +1,4 @@
-"""The one-process job runner: takes due jobs from the store and runs each until it is done."""
+"""The job runner: takes due jobs from the store and runs each until it is done."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -15,8 +15,8 @@ from structlog.contextvars import bound_contextvars
 
 from core.domain.case import Case, CaseKind
 from core.domain.errors import BillingError, Unavailable
-from core.domain.event import ClaimedJob
-from core.ports.unit_of_work import Now, Store, UnitOfWork
+from core.domain.event import ALONE, ClaimedJob
+from core.ports.unit_of_work import HeldElsewhere, Now, Store, UnitOfWork
 
 FIRST_WAIT: Final = timedelta(seconds=1)
 LAST_WAIT: Final = timedelta(hours=1)
@@ -32,12 +32,13 @@ Work = Mapping[str, Callable[[Mapping[str, str]], Awaitable[object]]]
 Answer = TypeVar("Answer")
 
 SWEEP: Final = "sweep"
+RESCUE: Final = "rescue"
 
 log: Final = structlog.get_logger(__name__)
 
 
 class Ending(StrEnum):
-    """How one try of a job, or one round of the sweep, ended."""
+    """How one try of a job, or one round of the sweep or the rescue, ended."""
 
     DONE = "done"
     AGAIN = "again"  # It failed, and is tried again later.
@@ -46,7 +47,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """`name` is the job's, or SWEEP; `seconds` is how long it took, its end written down."""
+    """`name` is the job's, SWEEP or RESCUE; `seconds` is how long it took, its end written down."""
 
     name: str
     ending: Ending
@@ -65,6 +66,9 @@ class Pump:
 
     Its start and its end are told to the log; whatever is told between them carries the same
     `run`: the job's number and which try it is, or the number of the sweep's round here.
+
+    Several pumps share a store, each under a name of its own that nobody else has while it runs:
+    whoever has taken a job and is not there is dead, and the others take up what it had begun.
     """
 
     def __init__(
@@ -75,29 +79,34 @@ class Pump:
         *,
         concurrency: int = 8,
         aside: Collection[str] = (),
+        name: str = ALONE,
         sweep: Callable[[], Awaitable[int]] | None = None,
         sweep_every: float = 5.0,
+        rescue_every: float = 5.0,
         poll_every: float = 0.25,
         on_error: Callable[[Exception], None] | None = None,
         on_ended: Callable[[Ended], None] | None = None,
     ) -> None:
         """
-        `aside` are names of jobs. `sweep` finds work by time and says how much; both waits are in
-        seconds. `on_error` is told of every failure that the log is told of, `on_ended` of every
-        try and every round.
+        `aside` are names of jobs. `name`: several pumps need one each; without, this one is alone.
+        `sweep` finds work by time and says how much; all waits are in seconds. `on_error` is told
+        of every failure that the log is told of, `on_ended` of every try and every round.
         """
         self._store = store
         self._work = work
         self._now = now
         self._concurrency = concurrency
         self._aside = aside
+        self._name = name
         self._sweep = sweep
         self._sweep_every = sweep_every
+        self._rescue_every = rescue_every
         self._poll_every = poll_every
         self._on_error = on_error
         self._on_ended = on_ended
         self._running = {False: 0, True: 0}  # By whether they are put aside.
-        # Jobs may be taken that nobody runs: a dead pump left them, or a lost answer to a commit.
+        # Jobs may be taken under our name that nobody runs: left by a life before this one, or by
+        # a lost answer to a commit.
         self._has_orphans = True
         self._woken = asyncio.Event()
 
@@ -107,17 +116,21 @@ class Pump:
 
     async def run(self, stop: asyncio.Event) -> None:
         """
-        Work until told to stop, then end the jobs at hand. Canceled, it leaves them to the next
-        start, which takes up whatever a dead pump had taken. A failing store is waited for.
+        Work until told to stop, then end the jobs at hand. Canceled, it leaves them to the others,
+        or to the next start. A failing store is waited for.
 
         Raises:
-            HeldElsewhere: another pump runs on this store.
+            HeldElsewhere: another pump of this name runs on this store.
         """
-        async with self._store.exclusive("pump"):
+        async with self._store.exclusive(self._name):
             self._has_orphans = True
             async with asyncio.TaskGroup() as tasks:
                 if self._sweep is not None:
-                    tasks.create_task(self._keep_sweeping(self._sweep, stop))
+                    every = self._sweep_every
+                    tasks.create_task(self._keep(SWEEP, self._sweep, every, stop))
+                if self._name != ALONE:
+                    every = self._rescue_every
+                    tasks.create_task(self._keep(RESCUE, self.rescue, every, stop))
                 while not stop.is_set():
                     self._woken.clear()
                     if not await self._start_due(tasks):
@@ -133,30 +146,46 @@ class Pump:
                 return tried
             tried += started
 
-    async def _keep_sweeping(
-        self, sweep: Callable[[], Awaitable[int]], stop: asyncio.Event
+    async def rescue(self) -> int:
+        """Have what dead pumps had taken wait again; how many jobs."""
+        async with self._store.read() as view:
+            others = await view.jobs.takers() - {self._name}
+        rescued = 0
+        for name in sorted(others):
+            with suppress(HeldElsewhere):  # It lives.
+                async with self._store.exclusive(name), self._store.write() as uow:
+                    found = await uow.jobs.release(name)
+                    await uow.commit()
+                log.warning("a worker died; its jobs are taken up", worker=name, jobs=found)
+                rescued += found
+        return rescued
+
+    async def _keep(
+        self, what: str, find: Callable[[], Awaitable[int]], every: float, stop: asyncio.Event
     ) -> None:
+        """Look for work, time and again."""
         for number in count(1):
             if stop.is_set():
                 return
-            with bound_contextvars(run=f"sweep {number}"):
-                await self._sweep_once(sweep)
-            await _first_of(stop, self._sweep_every)
+            with bound_contextvars(run=f"{what} {number}"):
+                await self._find_once(what, find)
+            await _first_of(stop, every)
 
-    async def _sweep_once(self, sweep: Callable[[], Awaitable[int]]) -> None:
+    async def _find_once(self, what: str, find: Callable[[], Awaitable[int]]) -> None:
         began, ending, found = _elapsed(), Ending.DONE, 0
-        log.debug("sweep started")
+        log.debug("round started")
         try:
-            found = await sweep()
+            found = await find()
         except Exception as error:  # noqa: BLE001  # It is told, and the next round comes.
             ending = Ending.AGAIN
-            self._tell("sweep failed", error)
+            self._tell(f"{what} failed", error)
         if found:
             self.wake()
         seconds = _elapsed() - began
         # Every few seconds one finds nothing, and that is no news.
-        (log.info if found else log.debug)("sweep ended", found=found, seconds=round(seconds, 3))
-        self._ended(Ended(SWEEP, ending, seconds))
+        say = log.info if found else log.debug
+        say("round ended", found=found, seconds=round(seconds, 3))
+        self._ended(Ended(what, ending, seconds))
 
     async def _start_due(self, tasks: asyncio.TaskGroup) -> int:
         """Begin as many due jobs as there is room for; how many."""
@@ -172,12 +201,12 @@ class Pump:
         if any(self._running.values()) and self._has_orphans:
             return []
         async with self._store.write() as uow:
-            released = await uow.jobs.release() if self._has_orphans else 0
-            now, claimed = self._now(), []
+            released = await uow.jobs.release(self._name) if self._has_orphans else 0
+            now, claimed, by = self._now(), [], self._name
             if free := self._concurrency - self._running[False]:
-                claimed += await uow.jobs.claim(now, limit=free, but=self._aside)
+                claimed += await uow.jobs.claim(now, limit=free, by=by, but=self._aside)
             if self._aside and (free := self._concurrency - self._running[True]):
-                claimed += await uow.jobs.claim(now, limit=free, only=self._aside)
+                claimed += await uow.jobs.claim(now, limit=free, by=by, only=self._aside)
             if claimed or released:
                 self._has_orphans = True  # Until we know that the commit took place.
                 await uow.commit()
@@ -233,8 +262,9 @@ class Pump:
         return TRIES_MAX_UNAVAILABLE if isinstance(error, Unavailable) else TRIES_MAX
 
     async def _give_up(self, uow: UnitOfWork, job: ClaimedJob, error: Exception) -> None:
+        if not await uow.jobs.park(job, error=_named(error)):
+            return  # Another took it up meanwhile, and this is no longer ours to say.
         log.error("job parked")
-        await uow.jobs.park(job, error=_named(error))
         # What is found by time is enqueued again: one case for the same thing, not one a round.
         cause = f"job {job.job.name} {job.job.dedupe or job.id}"
         facts = {**job.job.payload, "job": job.job.name, "error": _named(error)}

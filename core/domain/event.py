@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from core.domain.customer import CustomerId
 
@@ -35,10 +36,15 @@ class Job:
     dedupe: str | None = None
 
 
+ALONE: Final = "pump"
+"""The worker of a database that has one alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A job taken by a worker: `attempt` counts from 1."""
+    """A job taken by a worker: `attempt` counts from 1, `by` is who took it last."""
 
     id: int
     job: Job
     attempt: int
+    by: str = ALONE

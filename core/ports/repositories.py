@@ -11,7 +11,7 @@ from core.domain.checkout import Checkout, CheckoutId
 from core.domain.credentials import ApiKey, Session, SessionId
 from core.domain.customer import Customer, CustomerId, Identity
 from core.domain.delivery import Delivery, DeliveryId, DeliveryStatus
-from core.domain.event import ClaimedJob, Job
+from core.domain.event import ALONE, ClaimedJob, Job
 from core.domain.item import Item
 from core.domain.money import Money
 from core.domain.payment import InboxItem, PaymentId, PayoutId
@@ -355,6 +355,10 @@ class JobsRead(Protocol):
         """
         ...
 
+    async def takers(self) -> set[str]:
+        """The workers that have jobs, dead ones too."""
+        ...
+
 
 class Jobs(JobsRead, Protocol):
     async def enqueue(self, job: Job) -> None:
@@ -370,12 +374,14 @@ class Jobs(JobsRead, Protocol):
         now: datetime,
         *,
         limit: int,
+        by: str = ALONE,
         only: Collection[str] | None = None,
         but: Collection[str] = (),
     ) -> list[ClaimedJob]:
         """
         Take jobs that are due, the oldest first: those with a name in `only` (None: any) and not
-        in `but`. They are nobody else's until they end.
+        in `but`. They are that worker's until they end, or are released since it died. Of what is
+        not its own any more, `done`, `retry` and `park` change nothing.
         """
         ...
 
@@ -383,16 +389,22 @@ class Jobs(JobsRead, Protocol):
 
     async def retry(self, job: ClaimedJob, *, at: datetime, error: str) -> None: ...
 
-    async def park(self, job: ClaimedJob, *, error: str) -> None:
-        """Give up on it: kept, shown, and not tried again by itself."""
+    async def park(self, job: ClaimedJob, *, error: str) -> bool:
+        """
+        Give up on it: kept, shown, and not tried again by itself. Whether it was still the
+        worker's to give up.
+        """
         ...
 
     async def drop_parked(self, dedupe: str) -> int:
         """Forget the jobs of this key that were given up on: it is enqueued anew. How many."""
         ...
 
-    async def release(self) -> int:
-        """Whatever a dead worker had taken waits again. Only for who holds the pump alone."""
+    async def release(self, by: str = ALONE) -> int:
+        """
+        Whatever this worker had taken waits again; how much. Only for who holds the exclusive
+        right of its name: it is dead then.
+        """
         ...
 
 

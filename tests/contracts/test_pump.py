@@ -410,8 +410,8 @@ async def test_every_try_and_every_round_is_told_from_start_to_end(shop, now, lo
         (f"{number}.1", "job ended", Ending.AGAIN),
         (f"{number}.2", "job started", None),
         (f"{number}.2", "job ended", Ending.DONE),
-        ("sweep 1", "sweep started", None),
-        ("sweep 1", "sweep ended", None),
+        ("sweep 1", "round started", None),
+        ("sweep 1", "round ended", None),
     ]
     assert [(it.name, it.ending) for it in kitchen.ended] == [
         ("cook", Ending.AGAIN),

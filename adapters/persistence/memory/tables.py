@@ -19,7 +19,7 @@ from core.domain.credentials import ApiKey, Session, SessionId
 from core.domain.customer import Customer, CustomerId
 from core.domain.delivery import Delivery, DeliveryId
 from core.domain.escrow import Escrow
-from core.domain.event import Event, Job
+from core.domain.event import ALONE, Event, Job
 from core.domain.item import EscrowId, PaymentMethodId
 from core.domain.ledger import Account, Entry, EntryId, Line, Posting
 from core.domain.money import Currency, Money
@@ -54,12 +54,16 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeptJob:
-    """A job in the queue. `attempts` counts how often it was taken, `error` is the last one."""
+    """
+    A job in the queue. `attempts` counts how often it was taken, `taken_by` is who took it last,
+    `error` is the last one.
+    """
 
     job: Job
     status: JobStatus = JobStatus.WAITING
     attempts: int = 0
     error: str = ""
+    taken_by: str = ALONE
 
 
 def _pending(_: PurchaseId, purchase: Purchase) -> Iterator[tuple[str, str, Money]]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from adapters.persistence.memory.repositories import Repository
 from adapters.persistence.memory.tables import JobStatus, KeptJob
 from core.domain.cause import Cause, Claim
-from core.domain.event import ClaimedJob, Job
+from core.domain.event import ALONE, ClaimedJob, Job
 from core.domain.payment import InboxItem, InboxStatus, NoticeKind, PaymentId, PayoutId
 from core.domain.plan import GatewayName
 
@@ -98,16 +98,21 @@ class MemoryJobs(Repository):
         await self._unit.called()
         found = self._unit.find(self._tables.jobs, "status", JobStatus.PARKED)
         newest = sorted(found, key=lambda row: row[0], reverse=True)
-        return [(ClaimedJob(id_, it.job, it.attempts), it.error) for id_, it in newest[:limit]]
+        return [(_claimed(id_, kept), kept.error) for id_, kept in newest[:limit]]
 
     async def about(self, ids: Collection[str]) -> list[tuple[ClaimedJob, bool]]:
         await self._unit.called()
         found = [
-            (ClaimedJob(id_, kept.job, kept.attempts), kept.status is JobStatus.PARKED)
+            (_claimed(id_, kept), kept.status is JobStatus.PARKED)
             for id_, kept in self._unit.all(self._tables.jobs)
             if not set(ids).isdisjoint(kept.job.payload.values())
         ]
         return sorted(found, key=lambda row: (row[0].job.run_at, row[0].id))
+
+    async def takers(self) -> set[str]:
+        await self._unit.called()
+        taken = self._unit.find(self._tables.jobs, "status", JobStatus.TAKEN)
+        return {kept.taken_by for _, kept in taken}
 
     async def enqueue(self, job: Job) -> None:
         await self._unit.called()
@@ -118,6 +123,7 @@ class MemoryJobs(Repository):
         now: datetime,
         *,
         limit: int,
+        by: str = ALONE,
         only: Collection[str] | None = None,
         but: Collection[str] = (),
     ) -> list[ClaimedJob]:
@@ -132,24 +138,30 @@ class MemoryJobs(Repository):
             if name in but or (only is not None and name not in only):
                 continue
             if not self._unit.is_locked_elsewhere(jobs, id_):
-                taken = replace(kept, status=JobStatus.TAKEN, attempts=kept.attempts + 1)
+                tries = kept.attempts + 1
+                taken = replace(kept, status=JobStatus.TAKEN, attempts=tries, taken_by=by)
                 await self._unit.put(jobs, id_, taken)
-                claimed.append(ClaimedJob(id_, kept.job, taken.attempts))
+                claimed.append(_claimed(id_, taken))
         return claimed
 
     async def done(self, job: ClaimedJob) -> None:
         await self._unit.called()
-        await self._unit.put(self._tables.jobs, job.id, None)
+        if await self._is_its_own(job):
+            await self._unit.put(self._tables.jobs, job.id, None)
 
     async def retry(self, job: ClaimedJob, *, at: datetime, error: str) -> None:
         await self._unit.called()
-        later = replace(job.job, run_at=at)
-        await self._wait(job.id, KeptJob(later, attempts=job.attempt, error=error))
+        if await self._is_its_own(job):
+            later = replace(job.job, run_at=at)
+            await self._wait(job.id, KeptJob(later, attempts=job.attempt, error=error))
 
-    async def park(self, job: ClaimedJob, *, error: str) -> None:
+    async def park(self, job: ClaimedJob, *, error: str) -> bool:
         await self._unit.called()
-        kept = KeptJob(job.job, JobStatus.PARKED, job.attempt, error)
+        if not await self._is_its_own(job):
+            return False
+        kept = KeptJob(job.job, JobStatus.PARKED, job.attempt, error, job.by)
         await self._unit.put(self._tables.jobs, job.id, kept)
+        return True
 
     async def drop_parked(self, dedupe: str) -> int:
         await self._unit.called()
@@ -159,12 +171,22 @@ class MemoryJobs(Repository):
             await self._unit.put(self._tables.jobs, id_, None)
         return len(dropped)
 
-    async def release(self) -> int:
+    async def release(self, by: str = ALONE) -> int:
         await self._unit.called()
         taken = self._unit.find(self._tables.jobs, "status", JobStatus.TAKEN)
+        released = 0
         for id_, kept in taken:
-            await self._wait(id_, replace(kept, status=JobStatus.WAITING))
-        return len(taken)
+            if kept.taken_by == by and await self._is_its_own(_claimed(id_, kept)):
+                await self._wait(id_, replace(kept, status=JobStatus.WAITING))
+                released += 1
+        return released
+
+    async def _is_its_own(self, job: ClaimedJob) -> bool:
+        """Still the worker's that took it, and by the same taking; locked."""
+        kept = await self._unit.lock(self._tables.jobs, job.id)
+        if kept is None or kept.status is not JobStatus.TAKEN:
+            return False
+        return (kept.taken_by, kept.attempts) == (job.by, job.attempt)
 
     async def _wait(self, id_: int, kept: KeptJob) -> None:
         """
@@ -175,8 +197,6 @@ class MemoryJobs(Repository):
         if job.dedupe is not None:
             same = (job.name, job.dedupe)
             for other, _ in await self._unit.lock_value(jobs, "dedupe", same):
-                if other == id_:  # Itself: this is written a second time.
-                    continue
                 alike = await self._unit.lock(jobs, other)
                 assert alike is not None, "whoever ends a waiting job holds its dedupe key"
                 sooner = min(alike.job.run_at, job.run_at)
@@ -186,3 +206,7 @@ class MemoryJobs(Repository):
                 await self._unit.put(jobs, id_, None)
                 return
         await self._unit.put(jobs, id_, kept)
+
+
+def _claimed(id_: int, kept: KeptJob) -> ClaimedJob:
+    return ClaimedJob(id_, kept.job, kept.attempts, kept.taken_by)

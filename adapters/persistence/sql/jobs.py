@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -24,7 +24,7 @@ from adapters.persistence.sql.column_types import Moment
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import PARKED, TAKEN, WAITING, job_is_waiting
 from adapters.persistence.sql.tables import job as jobs
-from core.domain.event import ClaimedJob, Job
+from core.domain.event import ALONE, ClaimedJob, Job
 
 
 class SqlJobs:
@@ -56,6 +56,10 @@ class SqlJobs:
         )
         return [(claimed_job_from_row(row), row[jobs.c.state] == PARKED) for row in rows]
 
+    async def takers(self) -> set[str]:
+        taken = select(_taker.label("by")).where(jobs.c.state == TAKEN).distinct()
+        return {row["by"] for row in await self._statements.all(taken)}
+
     async def enqueue(self, job: Job) -> None:
         new = self._statements.insert(jobs)
         # An update, so that the one kept is locked and nobody starts it before this unit ends.
@@ -71,6 +75,7 @@ class SqlJobs:
         now: datetime,
         *,
         limit: int,
+        by: str = ALONE,
         only: Collection[str] | None = None,
         but: Collection[str] = (),
     ) -> list[ClaimedJob]:
@@ -86,30 +91,36 @@ class SqlJobs:
         rows = await self._statements.all(
             update(jobs)
             .where(jobs.c.id.in_(select(due.c.id)))
-            .values(state=TAKEN, attempts=jobs.c.attempts + 1)
+            .values(state=TAKEN, taken_by=by, attempts=jobs.c.attempts + 1)
             .returning(*jobs.c)
         )
         claimed = [claimed_job_from_row(row) for row in rows]
         return sorted(claimed, key=lambda it: (it.job.run_at, it.id))
 
     async def done(self, job: ClaimedJob) -> None:
-        await self._statements.run(delete(jobs).where(jobs.c.id == job.id))
+        await self._statements.run(delete(jobs).where(*_is_its_own(job)))
 
     async def retry(self, job: ClaimedJob, *, at: datetime, error: str) -> None:
-        await self._wait(job, at=at, error=error)
+        own = select(jobs.c.id).where(*_is_its_own(job)).with_for_update()
+        if await self._statements.first(own) is not None:
+            await self._wait(job, at=at, error=error)
 
-    async def park(self, job: ClaimedJob, *, error: str) -> None:
-        await self._statements.run(
-            update(jobs).where(jobs.c.id == job.id).values(state=PARKED, error=error)
+    async def park(self, job: ClaimedJob, *, error: str) -> bool:
+        parked = await self._statements.run(
+            update(jobs).where(*_is_its_own(job)).values(state=PARKED, error=error)
         )
+        return bool(parked.rowcount)
 
     async def drop_parked(self, dedupe: str) -> int:
         parked = (jobs.c.state == PARKED, jobs.c.dedupe == dedupe)
         return (await self._statements.run(delete(jobs).where(*parked))).rowcount
 
-    async def release(self) -> int:
+    async def release(self, by: str = ALONE) -> int:
         rows = await self._statements.all(
-            select(jobs).where(jobs.c.state == TAKEN).order_by(jobs.c.id).with_for_update()
+            select(jobs)
+            .where(jobs.c.state == TAKEN, _taker == by)
+            .order_by(jobs.c.id)
+            .with_for_update()
         )
         for row in rows:
             job = claimed_job_from_row(row)
@@ -122,7 +133,6 @@ class SqlJobs:
             like = await self._statements.run(
                 update(jobs)
                 .where(
-                    jobs.c.id != job.id,  # Itself, where this is written a second time.
                     jobs.c.name == job.job.name,
                     jobs.c.dedupe == job.job.dedupe,
                     jobs.c.state == WAITING,
@@ -130,12 +140,26 @@ class SqlJobs:
                 .values(run_at=_earlier(literal(at, Moment())))
             )
             if like.rowcount:
-                await self.done(job)
+                await self._statements.run(delete(jobs).where(jobs.c.id == job.id))
                 return
+        waits = {"state": WAITING, "taken_by": None, "run_at": at, "error": error}
         await self._statements.run(
-            update(jobs).where(jobs.c.id == job.id).values(state=WAITING, run_at=at, error=error),
-            subject=f"job {job.id}",
+            update(jobs).where(jobs.c.id == job.id).values(waits), subject=f"job {job.id}"
         )
+
+
+_taker: Final = func.coalesce(jobs.c.taken_by, ALONE)
+"""Nobody is named where a worker of an older version took it, and that one was alone."""
+
+
+def _is_its_own(job: ClaimedJob) -> tuple[ColumnElement[bool], ...]:
+    """Still the worker's that took it, and by the same taking."""
+    return (
+        jobs.c.id == job.id,
+        jobs.c.state == TAKEN,
+        _taker == job.by,
+        jobs.c.attempts == job.attempt,
+    )
 
 
 def _earlier(at: ColumnElement[datetime]) -> ColumnElement[datetime]:
@@ -149,6 +173,7 @@ def row_from_job(job: Job) -> dict[str, Any]:
         "run_at": job.run_at,
         "dedupe": job.dedupe,
         "state": WAITING,
+        "taken_by": None,
         "attempts": 0,
         "error": None,
     }
@@ -157,4 +182,4 @@ def row_from_job(job: Job) -> dict[str, Any]:
 def claimed_job_from_row(row: RowMapping) -> ClaimedJob:
     c = jobs.c
     job = Job(row[c.name], row[c.payload], row[c.run_at], row[c.dedupe])
-    return ClaimedJob(row[c.id], job, row[c.attempts])
+    return ClaimedJob(row[c.id], job, row[c.attempts], row[c.taken_by] or ALONE)

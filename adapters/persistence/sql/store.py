@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     asynccontextmanager,
@@ -12,11 +12,11 @@ from contextlib import (
     nullcontext,
     suppress,
 )
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Engine, event, exc, func, inspect, make_url, select, text
+from sqlalchemy import URL, Engine, Select, event, exc, false, func, inspect, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from adapters.persistence.sql.catalogs import Shelf
@@ -31,8 +31,10 @@ HEAD: Final = "0023"
 
 _WAIT_SECONDS: Final = 10
 _LOOK_SECONDS: Final = 1
+_SILENT_SECONDS: Final = 15
 _READERS: Final = 4
 _CONNECTIONS: Final = 20
+_HOLDER: Final = "billhook "
 _IDLE_SECONDS: Final = 1.0
 
 # Whatever hangs ends by itself: a statement, a wait for a lock, a unit whose process is stuck.
@@ -129,6 +131,20 @@ class SqlStore:
         async with _connected(self._reader) as connection:
             with failures_told():
                 return datetime.fromisoformat(str(await connection.scalar(text(ask))))
+
+    async def workers(self) -> Mapping[str, timedelta]:
+        """Who works at a database of several, and how long ago each was last heard of."""
+        if self._is_sqlite:
+            return {}
+        ask = text(
+            "SELECT substr(application_name, :skip), clock_timestamp() - state_change"
+            " FROM pg_stat_activity WHERE datname = current_database()"
+            " AND starts_with(application_name, :holder) ORDER BY 1"
+        )
+        known = {"skip": len(_HOLDER) + 1, "holder": f"{_HOLDER}worker "}
+        async with _connected(self._reader) as connection:
+            with failures_told():
+                return {row[0]: row[1] for row in await connection.execute(ask, known)}
 
     async def close(self) -> None:
         await self._writer.dispose()
@@ -289,10 +305,23 @@ async def _advisory_lock(engine: AsyncEngine, name: str) -> AsyncIterator[None]:
             if not await connection.scalar(select(func.pg_try_advisory_lock(number))):
                 raise HeldElsewhere(name)
         try:
+            with failures_told():
+                await connection.execute(_known_by(name))
             async with _as_long_as_held(connection):
                 yield
         finally:
             await _to_its_end(_unlocked(connection, number))
+
+
+def _known_by(name: str) -> Select[Any]:
+    """
+    The connection says whose it is, and the server itself ends it where nothing is heard on it:
+    a process that hangs, or that no network reaches, keeps no right.
+    """
+    return select(
+        func.set_config("application_name", f"{_HOLDER}{name}", false()),
+        func.set_config("idle_session_timeout", f"{_SILENT_SECONDS}s", false()),
+    )
 
 
 @asynccontextmanager

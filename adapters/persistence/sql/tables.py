@@ -307,6 +307,7 @@ WAITING: Final = "waiting"
 TAKEN: Final = "taken"
 PARKED: Final = "parked"
 job_is_waiting: Final = text(f"state = '{WAITING}'")
+job_is_taken: Final = text(f"state = '{TAKEN}'")
 
 job: Final = table(
     "job",
@@ -318,6 +319,7 @@ job: Final = table(
     words("state"),
     whole("attempts"),
     words("error", null=True),
+    words("taken_by", null=True),
     key("id"),
     one_of("state", (WAITING, TAKEN, PARKED)),
     Index(
@@ -331,6 +333,7 @@ job: Final = table(
     Index(
         "ix_job_due", "run_at", "id", postgresql_where=job_is_waiting, sqlite_where=job_is_waiting
     ),
+    Index("ix_job_taken", "id", postgresql_where=job_is_taken, sqlite_where=job_is_taken),
     sqlite_autoincrement=True,
 )
 

@@ -391,6 +391,16 @@ async def test_whoever_loses_the_connection_of_a_right_is_stopped(shop):
             pass
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+async def test_workers_are_known_by_the_rights_to_their_names(shop):
+    async with shop.exclusive("worker a"), shop.exclusive("telegram"):
+        workers = await shop.workers()
+
+    assert list(workers) == ["worker a"]
+    assert workers["worker a"] < timedelta(seconds=10)
+
+
 async def test_a_store_that_cannot_be_reached_is_busy(shop, url, tmp_path):
     nowhere = {
         "sqlite": f"sqlite:///{tmp_path}/no/such/folder/billhook.db",
