@@ -6,6 +6,7 @@ from dependency_injector import containers, providers
 from uuid_utils.compat import uuid7
 
 from adapters.provisioning.memory import NoProvisioner
+from core.domain.customer import Identity
 from core.ports.access_provisioner import AccessProvisioner
 from core.ports.notifier import Notifier, Webhooks
 from core.ports.payment_gateway import Gateways
@@ -71,6 +72,7 @@ from core.use_cases.reconciling import Reconcile, StartReconciling
 from core.use_cases.referrals import JoinReferral, ShowReferrals, TendReward
 from core.use_cases.refunds import RefundPurchase, WatchRefund
 from core.use_cases.reminding import RemindCustomer
+from core.use_cases.roles import Drafting, GrantRole, ListRoles, RevokeRole, ShowRole
 from core.use_cases.sessions import (
     CheckProof,
     CheckSession,
@@ -114,6 +116,7 @@ class Container(containers.DeclarativeContainer):
     notifier: providers.Dependency[Notifier] = providers.Dependency()
     provisioner: providers.Provider[AccessProvisioner] = providers.Object(NoProvisioner())
     webhooks: providers.Dependency[Webhooks] = providers.Dependency()
+    owner: providers.Provider[Identity | None] = providers.Object(None)
     now = providers.Object(utc_now)
     new_id = providers.Object(new_id)
 
@@ -244,6 +247,11 @@ class Container(containers.DeclarativeContainer):
     retry_access = providers.Factory(RetryAccess, store=store, now=now)
     list_switches = providers.Factory(ListSwitches, store=store, gateways=gateways)
     turn_switch = providers.Factory(TurnSwitch, store=store, gateways=gateways, now=now)
+    show_role = providers.Factory(ShowRole, store=store, owner=owner)
+    list_roles = providers.Factory(ListRoles, store=store, owner=owner)
+    grant_role = providers.Factory(GrantRole, store=store, now=now, owner=owner)
+    revoke_role = providers.Factory(RevokeRole, store=store, now=now, owner=owner)
+    drafting = providers.Factory(Drafting, store=store, now=now, new_id=new_id)
     show_audit = providers.Factory(ShowAudit, store=store)
     explain = providers.Factory(Explain, store=store, now=now)
     diff_catalog = providers.Factory(DiffCatalog, store=store)
@@ -338,6 +346,11 @@ class Container(containers.DeclarativeContainer):
         retry_access=retry_access,
         list_switches=list_switches,
         turn_switch=turn_switch,
+        show_role=show_role,
+        list_roles=list_roles,
+        grant_role=grant_role,
+        revoke_role=revoke_role,
+        drafting=drafting,
         show_audit=show_audit,
         explain=explain,
         diff_catalog=diff_catalog,

@@ -15,6 +15,7 @@ from telegram.error import TelegramError
 
 from adapters.locales.translations import guessed
 from adapters.telegram import buying, home, inviting, orders, wallet
+from adapters.telegram.admin import verbs as admin
 from adapters.telegram.drawing import acknowledge, redraw, seem_busy, send
 from adapters.telegram.paying import (
     answer_pre_checkout,
@@ -214,8 +215,9 @@ class Chat:
 
     async def _visit(self, user: User, cause: Cause, invitation: Invitation | None) -> Visit:
         """The first contact registers; the language is guessed then, and never again."""
+        who = Identity(IdentityKind.TELEGRAM, str(user.id))
         customer = await self._around.billing.register_customer(
-            Identity(IdentityKind.TELEGRAM, str(user.id)),
+            who,
             first_language=guessed(user.language_code),
             invitation=invitation,
         )
@@ -227,6 +229,7 @@ class Chat:
             Texts.of(customer),
             cause,
             self._around.now(),
+            who,
             seem_busy=partial(seem_busy, self._bot, user.id),
         )
 
@@ -275,6 +278,8 @@ def _about(update: Update) -> tuple[str, dict[str, object]] | None:
 
 async def _pressed(visit: Visit, query: CallbackQuery) -> Screen:
     found = pressed(query.data or "")
+    if found is not None and (screen := await admin.pressed(visit, found)) is not None:
+        return screen
     act, words_wanted = (None, 0) if found is None else PRESSED.get(found.verb, (None, 0))
     if found is None or act is None or len(found.words) != words_wanted:
         # An older version's, or a forgery.
@@ -289,6 +294,9 @@ async def _said(visit: Visit, message: Message) -> Screen:
     if command in COMMANDS:
         return await COMMANDS[command](visit, [])
     text = (message.text or "").strip()
+    told = admin.commanded(visit, payload) if command == "admin" else admin.heard(visit, text)
+    if (done := await told) is not None:
+        return done
     if _CONTACT.fullmatch(text):
         [identity, *_] = visit.customer.identities
         await visit.billing.register_customer(identity, receipt_contact=text)

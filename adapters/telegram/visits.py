@@ -7,7 +7,8 @@ from datetime import datetime
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.texts import Texts
 from core.domain.cause import Cause
-from core.domain.customer import Customer, CustomerId
+from core.domain.customer import Customer, CustomerId, Identity
+from core.domain.operator import Right, Role, may
 from core.use_cases.billing import Billing
 
 
@@ -30,19 +31,27 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """`name` is how Telegram calls the person now; it is said and never kept."""
+    """
+    `who` presses or writes. `name` is how Telegram calls them now. `role` is set only on the way
+    to a screen of the admin's, to what it is at this moment.
+    """
 
     around: Surroundings
     customer: Customer
     texts: Texts
     cause: Cause
     now: datetime
+    who: Identity
     name: str = ""
     seem_busy: Callable[[], Awaitable[None]] | None = None
+    role: Role | None = None
 
     @property
     def billing(self) -> Billing:
         return self.around.billing
+
+    def may(self, right: Right) -> bool:
+        return may(self.role, right)
 
     def button(self, key: str, verb: str, *words: str, **facts: object) -> Button:
         return Button(self.texts.label(f"button.{key}", **facts), press=press(verb, *words))

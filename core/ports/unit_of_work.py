@@ -32,6 +32,7 @@ from core.ports.money_repositories import (
     Withdrawals,
     WithdrawalsRead,
 )
+from core.ports.operators import Operators, OperatorsRead
 from core.ports.repositories import (
     AccessRead,
     AccessStates,
@@ -137,6 +138,7 @@ class View(Protocol):
     catalogs: CatalogsRead
     credentials: CredentialsRead
     switches: SwitchesRead
+    operators: OperatorsRead
     inbox: InboxRead
     jobs: JobsRead
     deliveries: DeliveriesRead
@@ -193,6 +195,7 @@ class UnitOfWork(Protocol):
     catalogs: Catalogs
     credentials: Credentials
     switches: Switches
+    operators: Operators
     claims: Claims
     inbox: Inbox
     jobs: Jobs

@@ -62,6 +62,7 @@ from core.use_cases.reconciling import Reconcile, StartReconciling
 from core.use_cases.referrals import JoinReferral, ShowReferrals, TendReward
 from core.use_cases.refunds import RefundPurchase, WatchRefund
 from core.use_cases.reminding import RemindCustomer
+from core.use_cases.roles import Drafting, GrantRole, ListRoles, RevokeRole, ShowRole
 from core.use_cases.sessions import (
     CheckProof,
     CheckSession,
@@ -188,6 +189,11 @@ class Billing:
     retry_access: RetryAccess
     list_switches: ListSwitches
     turn_switch: TurnSwitch
+    show_role: ShowRole
+    list_roles: ListRoles
+    grant_role: GrantRole
+    revoke_role: RevokeRole
+    drafting: Drafting
     show_audit: ShowAudit
     explain: Explain
     diff_catalog: DiffCatalog

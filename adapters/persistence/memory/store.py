@@ -11,6 +11,7 @@ from adapters.persistence.memory.books import MemoryHolds, MemoryLedger, MemoryU
 from adapters.persistence.memory.deliveries import MemoryDeliveries
 from adapters.persistence.memory.escrows import MemoryEscrows
 from adapters.persistence.memory.methods import MemoryMethods, MemoryWithdrawals
+from adapters.persistence.memory.operators import MemoryOperators
 from adapters.persistence.memory.referrals import MemoryReferrals, MemoryRewards
 from adapters.persistence.memory.refunds import MemoryCharges, MemoryRefunds
 from adapters.persistence.memory.repositories import (
@@ -32,6 +33,7 @@ from core.domain.case import Case, CaseKind
 from core.domain.customer import CustomerId, CustomerNotFound
 from core.domain.event import Event, Job
 from core.ports import money_repositories as money
+from core.ports import operators as desk
 from core.ports import repositories as kept
 from core.ports.unit_of_work import (
     AccountOverview,
@@ -85,6 +87,7 @@ class MemoryView:
         self.catalogs: kept.CatalogsRead = MemoryCatalogs(tables, unit)
         self.credentials: kept.CredentialsRead = MemoryCredentials(tables, unit)
         self.switches: kept.SwitchesRead = MemorySwitches(tables, unit)
+        self.operators: desk.OperatorsRead = MemoryOperators(tables, unit)
         self.inbox: kept.InboxRead = MemoryInbox(tables, unit)
         self.jobs: kept.JobsRead = MemoryJobs(tables, unit)
         self.deliveries: kept.DeliveriesRead = MemoryDeliveries(tables, unit)
@@ -167,6 +170,7 @@ class MemoryUnitOfWork:
         self.catalogs: kept.Catalogs = MemoryCatalogs(tables, unit)
         self.credentials: kept.Credentials = MemoryCredentials(tables, unit)
         self.switches: kept.Switches = MemorySwitches(tables, unit)
+        self.operators: desk.Operators = MemoryOperators(tables, unit)
         self.claims: kept.Claims = MemoryClaims(tables, unit)
         self.inbox: kept.Inbox = MemoryInbox(tables, unit)
         self.jobs: kept.Jobs = MemoryJobs(tables, unit)

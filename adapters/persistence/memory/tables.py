@@ -16,13 +16,14 @@ from core.domain.cause import Claim
 from core.domain.charge import Charge, ChargeKey
 from core.domain.checkout import Checkout, CheckoutId
 from core.domain.credentials import ApiKey, Session, SessionId
-from core.domain.customer import Customer, CustomerId
+from core.domain.customer import Customer, CustomerId, Identity
 from core.domain.delivery import Delivery, DeliveryId
 from core.domain.escrow import Escrow
 from core.domain.event import Event, Job
 from core.domain.item import EscrowId, PaymentMethodId
 from core.domain.ledger import Account, Entry, EntryId, Line, Posting
 from core.domain.money import Currency, Money
+from core.domain.operator import Draft, Operator
 from core.domain.payment import InboxItem
 from core.domain.payment_method import PaymentMethod
 from core.domain.purchase import Purchase, PurchaseId
@@ -181,6 +182,8 @@ class Tables(MoneyTables):
             "api_key", unique={"hash": lambda _, it: [it.key_hash]}
         )
         self.switches: Final = Table[str, Switch]("switch")
+        self.operators: Final = Table[Identity, Operator]("operator_role")
+        self.drafts: Final = Table[Identity, Draft]("operator_draft")
         self.cases: Final = Table[str, Case]("case")
         self.audit: Final = Table[int, tuple[AuditLine, str]]("audit_line")
         self.events: Final = Table[int, Event](

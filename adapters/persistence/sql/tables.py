@@ -34,6 +34,7 @@ from core.domain.credentials import SessionEnd
 from core.domain.customer import IdentityKind
 from core.domain.delivery import DeliveryStatus
 from core.domain.money import AMOUNT_MINOR_MAX
+from core.domain.operator import Role
 from core.domain.payment import InboxStatus, NoticeKind
 from core.domain.subscription import Activation, SubscriptionStatus
 from core.domain.usage_quota import HOLD_SECONDS_MAX, HoldStatus
@@ -419,6 +420,32 @@ customer_session: Final = table(
 
 switch: Final = table(
     "switch", words("name"), yes_no("is_on"), moment("changed_at"), words("by"), key("name")
+)
+
+operator_role: Final = table(
+    "operator_role",
+    words("kind"),
+    words("value"),
+    words("role"),
+    moment("since"),
+    words("by"),
+    key("kind", "value"),
+    one_of("kind", IdentityKind),
+    one_of("role", Role),
+)
+
+operator_draft: Final = table(
+    "operator_draft",
+    words("kind"),
+    words("value"),
+    words("id"),
+    words("deed"),
+    words("about"),
+    moment("at"),
+    json_("answers"),
+    yes_no("is_done"),
+    key("kind", "value"),
+    one_of("kind", IdentityKind),
 )
 
 api_key: Final = table(

@@ -17,6 +17,7 @@ from adapters.persistence.sql.inbox import SqlInbox
 from adapters.persistence.sql.jobs import SqlJobs
 from adapters.persistence.sql.ledger import SqlLedger
 from adapters.persistence.sql.methods import SqlMethods, SqlWithdrawals
+from adapters.persistence.sql.operators import SqlOperators
 from adapters.persistence.sql.purchases import SqlPurchases
 from adapters.persistence.sql.referrals import SqlReferrals, SqlRewards
 from adapters.persistence.sql.refunds import SqlCharges, SqlRefunds
@@ -30,6 +31,7 @@ from core.domain.case import Case, CaseKind
 from core.domain.customer import CustomerId
 from core.domain.event import Event
 from core.ports import money_repositories as money
+from core.ports import operators as desk
 from core.ports import repositories as kept
 from core.ports import unit_of_work as port
 
@@ -58,6 +60,7 @@ class SqlView:
         self.catalogs: kept.CatalogsRead = catalogs
         self.credentials: kept.CredentialsRead = SqlCredentials(statements)
         self.switches: kept.SwitchesRead = SqlSwitches(statements)
+        self.operators: desk.OperatorsRead = SqlOperators(statements)
         self.inbox: kept.InboxRead = SqlInbox(statements)
         self.jobs: kept.JobsRead = SqlJobs(statements)
         self.deliveries: kept.DeliveriesRead = SqlDeliveries(statements)
@@ -113,6 +116,7 @@ class SqlUnitOfWork:
         self.catalogs: kept.Catalogs = catalogs
         self.credentials: kept.Credentials = SqlCredentials(statements)
         self.switches: kept.Switches = SqlSwitches(statements)
+        self.operators: desk.Operators = SqlOperators(statements)
         self.claims: kept.Claims = SqlClaims(statements)
         self.inbox: kept.Inbox = SqlInbox(statements)
         self.jobs: kept.Jobs = SqlJobs(statements)
