@@ -30,6 +30,13 @@ from core.use_cases.deliveries import (
     ShowDeliveries,
     TryWebhook,
 )
+from core.use_cases.desk import (
+    ListFailedNotices,
+    OpenCustomer,
+    SearchCustomers,
+    ShowDoors,
+    ShowFigures,
+)
 from core.use_cases.escrows import (
     DisputePart,
     FundEscrow,
@@ -252,6 +259,11 @@ class Container(containers.DeclarativeContainer):
     grant_role = providers.Factory(GrantRole, store=store, now=now, owner=owner)
     revoke_role = providers.Factory(RevokeRole, store=store, now=now, owner=owner)
     drafting = providers.Factory(Drafting, store=store, now=now, new_id=new_id)
+    show_figures = providers.Factory(ShowFigures, store=store, now=now)
+    search_customers = providers.Factory(SearchCustomers, store=store, gateways=gateways)
+    open_customer = providers.Factory(OpenCustomer, store=store, now=now)
+    show_doors = providers.Factory(ShowDoors, store=store, gateways=gateways)
+    list_failed_notices = providers.Factory(ListFailedNotices, store=store)
     show_audit = providers.Factory(ShowAudit, store=store)
     explain = providers.Factory(Explain, store=store, now=now)
     diff_catalog = providers.Factory(DiffCatalog, store=store)
@@ -351,6 +363,11 @@ class Container(containers.DeclarativeContainer):
         grant_role=grant_role,
         revoke_role=revoke_role,
         drafting=drafting,
+        show_figures=show_figures,
+        search_customers=search_customers,
+        open_customer=open_customer,
+        show_doors=show_doors,
+        list_failed_notices=list_failed_notices,
         show_audit=show_audit,
         explain=explain,
         diff_catalog=diff_catalog,

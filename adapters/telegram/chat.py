@@ -26,7 +26,7 @@ from adapters.telegram.paying import (
 from adapters.telegram.screens import Screen, pressed
 from adapters.telegram.sums import looks_like_a_sum
 from adapters.telegram.texts import Texts
-from adapters.telegram.visits import Action, Surroundings, Visit
+from adapters.telegram.visits import Action, Surroundings, Visit, names_of
 from core.domain.cause import Cause, StillRunning, StoreBusy
 from core.domain.customer import CustomerNotFound, Identity, IdentityKind
 from core.domain.errors import BillingError, NotFound, Unavailable
@@ -220,6 +220,7 @@ class Chat:
             who,
             first_language=guessed(user.language_code),
             invitation=invitation,
+            names=names_of(user),
         )
         if customer.unreachable_since is not None:
             await self._around.billing.mark_reach(customer.id, is_reachable=True)

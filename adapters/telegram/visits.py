@@ -3,13 +3,19 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
+
+from telegram import User
 
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.texts import Texts
 from core.domain.cause import Cause
-from core.domain.customer import Customer, CustomerId, Identity
+from core.domain.customer import Customer, CustomerId, Identity, Names
 from core.domain.operator import Right, Role, may
 from core.use_cases.billing import Billing
+
+NAME_MAX: Final = 129
+"""First and last name, of 64 letters each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,13 @@ class Visit:
     async def takes_a_while(self) -> None:
         if self.seem_busy is not None:
             await self.seem_busy()
+
+
+def names_of(user: User) -> Names:
+    """What Telegram calls them, without letters that are not seen but turn others round."""
+    told = (user.full_name, user.username or "")
+    name, username = ("".join(filter(str.isprintable, one)).strip() for one in told)
+    return Names(name[:NAME_MAX] or str(user.id), username or None)
 
 
 Action = Callable[[Visit, Sequence[str]], Awaitable[Screen]]

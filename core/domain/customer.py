@@ -40,6 +40,11 @@ class CustomerBlocked(Refused):
     """The business does not serve this customer at present."""
 
 
+@dataclass(eq=False)
+class OwnAffair(Refused):
+    """Nobody decides by hand about themselves: ask another operator."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Identity:
     """What somebody else calls a customer. At most one customer has it, for ever."""
@@ -70,12 +75,21 @@ def customer_ref(ref: str) -> Identity | CustomerId:
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """What a person is called where they write to us; `username` is unique there, without its @."""
+
+    name: str
+    username: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Customer:
     """
     The only row that holds what names a person. `receipt_contact` is an e-mail address or a
     telephone number (digits, country code first) for the fiscal receipt; stored encrypted.
     `unreachable_since`: when the chat first refused a message; None while it takes them.
     `fewer_reminders`: nothing is told that is neither an end nor about money.
+    `name` and `username` are as of the last contact, for people to find the customer by.
     """
 
     id: CustomerId
@@ -87,6 +101,8 @@ class Customer:
     unreachable_since: datetime | None = None
     blocked_at: datetime | None = None
     fewer_reminders: bool = False
+    name: str | None = field(default=None, repr=False)
+    username: str | None = field(default=None, repr=False)
     version: int = 0
 
     @property
@@ -104,6 +120,14 @@ class Customer:
         """
         if self.blocked_at is not None:
             raise CustomerBlocked
+
+    def require_another(self, actor: str) -> None:
+        """
+        Raises:
+            OwnAffair: `actor`, who does something by hand, is this customer.
+        """
+        if actor in map(str, self.identities):
+            raise OwnAffair
 
     def blocked(self, *, at: datetime) -> "Customer":
         return self if self.blocked_at is not None else replace(self, blocked_at=at)

@@ -32,7 +32,7 @@ from core.ports.money_repositories import (
     Withdrawals,
     WithdrawalsRead,
 )
-from core.ports.operators import Operators, OperatorsRead
+from core.ports.operators import FiguresRead, Operators, OperatorsRead
 from core.ports.repositories import (
     AccessRead,
     AccessStates,
@@ -139,6 +139,7 @@ class View(Protocol):
     credentials: CredentialsRead
     switches: SwitchesRead
     operators: OperatorsRead
+    figures: FiguresRead
     inbox: InboxRead
     jobs: JobsRead
     deliveries: DeliveriesRead

@@ -20,6 +20,13 @@ from core.use_cases.deliveries import (
     ShowDeliveries,
     TryWebhook,
 )
+from core.use_cases.desk import (
+    ListFailedNotices,
+    OpenCustomer,
+    SearchCustomers,
+    ShowDoors,
+    ShowFigures,
+)
 from core.use_cases.escrows import (
     DisputePart,
     FundEscrow,
@@ -194,6 +201,11 @@ class Billing:
     grant_role: GrantRole
     revoke_role: RevokeRole
     drafting: Drafting
+    show_figures: ShowFigures
+    search_customers: SearchCustomers
+    open_customer: OpenCustomer
+    show_doors: ShowDoors
+    list_failed_notices: ListFailedNotices
     show_audit: ShowAudit
     explain: Explain
     diff_catalog: DiffCatalog

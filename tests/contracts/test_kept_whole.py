@@ -99,7 +99,14 @@ class Kept:
 
 KINDS = {
     "customer": Kept(
-        fresh=replace(CUSTOMER, receipt_contact=None, unreachable_since=None, blocked_at=None),
+        fresh=replace(
+            CUSTOMER,
+            receipt_contact=None,
+            unreachable_since=None,
+            blocked_at=None,
+            name=None,
+            username=None,
+        ),
         full=CUSTOMER,
         other=replace(
             CUSTOMER,
@@ -107,6 +114,8 @@ KINDS = {
             language="en",
             zone="Asia/Vladivostok",
             receipt_contact="79005556677",
+            name="Carol",
+            username=None,
         ),
         add=lambda uow, it: uow.customers.add(it),
         save=lambda uow, it: uow.customers.save(it),

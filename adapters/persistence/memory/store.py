@@ -11,7 +11,7 @@ from adapters.persistence.memory.books import MemoryHolds, MemoryLedger, MemoryU
 from adapters.persistence.memory.deliveries import MemoryDeliveries
 from adapters.persistence.memory.escrows import MemoryEscrows
 from adapters.persistence.memory.methods import MemoryMethods, MemoryWithdrawals
-from adapters.persistence.memory.operators import MemoryOperators
+from adapters.persistence.memory.operators import MemoryFigures, MemoryOperators
 from adapters.persistence.memory.referrals import MemoryReferrals, MemoryRewards
 from adapters.persistence.memory.refunds import MemoryCharges, MemoryRefunds
 from adapters.persistence.memory.repositories import (
@@ -88,6 +88,7 @@ class MemoryView:
         self.credentials: kept.CredentialsRead = MemoryCredentials(tables, unit)
         self.switches: kept.SwitchesRead = MemorySwitches(tables, unit)
         self.operators: desk.OperatorsRead = MemoryOperators(tables, unit)
+        self.figures: desk.FiguresRead = MemoryFigures(tables, unit)
         self.inbox: kept.InboxRead = MemoryInbox(tables, unit)
         self.jobs: kept.JobsRead = MemoryJobs(tables, unit)
         self.deliveries: kept.DeliveriesRead = MemoryDeliveries(tables, unit)

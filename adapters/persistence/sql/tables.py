@@ -11,7 +11,7 @@ from sqlalchemy import (
 )
 
 from adapters.persistence.sql import money_tables  # noqa: F401 - As said at `metadata`.
-from adapters.persistence.sql.column_types import Whole
+from adapters.persistence.sql.column_types import Sought, Whole
 from adapters.persistence.sql.shapes import (
     all_tables,
     check,
@@ -52,8 +52,15 @@ customer: Final = table(
     moment("blocked_at", null=True),
     moment("unreachable_since", null=True),
     yes_no("fewer_reminders", null=True),  # Null as no: whoever was there before it was asked.
+    words("name", null=True),
+    words("username", null=True),
+    Column("name_sought", Sought(), nullable=True),  # Case-folded; never there without the name.
+    Column("username_sought", Sought(), nullable=True),
     whole("version"),
     key("id"),
+    Index(None, "created_at"),
+    Index(None, "name_sought", "id"),
+    Index(None, "username_sought", "id"),
 )
 
 customer_identity: Final = table(
@@ -146,6 +153,7 @@ subscription: Final = table(
     check("period_count", "period_count >= 1"),
     check("paid_minor", f"paid_minor BETWEEN 0 AND {AMOUNT_MINOR_MAX}"),
     currency("paid_currency"),
+    Index(None, "period_end"),
     due("subscription"),
 )
 
@@ -258,6 +266,8 @@ claim: Final = table(
 
 inbox_is_forgettable: Final = text("kind = 'other' AND status = 'done'")
 
+inbox_is_not_done: Final = text("status <> 'done'")
+
 inbox: Final = table(
     "inbox",
     words("id"),
@@ -286,6 +296,13 @@ inbox: Final = table(
         "id",
         postgresql_where=inbox_is_forgettable,
         sqlite_where=inbox_is_forgettable,
+    ),
+    Index(
+        "ix_inbox_not_done",
+        "received_at",
+        "id",
+        postgresql_where=inbox_is_not_done,
+        sqlite_where=inbox_is_not_done,
     ),
 )
 

@@ -11,6 +11,7 @@ from adapters.persistence.sql.customers import SqlCustomers
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.deliveries import SqlDeliveries
 from adapters.persistence.sql.escrows import SqlEscrows
+from adapters.persistence.sql.figures import SqlFigures
 from adapters.persistence.sql.history import SqlHistory
 from adapters.persistence.sql.holds import SqlHolds
 from adapters.persistence.sql.inbox import SqlInbox
@@ -61,6 +62,7 @@ class SqlView:
         self.credentials: kept.CredentialsRead = SqlCredentials(statements)
         self.switches: kept.SwitchesRead = SqlSwitches(statements)
         self.operators: desk.OperatorsRead = SqlOperators(statements)
+        self.figures: desk.FiguresRead = SqlFigures(statements)
         self.inbox: kept.InboxRead = SqlInbox(statements)
         self.jobs: kept.JobsRead = SqlJobs(statements)
         self.deliveries: kept.DeliveriesRead = SqlDeliveries(statements)
