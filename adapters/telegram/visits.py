@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from telegram import User
+from telegram import User, WebhookInfo
 
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.texts import Texts
@@ -24,6 +24,7 @@ class Surroundings:
     What is the same for all visits. `app_url` is the Mini App's address (None: there is none),
     `return_url` says where a payer comes back to, `may_check_out` raises where somebody asks for
     payments too often. `bot_address` is the bot's own link, once it is known. `secret` proves to the gateways that an update is Telegram's.
+    `webhook_info` asks Telegram how it fares with calling us; None: we ask for updates.
     """
 
     billing: Billing
@@ -33,6 +34,7 @@ class Surroundings:
     app_url: str | None = None
     secret: str = field(default="", repr=False)
     bot_address: Callable[[], str | None] = lambda: None
+    webhook_info: Callable[[], Awaitable[WebhookInfo]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

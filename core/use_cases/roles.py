@@ -23,6 +23,11 @@ class OwnerBySetting(Refused):
     identity: str
 
 
+@dataclass(eq=False)
+class OperatorNotBlocked(Refused):
+    """Whoever has a role is not blocked from the chat: the role is taken first."""
+
+
 class ShowRole:
     """Which role somebody has at this moment; read anew each time, so that it ends at once."""
 

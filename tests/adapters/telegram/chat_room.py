@@ -83,7 +83,7 @@ class ChatRoom:
             clock=clock if desk is None else desk.now,
         )
         self.limit_reached: Exception | None = None
-        around = Surroundings(
+        self._around = Surroundings(
             self.world.billing,
             self.world.clock,
             lambda: RETURN_URL,
@@ -92,7 +92,11 @@ class ChatRoom:
             SECRET,
             bot_address=lambda: RETURN_URL,
         )
-        self.chat = Chat(self.bot, around)
+        self.starts_again()
+
+    def starts_again(self) -> None:
+        """A restart: the bot remembers nothing that the store does not."""
+        self.chat = Chat(self.bot, self._around)
 
     async def opens(self) -> "ChatRoom":
         await self.world.opens()

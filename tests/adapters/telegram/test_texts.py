@@ -11,9 +11,11 @@ import pytest
 from babel.messages.pofile import read_po
 
 from adapters.locales.translations import FOLDER, LANGUAGES, translation
+from adapters.telegram.admin.deeds import ANSWERS, DEEDS
 from adapters.telegram.chat import COMMANDS, HIDDEN_COMMANDS, PRESSED
 from adapters.telegram.screens import DATA_BYTES_MAX, Button, Screen, press, pressed
 from adapters.telegram.texts import Texts
+from core.domain.case import CaseKind
 from core.domain.errors import BillingError
 from core.domain.money import Money
 from core.domain.operator import Role
@@ -55,7 +57,12 @@ def keys_in_the_code() -> set[str]:
     found |= {f"refusal.{why}" for why in (*Refusal, "busy")}
     found |= {f"way.{name}" for name in (*SECRETS, WALLET)}
     found |= {f"item.{kind}" for kind in ("deposit", "verification", "escrow")}
-    found |= {f"role.{role}" for role in Role}
+    found |= {f"role.{role}" for role in Role} | {f"case.{kind}" for kind in CaseKind}
+    found |= {f"{of}.{name}" for of in ("admin.ask", "admin.not_read") for name in ANSWERS}
+    found |= {f"admin.will.{deed}" for deed in DEEDS} | {f"button.deed_{deed}" for deed in DEEDS}
+    found |= {f"admin.purchase.{status}" for status in PurchaseStatus}
+    found |= {f"admin.doors.{state}" for state in ("well", "down", "off")}
+    found |= {f"admin.sold.{span}{none}" for span in ("today", "month") for none in ("", ".none")}
     return found
 
 
