@@ -6,7 +6,7 @@ from typing import Final
 
 from adapters.locales.explained import sentence
 from adapters.telegram.admin.deeds import deed_button
-from adapters.telegram.home import standing_lines
+from adapters.telegram.home import quota_lines
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.texts import called, number_of
 from adapters.telegram.visits import Visit
@@ -59,9 +59,9 @@ async def customer(visit: Visit, words: Sequence[str]) -> Screen:
     ]
     if seen.blocked_at is not None:
         lines.append(texts("admin.customer.blocked", at=seen.blocked_at))
-    lines += ["", *standing_lines(texts, account), *_money(visit, account)]
+    lines += ["", _plan(visit, account), *quota_lines(texts, account), *_money(visit, account)]
     access = await visit.billing.show_access(seen.id)
-    lines.append(texts("admin.customer.access", state=access.activation))
+    lines.append(texts(f"admin.access.{access.activation}"))
     referrer = await _referrer(visit, seen.id)
     if referrer is not None:
         lines.append(texts("admin.customer.referrer", id=referrer))
@@ -78,8 +78,23 @@ async def customer(visit: Visit, words: Sequence[str]) -> Screen:
     )
 
 
+def _plan(visit: Visit, account: Account) -> str:
+    standing, now = account.standing, account.at
+    subscription, texts = standing.subscription.at(now), visit.texts
+    period, title = subscription.period, standing.plan(now).terms.title(texts.language)
+    if period is None:
+        return texts("admin.plan.free", plan=title)
+    if period.end <= now:
+        return texts("admin.plan.past_due", plan=title, end=period.end)
+    return texts(
+        "admin.plan.trial" if subscription.is_trial else "admin.plan.until",
+        plan=title,
+        end=period.end,
+    )
+
+
 def _money(visit: Visit, account: Account) -> Iterable[str]:
-    """Cash in each currency of the catalog, and all else where there is any."""
+    """Cash of the first currency, and all else where there is any."""
     kinds = {
         "wallet.cash": account.cash,
         "wallet.bonus": account.bonus,
@@ -89,7 +104,7 @@ def _money(visit: Visit, account: Account) -> Iterable[str]:
     }
     for key, amounts in kinds.items():
         for amount in amounts:
-            if amount.is_positive:
+            if amount.is_positive or amount is account.cash[0]:
                 yield visit.texts(key, amount=amount)
 
 

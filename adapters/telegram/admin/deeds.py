@@ -160,13 +160,19 @@ async def _reason(_visit: Visit, _draft: Draft, text: str) -> str:
 
 
 async def _amount(visit: Visit, draft: Draft, text: str) -> str:
-    """With a sign where it is a wallet's; the customer's first currency where none is named."""
+    """With a minus it is taken. Of the customer's first currency, where none is named."""
     account = await visit.billing.show_account(await _customer(visit, draft))
-    sign, rest = (text[0], text[1:].strip()) if text[:1] in SIGNS else ("", text)
+    sign, rest = (text[0], text[1:].strip()) if text[:1] in SIGNS else ("+", text)
     amount = sum_typed(rest[:64], account.cash[0].currency)
-    if amount is None or not amount.is_positive or (sign and draft.deed == "part"):
+    if amount is None or not amount.is_positive:
         raise AmountNotUsable(text[:32])
-    return word_of(-amount if sign in {"-", "−"} else amount)
+    return word_of(amount if sign == "+" else -amount)
+
+
+async def _part(visit: Visit, draft: Draft, text: str) -> str:
+    if text[:1] in SIGNS:
+        raise AmountNotUsable(text[:32])
+    return await _amount(visit, draft, text)
 
 
 async def _code(_visit: Visit, _draft: Draft, text: str) -> str:
@@ -190,6 +196,7 @@ async def _somebody(visit: Visit, _draft: Draft, text: str) -> str:
 ANSWERS: Final[Mapping[str, Callable[[Visit, Draft, str], Awaitable[str]]]] = {
     "reason": _reason,
     "amount": _amount,
+    "part": _part,
     "code": _code,
     "somebody": _somebody,
 }
@@ -200,9 +207,10 @@ ANSWERS: Final[Mapping[str, Callable[[Visit, Draft, str], Awaitable[str]]]] = {
 
 def _money(draft: Draft) -> Money | None:
     """None: nothing was asked about it, so all that is left."""
-    if "amount" not in draft.answers:
+    word = draft.answers.get("amount") or draft.answers.get("part")
+    if word is None:
         return None
-    minor, _, code = draft.answers["amount"].partition("_")
+    minor, _, code = word.partition("_")
     return Money.of(int(minor), code)
 
 
@@ -373,7 +381,7 @@ DEEDS: Final[Mapping[str, Kind]] = {
     "cash": Kind(Right.WALLET, _adjusting, _adjust, _MONEY),
     "bonus": Kind(Right.WALLET, _adjusting, _adjust, _MONEY),
     "refund": Kind(Right.REFUND, _refunding, _refund),
-    "part": Kind(Right.REFUND, _refunding, _refund, _MONEY),
+    "part": Kind(Right.REFUND, _refunding, _refund, ("part", "reason")),
     "referral": Kind(Right.REFERRALS, _attaching, _attach, ("code", "reason")),
     "access": Kind(Right.ACCESS, _of_customer, _make_access),
     "block": Kind(Right.BLOCK, _blocking, _block),

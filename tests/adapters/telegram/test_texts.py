@@ -20,6 +20,7 @@ from core.domain.errors import BillingError
 from core.domain.money import Money
 from core.domain.operator import Role
 from core.domain.purchase import PurchaseStatus
+from core.domain.subscription import Activation
 from core.ports.notifier import NewsKind
 from core.use_cases.buying import WALLET
 from core.use_cases.pre_checkout import Refusal
@@ -61,6 +62,7 @@ def keys_in_the_code() -> set[str]:
     found |= {f"{of}.{name}" for of in ("admin.ask", "admin.not_read") for name in ANSWERS}
     found |= {f"admin.will.{deed}" for deed in DEEDS} | {f"button.deed_{deed}" for deed in DEEDS}
     found |= {f"admin.purchase.{status}" for status in PurchaseStatus}
+    found |= {f"admin.access.{state}" for state in Activation}
     found |= {f"admin.doors.{state}" for state in ("well", "down", "off")}
     found |= {f"admin.sold.{span}{none}" for span in ("today", "month") for none in ("", ".none")}
     return found
