@@ -50,6 +50,7 @@ from core.use_cases.escrows import (
 from core.use_cases.explaining import Explain
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.gateway_renewals import HearRenewal, MatchRenewal
+from core.use_cases.gifts import GrantDays
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.offers import ShowOffer
@@ -252,6 +253,7 @@ class Container(containers.DeclarativeContainer):
     replay_notice = providers.Factory(ReplayNotice, store=store, now=now)
     reset_breakers = providers.Factory(ResetBreakers, store=store, gateways=gateways, now=now)
     retry_access = providers.Factory(RetryAccess, store=store, now=now)
+    grant_days = providers.Factory(GrantDays, store=store, now=now, new_id=new_id)
     list_switches = providers.Factory(ListSwitches, store=store, gateways=gateways)
     turn_switch = providers.Factory(TurnSwitch, store=store, gateways=gateways, now=now)
     show_role = providers.Factory(ShowRole, store=store, owner=owner)
@@ -356,6 +358,7 @@ class Container(containers.DeclarativeContainer):
         replay_notice=replay_notice,
         reset_breakers=reset_breakers,
         retry_access=retry_access,
+        grant_days=grant_days,
         list_switches=list_switches,
         turn_switch=turn_switch,
         show_role=show_role,

@@ -57,6 +57,23 @@ def customers_attach_referral(
     run_to_end(commands.attach_referral(read(data_dir=data_dir), ref, code, Deed(who, reason)))
 
 
+@customers_cli.command("grant-days")
+def customers_grant_days(
+    ref: str,
+    *,
+    plan: Annotated[str, typer.Option(help="The plan's code.")],
+    days: Annotated[int, typer.Option(help="How many.")],
+    reason: Reason,
+    who: As,
+    data_dir: DataDir = None,
+) -> None:
+    """Give days of a plan: from its current end where it runs, from now on where none does."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    deed = Deed(who, reason)
+    run_to_end(commands.grant_days(read(data_dir=data_dir), ref, plan, days, deed))
+
+
 @access_cli.command("retry")
 def access_retry(ref: str, reason: Reason, who: As, data_dir: DataDir = None) -> None:
     """Have a customer's access made again at once, after the panel or a setting was mended."""

@@ -48,6 +48,16 @@ async def attach_referral(settings: Settings, ref: str, code: str, deed: Deed) -
     return 0
 
 
+async def grant_days(settings: Settings, ref: str, plan: str, days: int, deed: Deed) -> int:
+    async with opened(settings) as parts:
+        customer_id = await parts.billing.find_customer(customer_ref(ref))
+        until = await parts.billing.grant_days(
+            customer_id, plan, days, deed=deed, cause=_once("grant_days")
+        )
+    typer.echo(f"{customer_id}: {plan} until {until:%Y-%m-%d %H:%M} UTC")
+    return 0
+
+
 async def retry_access(settings: Settings, ref: str, deed: Deed) -> int:
     async with opened(settings) as parts:
         customer_id = await parts.billing.find_customer(customer_ref(ref))

@@ -292,6 +292,7 @@ def a_subscription(**fields: Any) -> Subscription:
             count=2,
             paid=rub(598),
             of_bonus=rub(100),
+            given=3,
         ),
         status=SubscriptionStatus.ACTIVE,
         renewal=Renewal(

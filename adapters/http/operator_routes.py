@@ -9,6 +9,7 @@ from starlette.requests import Request
 from adapters.http.bodies import (
     MoneyBody,
     MoneyRequest,
+    PlanCodeText,
     PurchaseBody,
     body_from_money,
     body_from_started,
@@ -36,6 +37,7 @@ from core.domain.escrow import EscrowNotFound, EscrowSide, NothingDisputed
 from core.domain.item import EscrowId
 from core.domain.ledger import Entry, is_of_a_customer
 from core.domain.money import AmountNotUsable, CurrencyMismatch, UnknownCurrency
+from core.domain.plan import PlanNotFound
 from core.domain.purchase import PurchaseId, PurchaseNotFound
 from core.domain.refund import NothingToRefund, RefundNotPossible, RefundTooLarge
 from core.domain.withdrawal import (
@@ -45,6 +47,7 @@ from core.domain.withdrawal import (
     WithdrawalSentByGateway,
 )
 from core.use_cases.checkouts import Started
+from core.use_cases.gifts import DAYS_MAX, AnotherPlanRuns, DaysNotGivable
 from core.use_cases.giving_back import Refunded
 from core.use_cases.operators import (
     BreakersNotFound,
@@ -84,6 +87,13 @@ class ReverseRequest(ReasonRequest):
     """`entry` is what the adjustment was answered with."""
 
     entry: Annotated[str, Field(pattern=r"^[!-~ ]{1,100}$")]
+
+
+class GrantRequest(ReasonRequest):
+    """Days of a plan, which nobody pays for."""
+
+    plan: PlanCodeText
+    days: Annotated[int, Field(ge=1, le=DAYS_MAX)]
 
 
 class CloseCaseRequest(ReasonRequest):
@@ -154,6 +164,11 @@ class AuditBody(BaseModel):
 class EntryBody(BaseModel):
     entry: str
     amount: MoneyBody
+
+
+class GrantBody(BaseModel):
+    plan: str
+    until: AwareDatetime
 
 
 class DoneBody(BaseModel):
@@ -228,6 +243,21 @@ async def reverse_adjustment(request: Request, body: ReverseRequest) -> EntryBod
     call, deed = await operator_of(request, body.reason)
     entry = await call.billing.reverse_adjustment(body.entry, deed=deed)
     return _body_from_entry(entry)
+
+
+async def grant_days(
+    request: Request, params: CustomerPath, body: GrantRequest, headers: IdempotencyHeader
+) -> GrantBody:
+    _, deed = await operator_of(request, body.reason)
+    call = await key_call(request, params.ref, Scope.OPERATOR)
+    until = await call.billing.grant_days(
+        call.customer_id,
+        body.plan,
+        body.days,
+        deed=deed,
+        cause=call.cause("grant_days", headers.key, body.model_dump()),
+    )
+    return GrantBody(plan=body.plan, until=until)
 
 
 async def block_customer(request: Request, params: CustomerPath, body: ReasonRequest) -> DoneBody:
@@ -377,6 +407,10 @@ def operator_operations() -> list[Operation]:
         operator_operation("POST", "/entries/reverse/", reverse_adjustment,
                    "Take an adjustment back, once, by an entry of its own", EntryBody,
                    AdjustmentNotFound, AmountNotUsable, body=ReverseRequest),
+        operator_operation("POST", "/customers/{ref}/grant/", grant_days,
+                   "Give days of a plan", GrantBody, PlanNotFound, DaysNotGivable,
+                   AnotherPlanRuns, *OF_THE_CLAIM, *_OF_THE_CUSTOMER, params=CustomerPath,
+                   body=GrantRequest, **moves),
         operator_operation("POST", "/customers/{ref}/block/", block_customer,
                    "Serve a customer no longer", DoneBody, *_OF_THE_CUSTOMER,
                    params=CustomerPath, body=ReasonRequest),

@@ -43,6 +43,7 @@ _SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "; told to the customer: {remark}, {received} came",
     ),
     "subscription.trial_started": ("the trial began",),
+    "subscription.given": ("{days} days of {plan} were given: until {period_end}",),
     "subscription.shortened": (
         "the time that {purchase_id} had added was taken back",
         "; what is left ends at {period_end}",
@@ -132,6 +133,7 @@ _SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "deed": ("{actor} did {action} to {subject}: {reason}",),
     "subscription.by_default": ("on the plan {plan} version {number}: nothing else is paid for",),
     "subscription.by_trial": ("on the plan {plan} version {number} until {end}: it is the trial",),
+    "subscription.by_gift": ("on the plan {plan} version {number} until {end}: it was given",),
     "subscription.by_purchase": (
         "on the plan {plan} version {number}, {status} until {end}",
         ", by {purchase_id}",

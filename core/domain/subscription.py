@@ -10,7 +10,7 @@ from core.domain.customer import Customer, CustomerId
 from core.domain.errors import Conflict
 from core.domain.money import Money
 from core.domain.payment import Recurrence
-from core.domain.period import Anchor, Period
+from core.domain.period import Anchor, Period, PeriodUnit
 from core.domain.plan import Feature, PlanVersion, quota_window
 from core.domain.purchase import PurchaseId
 from core.domain.renewal import Renewal, RenewalTerms
@@ -44,8 +44,8 @@ class Activation(StrEnum):
 class PaidPeriod:
     """
     An unbroken stretch on one plan version. `paid` is all the money that paid for `start..end`,
-    in one currency, and `of_bonus` how much of it was bonus; `count` is how many period units lie
-    between the anchor and the end.
+    in one currency, and `of_bonus` how much of it was bonus; `count` is how many period units were
+    paid for since the anchor, and `given` how many days follow them that nobody paid for.
     """
 
     plan: PlanVersion
@@ -55,17 +55,30 @@ class PaidPeriod:
     count: int
     paid: Money
     of_bonus: Money
+    given: int = 0
 
     @property
     def is_free(self) -> bool:
-        """A trial."""
+        """A trial, or a gift."""
         return not self.paid.is_positive
 
     def rest(self, at: datetime) -> Money:
-        """What of `paid` is for the time after `at`, by time, rounded down."""
-        whole = (self.end - self.start) // timedelta(seconds=1)
-        left = (self.end - at) // timedelta(seconds=1)
+        """What of `paid` is for the time after `at`, by time, rounded down. Gifts come last."""
+        paid_until = max(self._later(self.end, -self.given), self.start + timedelta(seconds=1))
+        whole = (paid_until - self.start) // timedelta(seconds=1)
+        left = (paid_until - at) // timedelta(seconds=1)
         return self.paid.share(min(max(left, 0), whole), whole)
+
+    def longer(self, days: int) -> "PaidPeriod":
+        """So many days more, which nobody paid for."""
+        return replace(self, end=self._later(self.end, days), given=self.given + days)
+
+    def paid_for(self, anchor: Anchor, count: int, unit: PeriodUnit) -> datetime:
+        """The end, where so much was paid for since the anchor."""
+        return self._later(anchor.after(count, unit), self.given)
+
+    def _later(self, end: datetime, days: int) -> datetime:
+        return Anchor(end, self.anchor.zone).after(days, PeriodUnit.DAY) if days else end
 
     def in_cash(self, rest: Money) -> Money:
         """How much of a rest is cash again: as much as was cash, so that bonus stays bonus."""
@@ -106,7 +119,8 @@ class Subscription:
 
     @property
     def is_trial(self) -> bool:
-        return self.period is not None and self.period.is_free
+        period = self.period
+        return period is not None and period.is_free and period.start == self.trialed_at
 
     @property
     def renews(self) -> Renewal | None:
@@ -189,7 +203,7 @@ class Subscription:
         """
         So much of what paid for a plan was refunded, and with it goes the `period` that it added,
         from the end; None: it was a part, and the time stays. What is left of the running period
-        stays; nothing left, and it is over now. Where time goes it does not renew by itself any
+        stays, and so do days that were given; nothing left, and it is over now. Where time goes it does not renew by itself any
         more: whoever was given the money back is not charged again. Where the customer has changed
         to another plan since, there is nothing to take: its rest went to the wallet then.
         """
@@ -210,10 +224,10 @@ class Subscription:
             return replace(present, period=running)
         count = running.count - period.count
         had = running.plan.terms.period
-        end = at if had is None or count < 1 else running.anchor.after(count, had.unit)
+        end = at if had is None else running.paid_for(running.anchor, max(count, 0), had.unit)
         if end <= at or end <= running.start:
             return present.over()
-        shorter = replace(running, end=end, count=count)
+        shorter = replace(running, end=end, count=max(count, 1))
         return replace(present, period=shorter, renewal=None)
 
     def renewing(self, source: str, terms: RenewalTerms, *, at: datetime) -> "Subscription":
@@ -240,6 +254,42 @@ class Subscription:
             status=SubscriptionStatus.TRIALING,
             activation=Activation.PENDING if plan.terms.grants else Activation.NONE,
             trialed_at=at,
+        )
+
+    def given(
+        self,
+        plan: PlanVersion,
+        days: int,
+        nothing: Money,
+        *,
+        zone: str,
+        renewals: RenewalTerms,
+        at: datetime,
+    ) -> "Subscription":
+        """
+        Days of the plan that nobody pays for. Call it on what is true `at` now, while nothing runs
+        or the same plan does: they follow its end, unless they would be over already. What is to
+        follow stays as it was decided. `nothing` of the currency that a renewal would be paid in,
+        where the plan has no price.
+        """
+        running = self.period
+        assert running is None or running.plan.code == plan.code
+        if running is not None and running.longer(days).end > at:
+            period = running.longer(days)
+        else:
+            anchor = Anchor(at, zone)
+            nothing = plan.terms.prices[0] - plan.terms.prices[0] if plan.terms.prices else nothing
+            end = anchor.after(days, PeriodUnit.DAY)
+            period = PaidPeriod(plan, at, end, anchor, days, nothing, nothing)
+        renewal, is_trial = self.renewal, period.is_free and period.start == self.trialed_at
+        if renewal is not None:
+            renewal = Renewal.planned(renewal.source, period.start, period.end, renewals, at=at)
+        return replace(
+            self,
+            period=period,
+            status=SubscriptionStatus.TRIALING if is_trial else SubscriptionStatus.ACTIVE,
+            renewal=renewal,
+            activation=Activation.PENDING if period.plan.terms.grants else Activation.NONE,
         )
 
     def charged_at_gateway(
@@ -318,18 +368,19 @@ def _prolonged(
         running.is_free
     ):  # What is paid for begins where the trial ends, whatever that was counted in.
         anchor, nothing = Anchor(running.end, running.anchor.zone), paid - paid
-        running = replace(running, start=running.end, paid=nothing, of_bonus=nothing)
+        running = replace(running, start=running.end, paid=nothing, of_bonus=nothing, given=0)
         count = period.count
     elif had is not None and had.unit is period.unit:
         anchor, count = running.anchor, running.count + period.count
     else:  # The unit was changed in a new version: the chain starts anew where the old ends.
         anchor, count = Anchor(running.end, running.anchor.zone), period.count
+        running = replace(running, given=0)
     # A late payment for older terms does not take newer ones away.
     latest = max(plan, running.plan, key=lambda version: version.number)
     return replace(
         running,
         plan=latest,
-        end=anchor.after(count, period.unit),
+        end=running.paid_for(anchor, count, period.unit),
         anchor=anchor,
         count=count,
         paid=running.paid + paid,

@@ -101,6 +101,10 @@ _TOLD: Final[Mapping[str, tuple[_Told, ...]]] = {
     "purchase.refunded": (_Told("purchase.refunded", "purchase_id"),),
     "purchase.expired": (_Told("purchase.expired", "purchase_id"),),
     "subscription.trial_started": (_Told("subscription.activated", "customer_id", _PLAN),),
+    "subscription.given": (
+        _Told("subscription.activated", "customer_id", _PLAN, when=_begins),
+        _Told("subscription.renewed", "customer_id", _PLAN, when=_prolongs),
+    ),
     "subscription.past_due": (_Told("subscription.past_due", "customer_id"),),
     "subscription.canceled": (  # Past due, there is nothing left to be used.
         _Told("subscription.canceled", "customer_id", _PLAN),

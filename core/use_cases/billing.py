@@ -40,6 +40,7 @@ from core.use_cases.escrows import (
 from core.use_cases.explaining import Explain
 from core.use_cases.found_refunds import BookRefunds
 from core.use_cases.gateway_renewals import HearRenewal, MatchRenewal
+from core.use_cases.gifts import GrantDays
 from core.use_cases.keys import CheckKey, ListKeys, PutKey, RevokeKey
 from core.use_cases.news import MarkReach, TellCustomer
 from core.use_cases.offers import ShowOffer
@@ -194,6 +195,7 @@ class Billing:
     replay_notice: ReplayNotice
     reset_breakers: ResetBreakers
     retry_access: RetryAccess
+    grant_days: GrantDays
     list_switches: ListSwitches
     turn_switch: TurnSwitch
     show_role: ShowRole

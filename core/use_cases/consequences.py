@@ -205,6 +205,7 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job | None], ...]]] = {
     "reward.earned": (_tell_of_the_reward(NewsKind.REWARD_EARNED),),
     "subscription.ended": (_tell_of_the_end, _make_access),
     "subscription.trial_started": (_make_access, _remind),
+    "subscription.given": (_make_access, _remind),
     "subscription.shortened": (_make_access, _remind),
     "subscription.renewal_changed": (_make_access,),
     "subscription.canceled": (_make_access,),

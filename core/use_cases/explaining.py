@@ -357,7 +357,8 @@ def _subscription(
         "purchase_id": latest.id if is_bought and latest is not None else None,
         "activation": present.activation.value,
     }
-    why = "default" if period is None else "trial" if period.is_free else "purchase"
+    of_nothing = "trial" if present.is_trial else "gift"
+    why = "default" if period is None else "purchase" if is_bought else of_nothing
     yield Link(None, f"subscription.by_{why}", facts)
     renewal = present.renewal
     if present.cancel_at_period_end:

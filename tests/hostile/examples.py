@@ -212,6 +212,7 @@ async def a_scene(api: Api) -> Scene:
         "payment_method": things.anna["proven"],
         "reason": "looked at it",
         "on": True,
+        "days": 3,
         "cause": things.anna["case"],
     }
     boris_texts = {"payment_method": things.boris["proven"]}

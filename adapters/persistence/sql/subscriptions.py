@@ -139,6 +139,7 @@ def subscription_from_row(
             count=row[c.period_count],
             paid=Money.of(row[c.paid_minor], row[c.paid_currency]),
             of_bonus=Money.of(row[c.bonus_minor] or 0, row[c.paid_currency]),
+            given=row[c.given_days] or 0,
         )
     renewal = None
     if row[c.renewal_source] is not None:
@@ -182,6 +183,7 @@ def row_from_subscription(subscription: Subscription) -> dict[str, Any]:
         "period_count": None if period is None else period.count,
         "paid_minor": None if period is None else period.paid.amount_minor,
         "bonus_minor": None if period is None else period.of_bonus.amount_minor,
+        "given_days": None if period is None else period.given,
         "paid_currency": None if period is None else period.paid.currency.code,
         "trialed_at": subscription.trialed_at,
         "due_at": subscription.due_at,

@@ -139,6 +139,7 @@ subscription: Final = table(
     whole("paid_minor", null=True),
     words("paid_currency", null=True),
     whole("bonus_minor", null=True),
+    whole("given_days", null=True),  # None: from before any could be given.
     moment("trialed_at", null=True),
     moment("due_at", null=True),
     whole("version"),

@@ -1,0 +1,157 @@
+"""Days that nobody pays for: from where they are counted, and that they never become money."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from core.domain.audit import Deed
+from core.domain.cause import Cause
+from core.domain.customer import CustomerId
+from core.domain.period import PeriodUnit
+from core.domain.renewal import FROM_WALLET
+from core.domain.subscription import PaidPeriod
+from core.use_cases.gifts import AnotherPlanRuns, DaysNotGivable
+from tests.builders import rub
+from tests.contracts.units import seen
+from tests.world import World
+
+ANN = Deed("ann", "the server was away")
+
+
+async def gives(
+    world: World, who: CustomerId, days: int, plan: str = "PRO_MONTHLY", cause: Cause | None = None
+) -> PaidPeriod:
+    await world.billing.grant_days(who, plan, days, deed=ANN, cause=cause or world.cause())
+    return await period(world, who)
+
+
+async def period(world: World, who: CustomerId) -> PaidPeriod:
+    running = (await world.me(who)).standing.subscription.at(world.clock()).period
+    assert running is not None
+    return running
+
+
+async def test_days_begin_now_are_no_trial_and_end_by_themselves(world: World) -> None:
+    anna, key = await world.customer(), world.cause("once")
+
+    first = await gives(world, anna, 7, cause=key)
+    assert await gives(world, anna, 7, cause=key) == first
+
+    standing = (await world.me(anna)).standing
+    assert (first.start, first.end) == (world.clock(), world.clock() + timedelta(days=7))
+    assert not standing.subscription.is_trial
+    assert standing.subscription.renews is None
+    [(_, line, _)] = await world.billing.show_audit(limit=9)
+    assert (line.action, line.subject, line.facts["days"]) == ("customer.grant_days", anna, 7)
+    await world.time_passes(days=7)
+    assert await world.plan(anna) == "FREE"
+
+
+async def test_days_follow_what_is_paid_for_and_what_is_paid_for_follows_them(
+    world: World,
+) -> None:
+    anna = await world.customer()
+    await world.pays_and_is_heard(await world.buys(anna))
+    await world.billing.change_subscription.renew_from(anna, FROM_WALLET)
+    bought = await period(world, anna)
+
+    longer = await gives(world, anna, 10)
+
+    assert longer.end == bought.end + timedelta(days=10)
+    renewal = (await world.me(anna)).standing.subscription.renewal
+    assert renewal is not None
+    assert renewal.next_at == longer.end - timedelta(hours=24)
+    await world.pays_and_is_heard(await world.buys(anna))
+    again = await period(world, anna)
+    two_months = bought.anchor.after(2, PeriodUnit.MONTH)
+    assert (again.end, again.count) == (two_months + timedelta(days=10), 2)
+
+
+async def test_days_are_never_money(world: World) -> None:
+    anna = await world.customer()
+    await world.pays_and_is_heard(await world.buys(anna))
+    bought = await period(world, anna)
+    await gives(world, anna, 300)
+
+    assert (await period(world, anna)).rest(bought.end) == rub(0)
+    await world.time_passes(seconds=(bought.end - world.clock()).total_seconds())
+    await world.pays_and_is_heard(await world.buys(anna, "PRO_YEARLY"))
+
+    assert await world.cash(anna) == {}
+    assert (await period(world, anna)).start == world.clock()
+
+
+async def test_a_refund_takes_what_was_paid_for_and_leaves_the_days(world: World) -> None:
+    anna = await world.customer()
+    await world.pays_and_is_heard(await world.buys(anna))
+    first = await period(world, anna)
+    again = await world.buys(anna)
+    await world.pays_and_is_heard(again)
+    await gives(world, anna, 5)
+
+    await world.refunds(again)
+
+    assert (await period(world, anna)).end == first.end + timedelta(days=5)
+
+
+async def test_a_refund_of_all_leaves_the_days_alone(world: World) -> None:
+    anna = await world.customer()
+    bought = await world.buys(anna)
+    await world.pays_and_is_heard(bought)
+    await gives(world, anna, 5)
+    world.clock.advance(days=1)
+
+    await world.refunds(bought)
+
+    left = await period(world, anna)
+    assert (left.end, left.is_free) == (world.clock() + timedelta(days=4), True)
+
+
+async def test_money_paid_during_given_days_buys_all_of_its_time(world: World) -> None:
+    anna = await world.customer()
+    given = await gives(world, anna, 5)
+    world.clock.advance(days=1)
+    await world.pays_and_is_heard(await world.buys(anna))
+
+    bought = await period(world, anna)
+    assert (bought.start, bought.given) == (given.end, 0)
+    assert bought.end == bought.anchor.after(1, PeriodUnit.MONTH)
+    assert bought.rest(world.clock()) == rub(299)
+
+
+async def test_what_cannot_be_given(world: World) -> None:
+    anna = await world.customer()
+    for plan, days in (("FREE", 3), ("PRO_MONTHLY", 0), ("PRO_MONTHLY", -3), ("PRO_MONTHLY", 3661)):
+        with pytest.raises(DaysNotGivable):
+            await gives(world, anna, days, plan)
+    await gives(world, anna, 3, "PRO_YEARLY")
+    with pytest.raises(AnotherPlanRuns):
+        await gives(world, anna, 3)
+    assert len(await world.billing.show_audit(limit=9)) == 1
+
+
+async def test_many_at_once_under_one_cause_give_once_and_all_else_each(world: World) -> None:
+    anna, key = await world.customer(), world.cause("once")
+
+    await asyncio.gather(
+        *(gives(world, anna, 2, cause=key) for _ in range(3)),
+        *(gives(world, anna, 1) for _ in range(3)),
+    )
+
+    assert (await period(world, anna)).end == world.clock() + timedelta(days=5)
+    events = await seen(world.store, lambda view: view.history(anna))
+    assert [one.name for one in events].count("subscription.given") == 4
+
+
+async def test_whoever_is_past_due_has_the_days_at_once(world: World) -> None:
+    anna = await world.customer()
+    await world.pays_and_is_heard(await world.buys(anna))
+    await world.billing.change_subscription.renew_from(anna, FROM_WALLET)
+    end = (await period(world, anna)).end
+    await world.time_passes(seconds=(end - world.clock()).total_seconds() + 86_400)
+
+    given = await gives(world, anna, 1)
+
+    assert (given.start, given.end) == (world.clock(), world.clock() + timedelta(days=1))
+    assert (await gives(world, anna, 4)).end == given.end + timedelta(days=4)
