@@ -72,7 +72,7 @@ async def customer(visit: Visit, words: Sequence[str]) -> Screen:
             [visit.button("why", "awhy", seen.id, "0"), visit.button("bought", "abought", seen.id)],
             [*deed_button(visit, "cash", seen.id), *deed_button(visit, "bonus", seen.id)],
             [*deed_button(visit, "referral", seen.id), *deed_button(visit, "access", seen.id)],
-            deed_button(visit, block, seen.id),
+            [*deed_button(visit, "days", seen.id), *deed_button(visit, block, seen.id)],
             [visit.button("find_again", "afind"), visit.button("to_desk", "admin")],
         ],
     )

@@ -175,6 +175,19 @@ async def _part(visit: Visit, draft: Draft, text: str) -> str:
     return await _amount(visit, draft, text)
 
 
+async def _days(visit: Visit, draft: Draft, text: str) -> str:
+    """`7`, of the plan that runs; or `PRO_MONTHLY 7`."""
+    account = await _account(visit, draft)
+    code, _, days = text.rpartition(" ")
+    running = account.standing.plan(account.at).code
+    code = code.strip().upper() or (
+        "" if running == account.standing.catalog.default_plan else running
+    )
+    if not days.isdecimal() or len(days) > 4 or code not in account.standing.catalog.plans:
+        raise AmountNotUsable(text[:32])
+    return f"{code} {int(days)}"
+
+
 async def _code(_visit: Visit, _draft: Draft, text: str) -> str:
     return text[:64]
 
@@ -197,6 +210,7 @@ ANSWERS: Final[Mapping[str, Callable[[Visit, Draft, str], Awaitable[str]]]] = {
     "reason": _reason,
     "amount": _amount,
     "part": _part,
+    "days": _days,
     "code": _code,
     "somebody": _somebody,
 }
@@ -284,6 +298,21 @@ async def _attaching(visit: Visit, draft: Draft) -> Facts:
 async def _attach(visit: Visit, draft: Draft, deed: Deed, _: Cause) -> None:
     invitation = Invitation(draft.answers["code"], Door.OPERATOR)
     await visit.billing.join_referral(CustomerId(draft.about), invitation, deed=deed)
+
+
+def _plan_and_days(draft: Draft) -> tuple[str, int]:
+    code, _, days = draft.answers["days"].partition(" ")
+    return code, int(days)
+
+
+async def _giving(visit: Visit, draft: Draft) -> Facts:
+    code, days = _plan_and_days(draft)
+    return {**await _of_customer(visit, draft), "plan": code, "days": days}
+
+
+async def _give(visit: Visit, draft: Draft, deed: Deed, cause: Cause) -> None:
+    code, days = _plan_and_days(draft)
+    await visit.billing.grant_days(CustomerId(draft.about), code, days, deed=deed, cause=cause)
 
 
 async def _make_access(visit: Visit, draft: Draft, deed: Deed, _: Cause) -> None:
@@ -383,6 +412,7 @@ DEEDS: Final[Mapping[str, Kind]] = {
     "refund": Kind(Right.REFUND, _refunding, _refund),
     "part": Kind(Right.REFUND, _refunding, _refund, ("part", "reason")),
     "referral": Kind(Right.REFERRALS, _attaching, _attach, ("code", "reason")),
+    "days": Kind(Right.DAYS, _giving, _give, ("days", "reason")),
     "access": Kind(Right.ACCESS, _of_customer, _make_access),
     "block": Kind(Right.BLOCK, _blocking, _block),
     "unblock": Kind(Right.BLOCK, _of_customer, _unblock),

@@ -154,6 +154,25 @@ async def test_an_adjustment_is_shown_before_it_is_made(room: ChatRoom) -> None:
     assert (f"telegram:{BEN}", "wallet.adjust", anna, "paid twice in cash") in await audit(room)
 
 
+async def test_days_are_given_of_the_plan_that_runs(room: ChatRoom) -> None:
+    anna, _ = await a_sale(room)
+    before = (await room.world.me(anna)).standing.subscription.period
+    await room.says(f"/admin {anna}", BEN)
+    await room.presses("📅 Give days", BEN)
+    for wrong in ("many", "NO_PLAN 7", "-7"):
+        assert "could not be read" in (await room.says(wrong, BEN))["text"]
+    await room.says("7", BEN)
+    assert "7 days of PRO_MONTHLY" in (await room.says("we were away", BEN))["text"]
+    do_it = data_of(room.screen(BEN), "✅ Do it")
+    await presses_data(room, do_it)
+    await presses_data(room, do_it)
+
+    after = (await room.world.me(anna)).standing.subscription.period
+    assert before is not None
+    assert after is not None
+    assert after.end == before.end + timedelta(days=7)
+
+
 async def test_nobody_decides_about_themselves(room: ChatRoom) -> None:
     await a_sale(room, Role.OWNER)
     ben = await room.customer(BEN)
