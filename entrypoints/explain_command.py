@@ -1,7 +1,6 @@
 """`billhook explain`: the chain of causes of a customer, a purchase or an entry, in plain English."""
 
 from collections.abc import Iterable
-from typing import Final
 
 import typer
 
@@ -12,9 +11,6 @@ from core.domain.purchase import PurchaseId
 from core.use_cases.explaining import Link
 from entrypoints.process import opened
 from entrypoints.settings import Settings
-
-INDENT: Final = 23
-"""As wide as a time, and a little."""
 
 
 async def explain_customer(settings: Settings, ref: str) -> int:
@@ -35,5 +31,5 @@ async def explain_entry(settings: Settings, entry_id: str) -> int:
 def _tell(links: Iterable[Link]) -> int:
     for link in links:
         when = "now" if link.at is None else moment_text(link.at)
-        typer.echo(f"{when:<19}  {sentence(link, indent=INDENT)}")
+        typer.echo(f"{when:<19}  {sentence(link)}")
     return 0

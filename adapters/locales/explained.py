@@ -7,6 +7,9 @@ from typing import Final
 from core.domain.ledger import Line, Posting
 from core.use_cases.explaining import Link
 
+INDENT: Final = 23
+"""As wide as a time at the command line, and a little."""
+
 _SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "customer": (
         "{customer_id} came",
@@ -168,7 +171,7 @@ _SENTENCES: Final[dict[str, tuple[str, ...]]] = {
 """By `Link.what`: pieces of one sentence. A piece that asks for a fact that is not there is left out."""
 
 
-def sentence(link: Link, *, indent: int = 0) -> str:
+def sentence(link: Link, *, indent: int = INDENT) -> str:
     """
     What has no sentence of its own is told by its name and its facts. Postings stand on lines of
     their own, so far from the margin.

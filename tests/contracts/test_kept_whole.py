@@ -75,6 +75,7 @@ from tests.money_builders import (
 )
 
 CUSTOMER = a_customer(id="cus_carol001", identities=(Identity(IdentityKind.TELEGRAM, "1003"),))
+OPTIONAL = ("receipt_contact", "unreachable_since", "blocked_at", "name", "username")
 SUBSCRIPTION = a_subscription(id="sub_carol001", customer_id=CUSTOMER.id)
 PAYOUT_NOTICE = a_notice(
     kind=NoticeKind.PAYOUT, payment_id=None, payout_id=PayoutId("po-1"), claims_paid=False
@@ -99,14 +100,7 @@ class Kept:
 
 KINDS = {
     "customer": Kept(
-        fresh=replace(
-            CUSTOMER,
-            receipt_contact=None,
-            unreachable_since=None,
-            blocked_at=None,
-            name=None,
-            username=None,
-        ),
+        fresh=replace(CUSTOMER, **dict.fromkeys(OPTIONAL)),
         full=CUSTOMER,
         other=replace(
             CUSTOMER,
