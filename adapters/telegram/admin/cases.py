@@ -13,6 +13,9 @@ PAGE: Final = 8
 LOOKED_THROUGH: Final = 100
 PAGES_MAX: Final = 20
 FIRST: Final = "0"
+FACTS_MAX: Final = 12
+LETTERS_MAX: Final = 200
+"""Of a fact: all of them fit into one message."""
 
 
 def word_of(case: Case) -> str:
@@ -68,8 +71,10 @@ async def case(visit: Visit, words: Sequence[str]) -> Screen:
     [word] = words
     found, texts = await case_of(visit, word), visit.texts
     kind = texts.label(f"case.{found.kind}")
-    lines = [texts("admin.case.what", kind=kind, at=found.opened_at, cause=found.cause)]
-    lines += [texts("admin.case.fact", name=name, fact=fact) for name, fact in found.facts.items()]
+    cause = found.cause[:LETTERS_MAX]
+    lines = [texts("admin.case.what", kind=kind, at=found.opened_at, cause=cause)]
+    for name, fact in list(found.facts.items())[:FACTS_MAX]:
+        lines.append(texts("admin.case.fact", name=name, fact=fact[:LETTERS_MAX]))
     whose = (
         []
         if found.customer_id is None
@@ -78,4 +83,4 @@ async def case(visit: Visit, words: Sequence[str]) -> Screen:
     about = [fact for fact in found.facts.values() if fact.startswith("pur_")][:1]
     whose += [visit.button("to_purchase", "apur", one) for one in about]
     close = Button(texts.label("button.deed_close"), press=press("adeed", "close", word))
-    return Screen("\n".join(lines)[:3500], [whose, [close], [visit.button("back", "acases")]])
+    return Screen("\n".join(lines), [whose, [close], [visit.button("back", "acases")]])

@@ -104,7 +104,7 @@ def _money(visit: Visit, account: Account) -> Iterable[str]:
     }
     for key, amounts in kinds.items():
         for amount in amounts:
-            if amount.is_positive or amount is account.cash[0]:
+            if amount.is_positive or (key == "wallet.cash" and amount in account.cash[:1]):
                 yield visit.texts(key, amount=amount)
 
 
@@ -203,7 +203,7 @@ async def why(visit: Visit, words: Sequence[str]) -> Screen:
 def _line(visit: Visit, link: Link) -> str:
     texts = visit.texts
     when = texts("admin.why.now") if link.at is None else texts("admin.why.at", at=link.at)
-    return f"{when} {html.escape(sentence(link, indent=2))[:WHY_LETTERS]}"
+    return f"{when} {html.escape(sentence(link, indent=2)[:WHY_LETTERS])}"
 
 
 def _pages(lines: Iterable[str]) -> list[str]:

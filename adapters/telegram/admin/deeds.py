@@ -163,7 +163,7 @@ async def _amount(visit: Visit, draft: Draft, text: str) -> str:
     """With a minus it is taken. Of the customer's first currency, where none is named."""
     account = await visit.billing.show_account(await _customer(visit, draft))
     sign, rest = (text[0], text[1:].strip()) if text[:1] in SIGNS else ("+", text)
-    amount = sum_typed(rest[:64], account.cash[0].currency)
+    amount = sum_typed(rest[:64], account.cash[0].currency) if account.cash else None
     if amount is None or not amount.is_positive:
         raise AmountNotUsable(text[:32])
     return word_of(amount if sign == "+" else -amount)

@@ -83,7 +83,7 @@ class ChatRoom:
             clock=clock if desk is None else desk.now,
         )
         self.limit_reached: Exception | None = None
-        self._around = Surroundings(
+        self.around = Surroundings(
             self.world.billing,
             self.world.clock,
             lambda: RETURN_URL,
@@ -96,7 +96,7 @@ class ChatRoom:
 
     def starts_again(self) -> None:
         """A restart: the bot remembers nothing that the store does not."""
-        self.chat = Chat(self.bot, self._around)
+        self.chat = Chat(self.bot, self.around)
 
     async def opens(self) -> "ChatRoom":
         await self.world.opens()

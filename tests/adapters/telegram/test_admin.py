@@ -1,10 +1,12 @@
 """The admin's side of the chat: who is let in, what is found there, and what is done by hand."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from telegram.error import NetworkError
 
 from adapters.telegram.admin.verbs import VERBS
 from adapters.telegram.screens import press
@@ -347,3 +349,22 @@ async def test_a_case_is_closed_and_a_notice_asked_about_again(room: ChatRoom) -
     await room.presses("✅ Do it", BEN)
     done = [line[1:3] for line in await audit(room) if line[1] != "customer.open"]
     assert [action for action, _ in done] == ["case.close", "notice.replay", "switch.off"]
+
+
+async def test_how_the_gateways_and_telegram_stand(room: ChatRoom) -> None:
+    await everything_waits(room)
+    await room.world.billing.turn_switch("gateway:yookassa", is_on=False, deed=WHY)
+    room.around = replace(room.around, webhook_info=room.bot.get_webhook_info)
+    room.starts_again()
+
+    told = await presses_data(room, press("adoors"))
+    assert "yookassa: switched off" in told["text"]
+    assert "All notices are worked off" in told["text"]
+    assert "Telegram holds updates for us: 1" in told["text"], "this press itself"
+
+    async def cut(method: str) -> None:
+        if method == "getWebhookInfo":
+            raise NetworkError("away")
+
+    room.network.on_the_way = cut
+    assert "could not be asked" in (await presses_data(room, press("adoors")))["text"]
