@@ -119,7 +119,7 @@ def called(customer: Customer) -> str:
     """Name and username; without either what others know them by."""
     told = [] if customer.name is None else [ISOLATED.format(customer.name)]
     told += [] if customer.username is None else [f"@{customer.username}"]
-    return " ".join(told) or str(customer.identities[0])
+    return " ".join(told) or str(next(iter(customer.identities), customer.id))
 
 
 def number_of(purchase: Purchase) -> str:
