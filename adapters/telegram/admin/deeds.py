@@ -16,6 +16,7 @@ from core.domain.money import AmountNotUsable, Money
 from core.domain.operator import Draft, Right, Role
 from core.domain.purchase import PurchaseId, PurchaseNotFound
 from core.domain.referral_program import Door, Invitation
+from core.domain.refund import RefundStatus
 from core.use_cases.customers import Account
 from core.use_cases.roles import OperatorNotBlocked
 from core.use_cases.switches import SwitchNotFound
@@ -32,13 +33,13 @@ Facts = Mapping[str, object]
 class Kind:
     """
     `asks`: the questions, in order; the last is always why. `facts` are what the confirmation
-    says of it (`admin.will.<name>`), read anew each time; `do` does it. `home` is the verb of the
+    says of it (`admin.will.<name>`), read anew each time; `do` does it, and may name the text that tells what came of it. `home` is the verb of the
     screen that it is begun on, where that is not the screen of the customer or the purchase.
     """
 
     right: Right
     facts: Callable[[Visit, Draft], Awaitable[Facts]]
-    do: Callable[[Visit, Draft, Deed, Cause], Awaitable[None]]
+    do: Callable[[Visit, Draft, Deed, Cause], Awaitable[str | None]]
     asks: Sequence[str] = ("reason",)
     home: str = "admin"
 
@@ -98,9 +99,9 @@ async def do(visit: Visit, words: Sequence[str]) -> Screen:
         return Screen(visit.texts("admin.overtaken"), rows)
     await visit.takes_a_while()
     deed = Deed(str(visit.who), draft.answers["reason"])
-    await kind.do(visit, draft, deed, Cause("chat deed", draft.id, draft.deed))
+    came_of_it = await kind.do(visit, draft, deed, Cause("chat deed", draft.id, draft.deed))
     await visit.billing.drafting.end(draft)
-    return Screen(visit.texts("admin.done", reason=deed.reason), rows)
+    return Screen(visit.texts(came_of_it or "admin.done", reason=deed.reason), rows)
 
 
 async def _next(visit: Visit, draft: Draft) -> Screen:
@@ -286,9 +287,13 @@ async def _refunding(visit: Visit, draft: Draft) -> Facts:
     }
 
 
-async def _refund(visit: Visit, draft: Draft, deed: Deed, cause: Cause) -> None:
+async def _refund(visit: Visit, draft: Draft, deed: Deed, cause: Cause) -> str | None:
     purchase_id, amount = PurchaseId(draft.about), _money(draft)
-    await visit.billing.refund_purchase(purchase_id, deed=deed, cause=cause, amount=amount)
+    done = await visit.billing.refund_purchase(purchase_id, deed=deed, cause=cause, amount=amount)
+    if done.refund is None or done.refund.status is RefundStatus.DONE:
+        return None
+    is_asked = done.refund.status is RefundStatus.ASKED
+    return "admin.refund_asked" if is_asked else "admin.refund_failed"
 
 
 async def _attaching(visit: Visit, draft: Draft) -> Facts:

@@ -136,6 +136,19 @@ async def test_a_purchase_is_found_by_its_payment_and_given_back_once(room: Chat
     assert f"telegram:{BEN} did purchase.refund" in why["text"]
 
 
+async def test_a_refund_that_the_gateway_will_not_make_is_not_called_done(room: ChatRoom) -> None:
+    anna, started = await a_sale(room)
+    room.world.gateway.refuse_refunds()
+    await room.says(f"/admin {started.purchase.id}", BEN)
+    await room.presses("↩️ Refund all", BEN)
+    await room.says("asked for it", BEN)
+
+    told = await room.presses("✅ Do it", BEN)
+
+    assert "will not give it back" in told["text"]
+    assert await room.world.plan(anna) == "PRO_MONTHLY"
+
+
 async def test_an_adjustment_is_shown_before_it_is_made(room: ChatRoom) -> None:
     anna, _ = await a_sale(room)
     await room.world.billing.adjust_wallet(
