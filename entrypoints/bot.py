@@ -64,6 +64,7 @@ async def bot_at_work(
     stop = asyncio.Event()
     async with open_bot(settings.bot_token, settings.bot_api_url) as bot:
         address = _ChatAddress(settings)
+        secret = settings.secret("telegram_webhook_secret")
         around = Surroundings(
             billing,
             now,
@@ -73,9 +74,9 @@ async def bot_at_work(
             proof,
             bot_address=lambda: address.of_the_bot,
             may_recheck=may_recheck,
+            webhook_info=None if secret is None else bot.get_webhook_info,
         )
         chat = Chat(bot, around)
-        secret = settings.secret("telegram_webhook_secret")
         door: UpdatesDoor | None = None
         work: Callable[[], Coroutine[None, None, None]] | None = None
         way_in = "none here"

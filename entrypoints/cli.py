@@ -20,6 +20,7 @@ from entrypoints.operator_cli import (
     explain_cli,
     inbox_cli,
     purchases_cli,
+    roles_cli,
     switch,
     wallet_cli,
 )
@@ -46,6 +47,7 @@ cli.add_typer(cases_cli, name="cases")
 cli.add_typer(inbox_cli, name="inbox")
 cli.add_typer(access_cli, name="access")
 cli.add_typer(audit_cli, name="audit")
+cli.add_typer(roles_cli, name="roles")
 cli.add_typer(webhooks_cli, name="webhooks")
 cli.add_typer(books_cli, name="books")
 cli.command()(switch)

@@ -6,6 +6,7 @@ from dependency_injector import containers, providers
 from uuid_utils.compat import uuid7
 
 from adapters.provisioning.memory import NoProvisioner
+from core.domain.customer import Identity
 from core.ports.access_provisioner import AccessProvisioner
 from core.ports.notifier import Notifier, Webhooks
 from core.ports.payment_gateway import Gateways
@@ -29,6 +30,13 @@ from core.use_cases.deliveries import (
     ReplayDelivery,
     ShowDeliveries,
     TryWebhook,
+)
+from core.use_cases.desk import (
+    ListFailedNotices,
+    OpenCustomer,
+    SearchCustomers,
+    ShowDoors,
+    ShowFigures,
 )
 from core.use_cases.erasing import EraseCustomer, FinishErasing
 from core.use_cases.escrows import (
@@ -81,6 +89,7 @@ from core.use_cases.reconciling import Reconcile, StartReconciling
 from core.use_cases.referrals import JoinReferral, ShowReferrals, TendReward
 from core.use_cases.refunds import RefundPurchase, WatchRefund
 from core.use_cases.reminding import RemindCustomer
+from core.use_cases.roles import Drafting, GrantRole, ListRoles, RevokeRole, ShowRole
 from core.use_cases.safety import WatchBounds
 from core.use_cases.sessions import (
     CheckProof,
@@ -126,6 +135,7 @@ class Container(containers.DeclarativeContainer):
     notifier: providers.Dependency[Notifier] = providers.Dependency()
     provisioner: providers.Provider[AccessProvisioner] = providers.Object(NoProvisioner())
     webhooks: providers.Dependency[Webhooks] = providers.Dependency()
+    owner: providers.Provider[Identity | None] = providers.Object(None)
     now = providers.Object(utc_now)
     new_id = providers.Object(new_id)
 
@@ -270,6 +280,16 @@ class Container(containers.DeclarativeContainer):
     grant_days = providers.Factory(GrantDays, store=store, now=now, new_id=new_id)
     list_switches = providers.Factory(ListSwitches, store=store, gateways=gateways)
     turn_switch = providers.Factory(TurnSwitch, store=store, gateways=gateways, now=now)
+    show_role = providers.Factory(ShowRole, store=store, owner=owner)
+    list_roles = providers.Factory(ListRoles, store=store, owner=owner)
+    grant_role = providers.Factory(GrantRole, store=store, now=now, owner=owner)
+    revoke_role = providers.Factory(RevokeRole, store=store, now=now, owner=owner)
+    drafting = providers.Factory(Drafting, store=store, now=now, new_id=new_id)
+    show_figures = providers.Factory(ShowFigures, store=store, now=now)
+    search_customers = providers.Factory(SearchCustomers, store=store, gateways=gateways)
+    open_customer = providers.Factory(OpenCustomer, store=store, now=now)
+    show_doors = providers.Factory(ShowDoors, store=store, gateways=gateways)
+    list_failed_notices = providers.Factory(ListFailedNotices, store=store)
     show_audit = providers.Factory(ShowAudit, store=store)
     explain = providers.Factory(Explain, store=store, now=now)
     diff_catalog = providers.Factory(DiffCatalog, store=store)
@@ -375,6 +395,16 @@ class Container(containers.DeclarativeContainer):
         grant_days=grant_days,
         list_switches=list_switches,
         turn_switch=turn_switch,
+        show_role=show_role,
+        list_roles=list_roles,
+        grant_role=grant_role,
+        revoke_role=revoke_role,
+        drafting=drafting,
+        show_figures=show_figures,
+        search_customers=search_customers,
+        open_customer=open_customer,
+        show_doors=show_doors,
+        list_failed_notices=list_failed_notices,
         show_audit=show_audit,
         explain=explain,
         diff_catalog=diff_catalog,

@@ -6,6 +6,7 @@ import typer
 
 from core.domain.audit import Deed
 from core.domain.money import Money
+from core.domain.operator import Role
 from entrypoints.command_line import DataDir, read, run_to_end
 
 customers_cli = typer.Typer(help="Customers of yours.", no_args_is_help=True)
@@ -14,6 +15,7 @@ wallet_cli = typer.Typer(help="Money of customers.", no_args_is_help=True)
 purchases_cli = typer.Typer(help="Purchases.", no_args_is_help=True)
 access_cli = typer.Typer(help="What plans give outside.", no_args_is_help=True)
 inbox_cli = typer.Typer(help="Notices of the gateways.", no_args_is_help=True)
+roles_cli = typer.Typer(help="Who may do what in the chat.", no_args_is_help=True)
 audit_cli = typer.Typer(help="Who did what by hand.", no_args_is_help=True)
 
 explain_cli = typer.Typer(help="Why things are as they are.", no_args_is_help=True)
@@ -183,6 +185,36 @@ def switch(
         raise typer.BadParameter("say who you are", param_hint="--as")
     deed = Deed(who, reason)
     run_to_end(commands.turn_switch(read(data_dir=data_dir), name, deed, is_on=to == "on"))
+
+
+@roles_cli.command("grant")
+def roles_grant(
+    ref: Annotated[str, typer.Argument(help="Who, such as telegram:123.")],
+    role: Annotated[Role, typer.Argument(help="Another one replaces it.")],
+    reason: Reason,
+    who: As,
+    data_dir: DataDir = None,
+) -> None:
+    """Let somebody work in the chat, by /admin, from their next press."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    run_to_end(commands.grant_role(read(data_dir=data_dir), ref, role, Deed(who, reason)))
+
+
+@roles_cli.command("revoke")
+def roles_revoke(ref: str, reason: Reason, who: As, data_dir: DataDir = None) -> None:
+    """Take somebody's role; their next press is refused."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    run_to_end(commands.revoke_role(read(data_dir=data_dir), ref, Deed(who, reason)))
+
+
+@roles_cli.command("list")
+def roles_list(data_dir: DataDir = None) -> None:
+    """Everybody who has a role, and who gave it."""
+    from entrypoints import operator_commands as commands  # noqa: PLC0415
+
+    run_to_end(commands.list_roles(read(data_dir=data_dir)))
 
 
 @audit_cli.command("verify")

@@ -6,8 +6,9 @@ import typer
 
 from core.domain.audit import FIRST_SEAL, Deed
 from core.domain.cause import Cause
-from core.domain.customer import customer_ref
+from core.domain.customer import customer_ref, identity
 from core.domain.money import Money
+from core.domain.operator import Role
 from core.domain.purchase import PurchaseId
 from core.domain.referral_program import Door, Invitation
 from entrypoints.process import opened
@@ -153,6 +154,32 @@ async def replay_notice(settings: Settings, inbox_id: str, deed: Deed) -> int:
     async with opened(settings) as parts:
         await parts.billing.replay_notice(inbox_id, deed=deed)
     typer.echo(f"{inbox_id}: the gateway is asked again by the next job")
+    return 0
+
+
+async def grant_role(settings: Settings, ref: str, role: Role, deed: Deed) -> int:
+    async with opened(settings) as parts:
+        await parts.billing.grant_role(identity(ref), role, deed=deed)
+    typer.echo(f"{ref} is {role} from now on")
+    return 0
+
+
+async def revoke_role(settings: Settings, ref: str, deed: Deed) -> int:
+    async with opened(settings) as parts:
+        await parts.billing.revoke_role(identity(ref), deed=deed)
+    typer.echo(f"{ref} has no role any more")
+    return 0
+
+
+async def list_roles(settings: Settings) -> int:
+    async with opened(settings) as parts:
+        for one in await parts.billing.list_roles():
+            given = (
+                f"since {one.since:%Y-%m-%d %H:%M} UTC, by {one.by}"
+                if one.since
+                else "by BILLHOOK_OWNER"
+            )
+            typer.echo(f"{one.role:<8} {one.identity}  {given}")
     return 0
 
 

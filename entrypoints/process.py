@@ -100,6 +100,7 @@ async def opened(settings: Settings, *, now: Now = utc_now) -> AsyncIterator[Ope
             notifier=providers.Object(TelegramNotifier(bulk, now, settings.app_url)),
             provisioner=providers.Object(provisioner),
             webhooks=providers.Object(webhooks),
+            owner=providers.Object(settings.owner_identity),
             now=providers.Object(now),
         )
         billing = container.billing()

@@ -22,6 +22,7 @@ from adapters.http.client_address import TrustedProxies
 from adapters.http.return_urls import ReturnUrls
 from adapters.http.tokens import SIGNING_KEY_LENGTH_MIN
 from adapters.standard_webhooks import SECRET_BYTES_MIN, is_signing_secret
+from core.domain.customer import Identity, IdentityKind, IdentityNotReadable, identity
 from core.use_cases.announcements import ANNOUNCED
 from sandbox.app import DEMO_WEBHOOK_SECRET
 
@@ -118,6 +119,7 @@ class Settings(BaseSettings):
     telegram_payments_provider_token_test: SecretStr | None = None
     telegram_payments_provider_token_live: SecretStr | None = None
     mini_app_url: str | None = None
+    owner: str | None = None
     provisioner: Literal["none", "http", "remnawave"] | None = None
     panel_url: str | None = None
     panel_token: SecretStr | None = None
@@ -162,6 +164,18 @@ class Settings(BaseSettings):
         if unknown:
             known = ", ".join(ANNOUNCED)
             raise ValueError(f"no such event: {', '.join(unknown)} (known: {known})")
+        return value
+
+    @field_validator("owner")
+    @classmethod
+    def _owner_is_of_telegram(cls, value: str | None) -> str | None:
+        if value:
+            try:
+                named = identity(value)
+            except IdentityNotReadable:
+                named = None
+            if named is None or named.kind is not IdentityKind.TELEGRAM:
+                raise ValueError("a Telegram user's number, such as telegram:123456")
         return value
 
     @field_validator("telegram_webhook_secret")
@@ -373,6 +387,10 @@ class Settings(BaseSettings):
     @property
     def doubles_telegram(self) -> bool:
         return self.is_development and not self.telegram_token and not self.telegram_api_url
+
+    @property
+    def owner_identity(self) -> Identity | None:
+        return identity(self.owner) if self.owner else None
 
     @property
     def bot_token(self) -> str:

@@ -112,6 +112,8 @@ def a_customer(**fields: Any) -> Customer:
         unreachable_since=NOON + timedelta(days=3),
         blocked_at=NOON + timedelta(days=3),
         fewer_reminders=True,
+        name="Анна <b>",
+        username="AnnaTea",
     )
     return replace(customer, **fields)
 

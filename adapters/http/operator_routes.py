@@ -31,7 +31,7 @@ from adapters.http.withdrawal_routes import WithdrawalBody, body_from_withdrawal
 from core.domain.audit import REASON_MAX, REASON_MIN, Deed, ReasonMissing
 from core.domain.cause import StoreBusy
 from core.domain.credentials import NotSignedIn, Scope, ScopeMissing
-from core.domain.customer import CustomerNotFound, IdentityNotReadable
+from core.domain.customer import CustomerNotFound, IdentityNotReadable, OwnAffair
 from core.domain.errors import BillingError
 from core.domain.escrow import EscrowNotFound, EscrowSide, NothingDisputed
 from core.domain.item import EscrowId
@@ -398,24 +398,24 @@ def operator_operations() -> list[Operation]:
     return [
         operator_operation("POST", "/purchases/{purchase_id}/refund/", refund_purchase,
                    "Give money back, all of it or a part, or book what a bank took", RefundBody,
-                   PurchaseNotFound, NothingToRefund, RefundTooLarge, RefundNotPossible,
+                   PurchaseNotFound, NothingToRefund, RefundTooLarge, RefundNotPossible, OwnAffair,
                    *OF_THE_CLAIM, *_OF_AMOUNTS, params=PurchasePath, body=RefundRequest, **moves),
         operator_operation("POST", "/customers/{ref}/adjust/", adjust_wallet,
-                   "Give money by hand, or take it", EntryBody, AdjustmentNotUsable,
+                   "Give money by hand, or take it", EntryBody, AdjustmentNotUsable, OwnAffair,
                    *OF_THE_CLAIM, *_OF_AMOUNTS, *_OF_THE_CUSTOMER, params=CustomerPath,
                    body=AdjustRequest, **moves),
         operator_operation("POST", "/entries/reverse/", reverse_adjustment,
                    "Take an adjustment back, once, by an entry of its own", EntryBody,
-                   AdjustmentNotFound, AmountNotUsable, body=ReverseRequest),
+                   AdjustmentNotFound, AmountNotUsable, OwnAffair, body=ReverseRequest),
         operator_operation("POST", "/customers/{ref}/grant/", grant_days,
                    "Give days of a plan", GrantBody, PlanNotFound, DaysNotGivable,
-                   AnotherPlanRuns, *OF_THE_CLAIM, *_OF_THE_CUSTOMER, params=CustomerPath,
+                   AnotherPlanRuns, OwnAffair, *OF_THE_CLAIM, *_OF_THE_CUSTOMER, params=CustomerPath,
                    body=GrantRequest, **moves),
         operator_operation("POST", "/customers/{ref}/block/", block_customer,
-                   "Serve a customer no longer", DoneBody, *_OF_THE_CUSTOMER,
+                   "Serve a customer no longer", DoneBody, OwnAffair, *_OF_THE_CUSTOMER,
                    params=CustomerPath, body=ReasonRequest),
         operator_operation("POST", "/customers/{ref}/unblock/", unblock_customer,
-                   "Serve a customer again", DoneBody, *_OF_THE_CUSTOMER,
+                   "Serve a customer again", DoneBody, OwnAffair, *_OF_THE_CUSTOMER,
                    params=CustomerPath, body=ReasonRequest),
         operator_operation("POST", "/customers/{ref}/access/retry/", retry_access,
                    "Have a customer's access made again at once", DoneBody, *_OF_THE_CUSTOMER,
@@ -426,7 +426,7 @@ def operator_operations() -> list[Operation]:
         *(
             operator_operation("POST", f"/withdrawals/{{withdrawal_id}}/{path}/", _deciding(name), summary,
                        WithdrawalBody, WithdrawalNotFound, WithdrawalMoved,
-                       WithdrawalSentByGateway, params=WithdrawalPath, body=ReasonRequest)
+                       WithdrawalSentByGateway, OwnAffair, params=WithdrawalPath, body=ReasonRequest)
             for path, name, summary in (
                 ("approve", "approve_withdrawal", "Let go what is above a brake"),
                 ("reject", "reject_withdrawal", "Give back what nobody has sent yet"),

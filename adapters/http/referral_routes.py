@@ -11,7 +11,7 @@ from adapters.http.edge import Call, key_call
 from adapters.http.operations import Closed, Operation
 from adapters.http.operator_routes import ReasonRequest, operator_of, operator_operation
 from core.domain.credentials import Scope
-from core.domain.customer import CustomerNotFound, IdentityNotReadable
+from core.domain.customer import CustomerNotFound, IdentityNotReadable, OwnAffair
 from core.domain.money_terms import NotOffered
 from core.domain.referral_program import Door, Invitation
 
@@ -94,6 +94,6 @@ def referral_operations() -> list[Operation]:
                   scope=Scope.CUSTOMERS, body=JoinRequest, errors=OF_THE_CODE),
         operator_operation("POST", "/customers/{ref}/referral/", attach_referral,
                            "Say who brought a customer, also late", ReferralBody, *OF_THE_CODE,
-                           IdentityNotReadable, CustomerNotFound, params=CustomerPath,
+                           IdentityNotReadable, CustomerNotFound, OwnAffair, params=CustomerPath,
                            body=AttachRequest),
     ]  # fmt: skip

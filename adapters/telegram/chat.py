@@ -25,6 +25,7 @@ from adapters.telegram import (
     wallet,
     zones,
 )
+from adapters.telegram.admin import verbs as admin
 from adapters.telegram.drawing import acknowledge, redraw, seem_busy, send
 from adapters.telegram.paying import (
     answer_pre_checkout,
@@ -35,7 +36,7 @@ from adapters.telegram.paying import (
 from adapters.telegram.screens import Screen, pressed
 from adapters.telegram.sums import looks_like_a_sum
 from adapters.telegram.texts import Texts
-from adapters.telegram.visits import Action, Surroundings, Visit
+from adapters.telegram.visits import Action, Surroundings, Visit, names_of
 from core.domain.cause import Cause, StillRunning, StoreBusy
 from core.domain.customer import CustomerNotFound, Identity, IdentityKind
 from core.domain.errors import BillingError, NotFound, Unavailable
@@ -237,10 +238,12 @@ class Chat:
 
     async def _visit(self, user: User, cause: Cause, invitation: Invitation | None) -> Visit:
         """The first contact registers; the language is guessed then, and never again."""
+        who = Identity(IdentityKind.TELEGRAM, str(user.id))
         customer = await self._around.billing.register_customer(
-            Identity(IdentityKind.TELEGRAM, str(user.id)),
+            who,
             first_language=guessed(user.language_code),
             invitation=invitation,
+            names=names_of(user),
         )
         if customer.unreachable_since is not None:
             await self._around.billing.mark_reach(customer.id, is_reachable=True)
@@ -250,6 +253,7 @@ class Chat:
             Texts.of(customer),
             cause,
             self._around.now(),
+            who,
             seem_busy=partial(seem_busy, self._bot, user.id),
         )
 
@@ -298,6 +302,8 @@ def _about(update: Update) -> tuple[str, dict[str, object]] | None:
 
 async def _pressed(visit: Visit, query: CallbackQuery) -> Screen:
     found = pressed(query.data or "")
+    if found is not None and (screen := await admin.pressed(visit, found)) is not None:
+        return screen
     act, words_wanted = (None, 0) if found is None else PRESSED.get(found.verb, (None, 0))
     if found is None or act is None or len(found.words) != words_wanted:
         # An older version's, or a forgery.
@@ -314,6 +320,12 @@ async def _said(visit: Visit, message: Message) -> Screen:
     if command in COMMANDS:
         return await COMMANDS[command](visit, [])
     text = (message.text or "").strip()
+    told = admin.commanded(visit, payload) if command == "admin" else admin.heard(visit, text)
+    return await told or await _typed(visit, text)
+
+
+async def _typed(visit: Visit, text: str) -> Screen:
+    """No command: a contact, a promo code, a sum, or something that is none of them."""
     if _CONTACT.fullmatch(text):
         [identity, *_] = visit.customer.identities
         await visit.billing.register_customer(identity, receipt_contact=text)

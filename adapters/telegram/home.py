@@ -230,18 +230,27 @@ def support_line(texts: Texts, catalog: Catalog) -> str:
 
 def standing_lines(texts: Texts, account: Account) -> list[str]:
     """The plan, until when, and what is left of each quota."""
+    return [_plan_line(texts, account), *quota_lines(texts, account)]
+
+
+def _plan_line(texts: Texts, account: Account) -> str:
     standing, now = account.standing, account.at
     subscription = standing.subscription.at(now)
     period, renews = subscription.period, subscription.renews
     title = standing.plan(now).terms.title(texts.language)
     if period is None:
-        lines = [texts("plan.now", plan=title)]
-    elif renews is not None and period.end <= now:
-        lines = [texts("plan.past_due", plan=title, end=renews.grace_until)]
-    elif subscription.is_trial:
-        lines = [texts("plan.trial", plan=title, end=period.end)]
-    else:
-        lines = [texts("plan.until", plan=title, end=period.end)]
+        return texts("plan.now", plan=title)
+    if renews is not None and period.end <= now:
+        return texts("plan.past_due", plan=title, end=renews.grace_until)
+    if subscription.is_trial:
+        return texts("plan.trial", plan=title, end=period.end)
+    return texts("plan.until", plan=title, end=period.end)
+
+
+def quota_lines(texts: Texts, account: Account) -> list[str]:
+    """What is left of each quota that there is any of."""
+    standing, now = account.standing, account.at
+    lines = []
     for quota in account.quotas:
         feature, told = quota.key.feature, quota.decision(allowed=True)
         if told.limit is None:

@@ -25,6 +25,9 @@ from core.domain.purchase import Purchase
 CLOCK_IS_ENOUGH_HOURS: Final = 24
 NUMBER_LETTERS: Final = 6
 
+ISOLATED: Final = "\u2068{}\u2069"
+"""A name that runs from right to left turns nothing round but itself."""
+
 Said = TypeVar("Said")
 
 
@@ -114,6 +117,13 @@ class Texts:
         if isinstance(fact, datetime):
             return date_text(fact, self._zone, self.language)
         return str(fact)
+
+
+def called(customer: Customer) -> str:
+    """Name and username; without either what others know them by."""
+    told = [] if customer.name is None else [ISOLATED.format(customer.name)]
+    told += [] if customer.username is None else [f"@{customer.username}"]
+    return " ".join(told) or str(next(iter(customer.identities), customer.id))
 
 
 def number_of(purchase: Purchase) -> str:

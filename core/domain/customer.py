@@ -48,6 +48,11 @@ class ZoneChangedLately(Refused):
     until: datetime
 
 
+@dataclass(eq=False)
+class OwnAffair(Refused):
+    """Nobody decides by hand about themselves: ask another operator."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Identity:
     """What somebody else calls a customer. At most one customer has it, for ever."""
@@ -78,13 +83,23 @@ def customer_ref(ref: str) -> Identity | CustomerId:
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """What a person is called where they write to us; `username` is unique there, without its @."""
+
+    name: str
+    username: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Customer:
     """
     The only row that holds what names a person. `receipt_contact` is an e-mail address or a
     telephone number (digits, country code first) for the fiscal receipt; stored encrypted.
     `unreachable_since`: when the chat first refused a message; None while it takes them.
-    `former_zone` is the one before the last change. `fewer_reminders`: nothing is told that is neither an end nor about money. `leaving_since`: when
-    the customer asked to be erased, for good; `erased_at`: when nothing of the person was left.
+    `former_zone` is the one before the last change. `fewer_reminders`: nothing is told that is
+    neither an end nor about money. `name` and `username` are as of the last contact, for people to
+    find the customer by. `leaving_since`: when the customer asked to be erased, for good;
+    `erased_at`: when nothing of the person was left.
     """
 
     id: CustomerId
@@ -100,6 +115,8 @@ class Customer:
     zone_changed_at: datetime | None = None
     leaving_since: datetime | None = None
     erased_at: datetime | None = None
+    name: str | None = field(default=None, repr=False)
+    username: str | None = field(default=None, repr=False)
     version: int = 0
 
     @property
@@ -156,6 +173,14 @@ class Customer:
             erased_at=at,
             version=self.version,
         )
+
+    def require_another(self, actor: str) -> None:
+        """
+        Raises:
+            OwnAffair: `actor`, who does something by hand, is this customer.
+        """
+        if actor in map(str, self.identities):
+            raise OwnAffair
 
     def blocked(self, *, at: datetime) -> "Customer":
         return self if self.blocked_at is not None else replace(self, blocked_at=at)

@@ -46,6 +46,9 @@ MOVES: Final = {
 PAID: Final = frozenset({PurchaseStatus.PAID, PurchaseStatus.REFUNDED})
 """Money was taken for it, whatever became of that."""
 
+NO_SALES: Final = frozenset({"deposit", "verification", "escrow"})
+"""Kinds of item whose money is not the business's by being paid."""
+
 
 @dataclass(eq=False)
 class PurchaseNotFound(NotFound):

@@ -14,7 +14,7 @@ from core.domain.delivery import Delivery, DeliveryId, DeliveryStatus
 from core.domain.event import ALONE, ClaimedJob, Job
 from core.domain.item import Item
 from core.domain.money import Money
-from core.domain.payment import InboxItem, PaymentId, PayoutId
+from core.domain.payment import InboxItem, InboxStatus, PaymentId, PayoutId
 from core.domain.plan import GatewayName
 from core.domain.purchase import Purchase, PurchaseId
 from core.domain.referral_program import Referral
@@ -32,6 +32,13 @@ class CustomersRead(Protocol):
         ...
 
     async def find(self, ref: Identity | CustomerId) -> Customer | None: ...
+
+    async def named(self, beginning: str, *, limit: int) -> list[Customer]:
+        """
+        Whose username or name begins so, whatever the case: usernames first, each in the order of
+        its case-folded letters (then by id).
+        """
+        ...
 
     async def get(self, ref: Identity | CustomerId) -> Customer:
         """
@@ -313,6 +320,10 @@ class InboxRead(Protocol):
 
     async def of_payment(self, gateway: GatewayName, payment_id: PaymentId) -> list[InboxItem]:
         """The oldest first. Reads the whole inbox: for a person who asks, not for a request."""
+        ...
+
+    async def not_done(self, status: InboxStatus, *, limit: int) -> list[InboxItem]:
+        """Those that failed, or that wait: the oldest first (by `received_at`, then id)."""
         ...
 
 

@@ -35,6 +35,7 @@ from core.ports.money_repositories import (
     Withdrawals,
     WithdrawalsRead,
 )
+from core.ports.operators import FiguresRead, Operators, OperatorsRead
 from core.ports.repositories import (
     AccessRead,
     AccessStates,
@@ -145,6 +146,8 @@ class View(Protocol):
     credentials: CredentialsRead
     switches: SwitchesRead
     promos: PromosRead
+    operators: OperatorsRead
+    figures: FiguresRead
     inbox: InboxRead
     jobs: JobsRead
     deliveries: DeliveriesRead
@@ -203,6 +206,7 @@ class UnitOfWork(Protocol):
     credentials: Credentials
     switches: Switches
     promos: Promos
+    operators: Operators
     claims: Claims
     inbox: Inbox
     jobs: Jobs

@@ -21,6 +21,13 @@ from core.use_cases.deliveries import (
     ShowDeliveries,
     TryWebhook,
 )
+from core.use_cases.desk import (
+    ListFailedNotices,
+    OpenCustomer,
+    SearchCustomers,
+    ShowDoors,
+    ShowFigures,
+)
 from core.use_cases.erasing import EraseCustomer, FinishErasing
 from core.use_cases.escrows import (
     DisputePart,
@@ -72,6 +79,7 @@ from core.use_cases.reconciling import Reconcile, StartReconciling
 from core.use_cases.referrals import JoinReferral, ShowReferrals, TendReward
 from core.use_cases.refunds import RefundPurchase, WatchRefund
 from core.use_cases.reminding import RemindCustomer
+from core.use_cases.roles import Drafting, GrantRole, ListRoles, RevokeRole, ShowRole
 from core.use_cases.safety import WatchBounds
 from core.use_cases.sessions import (
     CheckProof,
@@ -212,6 +220,16 @@ class Billing:
     grant_days: GrantDays
     list_switches: ListSwitches
     turn_switch: TurnSwitch
+    show_role: ShowRole
+    list_roles: ListRoles
+    grant_role: GrantRole
+    revoke_role: RevokeRole
+    drafting: Drafting
+    show_figures: ShowFigures
+    search_customers: SearchCustomers
+    open_customer: OpenCustomer
+    show_doors: ShowDoors
+    list_failed_notices: ListFailedNotices
     show_audit: ShowAudit
     explain: Explain
     diff_catalog: DiffCatalog

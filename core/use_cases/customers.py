@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.domain.audit import AuditLine, Deed, line_of
-from core.domain.customer import Customer, CustomerId, CustomerNotFound, Identity
+from core.domain.customer import Customer, CustomerId, CustomerNotFound, Identity, Names
 from core.domain.event import Event
 from core.domain.money import Currency, Money
 from core.domain.period import time_zone
@@ -50,6 +50,7 @@ class RegisterCustomer:
         fewer_reminders: bool | None = None,
         first_language: str = "en",
         invitation: Invitation | None = None,
+        names: Names | None = None,
     ) -> Customer:
         """
         `zone`, `first_language` and `invitation` count only at the first contact, `fewer_reminders`
@@ -60,12 +61,17 @@ class RegisterCustomer:
         if known is None:
             try:
                 return await self._add(
-                    identity, language or first_language, receipt_contact, zone, invitation
+                    identity,
+                    language or first_language,
+                    receipt_contact,
+                    zone,
+                    invitation,
+                    names=names,
                 )
             except IdentityTaken:  # Somebody registered the same identity at the same moment.
                 async with self._store.read() as view:
                     known = await view.customers.get(identity)
-        return await self._update(known, language, receipt_contact, fewer_reminders)
+        return await self._update(known, language, receipt_contact, fewer_reminders, names)
 
     async def _add(
         self,
@@ -74,6 +80,8 @@ class RegisterCustomer:
         contact: str | None,
         zone: str | None,
         invitation: Invitation | None,
+        *,
+        names: Names | None,
     ) -> Customer:
         async with self._store.write() as uow:
             catalog = await uow.catalogs.current()
@@ -84,6 +92,8 @@ class RegisterCustomer:
                 zone=zone or catalog.zone,
                 created_at=self._now(),
                 receipt_contact=contact,
+                name=None if names is None else names.name,
+                username=None if names is None else names.username,
             )
             await uow.customers.add(customer)
             # What is given once was given to who was here before, so far as anybody can tell.
@@ -100,26 +110,38 @@ class RegisterCustomer:
         return customer
 
     async def _update(
-        self, known: Customer, language: str | None, contact: str | None, fewer: bool | None
+        self,
+        known: Customer,
+        language: str | None,
+        contact: str | None,
+        fewer: bool | None,
+        names: Names | None,
     ) -> Customer:
-        wanted = _with(known, language, contact, fewer)
+        wanted = _with(known, language, contact, fewer, names)
         if wanted == known:
             return known
         async with self._store.write() as uow:
-            customer = _with(await uow.customers.lock(known.id), language, contact, fewer)
+            locked = await uow.customers.lock(known.id)
+            customer = _with(locked, language, contact, fewer, names)
             await uow.customers.save(customer)
             await uow.commit()
         return customer
 
 
 def _with(
-    customer: Customer, language: str | None, contact: str | None, fewer: bool | None
+    customer: Customer,
+    language: str | None,
+    contact: str | None,
+    fewer: bool | None,
+    names: Names | None,
 ) -> Customer:
     return replace(
         customer,
         language=language or customer.language,
         receipt_contact=contact or customer.receipt_contact,
         fewer_reminders=customer.fewer_reminders if fewer is None else fewer,
+        name=customer.name if names is None else names.name,
+        username=customer.username if names is None else names.username,
     )
 
 
@@ -183,6 +205,7 @@ class BlockCustomer:
         """
         Raises:
             CustomerNotFound
+            OwnAffair: whoever does it is the customer.
         """
         at = self._now()
         event = Event("customer.blocked", customer_id, at, customer_id, {"reason": deed.reason})
@@ -201,6 +224,7 @@ class UnblockCustomer:
         """
         Raises:
             CustomerNotFound
+            OwnAffair: whoever does it is the customer.
         """
         at = self._now()
         event = Event("customer.unblocked", customer_id, at, customer_id, {"reason": deed.reason})
@@ -214,6 +238,7 @@ async def _changed(
     """The event is recorded, and the deed, if it changes anything."""
     async with store.write() as uow:
         customer = await uow.customers.lock(CustomerId(event.subject))
+        customer.require_another(line.actor)
         changed = change(customer)
         if changed != customer:
             await uow.customers.save(changed)

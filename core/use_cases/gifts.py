@@ -88,10 +88,11 @@ class GrantDays:
 
         Raises:
             CustomerNotFound, PlanNotFound, DaysNotGivable, AnotherPlanRuns, KeyUsedOtherwise
+            OwnAffair: whoever does it is the customer.
         """
         async with self._store.write() as uow:
             at = self._now()
-            await uow.customers.lock(customer_id)
+            (await uow.customers.lock(customer_id)).require_another(deed.actor)
             fresh = claim(cause, self._new_id("gft"), at=at)
             taken = await uow.claims.take(fresh)
             if taken.subject != fresh.subject:

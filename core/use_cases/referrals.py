@@ -61,11 +61,14 @@ class JoinReferral:
         Raises:
             ReferralCodeNotFound, NotOffered
             OwnReferralCode, ReferrerNotOlder, TooLateToJoin, ReferredAlready
+            OwnAffair: an operator attaches themselves.
         """
         assert (deed is not None) == (invitation.door is Door.OPERATOR)
         async with self._store.write() as uow:
             at = self._now()
             customer = await uow.customers.lock(customer_id)
+            if deed is not None:
+                customer.require_another(deed.actor)
             referrer = await _whose(uow, invitation.code)
             known = await uow.referrals.find(customer_id)
             if known is not None:

@@ -79,12 +79,13 @@ class RefundPurchase:
 
         Raises:
             PurchaseNotFound, NothingToRefund, RefundTooLarge, RefundNotPossible, CurrencyMismatch
+            OwnAffair: whoever does it is the customer.
             KeyUsedOtherwise: see `Claim.taken_again`.
         """
         async with self._store.write() as uow:
             at = self._now()
             customer_id = (await uow.purchases.get(purchase_id)).customer_id
-            await uow.customers.lock(customer_id)
+            (await uow.customers.lock(customer_id)).require_another(deed.actor)
             fresh = claim(cause, self._new_id("rfd"), at=at)
             taken = await uow.claims.take(fresh)
             if taken.subject != fresh.subject:

@@ -215,12 +215,13 @@ class AdjustWallet:
             AdjustmentNotUsable: also of a currency that is neither in the catalog nor in the wallet.
             AmountNotUsable: there would be more in the account than can be counted.
             CustomerNotFound, KeyUsedOtherwise
+            OwnAffair: whoever does it is the customer.
         """
         if account not in {"cash", "bonus"} or not amount.amount_minor:
             raise AdjustmentNotUsable(account[:32], amount)
         async with self._store.write() as uow:
             at = self._now()
-            await uow.customers.lock(customer_id)
+            (await uow.customers.lock(customer_id)).require_another(deed.actor)
             fresh = claim(cause, self._new_id("adj"), at=at)
             taken = await uow.claims.take(fresh)
             if taken.subject != fresh.subject:
@@ -270,6 +271,7 @@ class ReverseAdjustment:
         """
         Raises:
             AdjustmentNotFound: also for an entry that is no adjustment, a reversal for one.
+            OwnAffair: as in AdjustWallet.
             AmountNotUsable: there would be more in the account than can be counted.
         """
         async with self._store.read() as view:
@@ -279,7 +281,7 @@ class ReverseAdjustment:
         customer_id = _whose(reversed_)
         async with self._store.write() as uow:
             at = self._now()
-            await uow.customers.lock(customer_id)
+            (await uow.customers.lock(customer_id)).require_another(deed.actor)
             id_ = EntryId(f"reversal of {reversed_.id}")
             known = await uow.ledger.find(id_)
             if known is not None:

@@ -398,7 +398,7 @@ class _Deciding:
         async with self._store.write() as uow:
             at = self._now()
             customer_id = (await uow.withdrawals.get(withdrawal_id)).customer_id
-            await uow.customers.lock(customer_id)
+            (await uow.customers.lock(customer_id)).require_another(deed.actor)
             withdrawal = await uow.withdrawals.get(withdrawal_id)
             became = self._become(withdrawal, deed, at)
             if became == withdrawal:

@@ -77,6 +77,7 @@ from tests.money_builders import (
 )
 
 CUSTOMER = a_customer(id="cus_carol001", identities=(Identity(IdentityKind.TELEGRAM, "1003"),))
+OPTIONAL = ("receipt_contact", "unreachable_since", "blocked_at", "name", "username")
 SUBSCRIPTION = a_subscription(id="sub_carol001", customer_id=CUSTOMER.id)
 PAYOUT_NOTICE = a_notice(
     kind=NoticeKind.PAYOUT, payment_id=None, payout_id=PayoutId("po-1"), claims_paid=False
@@ -110,7 +111,7 @@ def of_a_purchase(**states: Any) -> Kept:
 
 KINDS = {
     "customer": Kept(
-        fresh=replace(CUSTOMER, receipt_contact=None, unreachable_since=None, blocked_at=None),
+        fresh=replace(CUSTOMER, **dict.fromkeys(OPTIONAL)),
         full=CUSTOMER,
         other=replace(
             CUSTOMER,
@@ -118,6 +119,8 @@ KINDS = {
             language="en",
             zone="Asia/Vladivostok",
             receipt_contact="79005556677",
+            name="Carol",
+            username=None,
         ),
         add=lambda uow, it: uow.customers.add(it),
         save=lambda uow, it: uow.customers.save(it),

@@ -9,9 +9,11 @@ from core.domain.customer import (
     Identity,
     IdentityKind,
     IdentityNotReadable,
+    OwnAffair,
     customer_ref,
     identity,
 )
+from tests.builders import a_customer
 
 
 @given(st.integers(1, TELEGRAM_ID_MAX))
@@ -107,3 +109,12 @@ def test_whatever_is_read_is_spelled_exactly_so(ref):
     assert str(read) == ref
     assert ref.isascii()
     assert ref.isprintable()
+
+
+def test_nobody_acts_by_hand_on_themselves_under_any_of_their_names():
+    anna = a_customer()
+    for one in anna.identities:
+        with pytest.raises(OwnAffair):
+            anna.require_another(str(one))
+    anna.require_another("telegram:1002")
+    anna.require_another("olga")

@@ -15,12 +15,17 @@ from core.domain.case import Case, CaseKind
 from core.domain.customer import identity
 from core.domain.errors import Invalid
 from core.domain.money import AmountNotUsable, Money, UnknownCurrency
+from core.domain.operator import Role
+from core.use_cases.roles import OwnerBySetting
 from entrypoints.cli import cli
 from entrypoints.commands import examine, migrate_database
 from entrypoints.operator_commands import (
     adjust_wallet,
+    grant_role,
+    list_roles,
     list_switches,
     retry_access,
+    revoke_role,
     turn_switch,
     verify_audit,
 )
@@ -222,6 +227,20 @@ async def test_access_is_made_again_by_an_operators_word(shop: Settings) -> None
         async with parts.store.read() as view:
             assert await view.jobs.waiting() == 1
     assert (line.action, line.actor) == ("access.retry", "olga")
+
+
+async def test_roles_are_given_listed_and_taken(
+    shop: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    owned = shop.model_copy(update={"owner": "telegram:7"})
+    assert await grant_role(owned, "telegram:1001", Role.SUPPORT, OLGA) == 0
+    assert await list_roles(owned) == 0
+    listed = [line.split()[:2] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert listed == [["owner", "telegram:7"], ["support", "telegram:1001"]]
+
+    assert await revoke_role(owned, "telegram:1001", OLGA) == 0
+    with pytest.raises(OwnerBySetting):
+        await revoke_role(owned, "telegram:7", OLGA)
 
 
 async def test_what_is_switched_off_is_listed_and_told_by_the_doctor(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.domain.customer import identity
 from entrypoints.settings import (
     DEVELOPMENT_BOT_TOKEN,
     DEVELOPMENT_DATA_KEY,
@@ -32,6 +33,14 @@ def production(**changes: object) -> Settings:
 
 def test_a_complete_production_is_taken() -> None:
     assert production().secrets_of("yookassa") == ("100500", "live_secret")
+
+
+def test_an_owner_is_a_user_of_telegram() -> None:
+    assert production(owner="telegram:123").owner_identity == identity("telegram:123")
+    assert production(owner="").owner_identity is None
+    for wrong in ("123", "external:boss", "telegram:0", "@boss"):
+        with pytest.raises(SettingsNotUsable, match="BILLHOOK_OWNER"):
+            production(owner=wrong)
 
 
 def test_yookassa_pays_out_only_where_it_has_both_id_and_key() -> None:

@@ -6,11 +6,12 @@ import pytest
 from dependency_injector import providers
 
 from adapters.memory_notifier import MemoryNotifier, MemoryWebhooks
+from core.domain.customer import identity
 from core.ports.payment_gateway import Gateways
 from core.use_cases.billing import Billing
 from entrypoints.container import Container
 
-GIVEN = {"store", "gateways", "notifier", "provisioner", "webhooks", "now", "new_id"}
+GIVEN = {"store", "gateways", "notifier", "provisioner", "webhooks", "owner", "now", "new_id"}
 
 
 @pytest.fixture
@@ -21,6 +22,7 @@ def container():
         "gateways": Gateways(),
         "notifier": MemoryNotifier(),
         "webhooks": MemoryWebhooks(),
+        "owner": identity("telegram:1"),
     }
     return Container(**{name: providers.Object(it) for name, it in given.items()})
 

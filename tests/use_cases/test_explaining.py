@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from adapters.locales.explained import sentence
 from core.domain.audit import Deed
 from core.domain.customer import CustomerId, identity
 from core.domain.escrow import EscrowSide
@@ -19,7 +20,6 @@ from core.domain.referral_program import (
 )
 from core.ports.unit_of_work import Store
 from core.use_cases.explaining import Link, NothingToExplain
-from entrypoints.explain_command import sentence
 from tests.builders import rub
 from tests.escrows import DOWN, Trade
 from tests.world import World

@@ -46,6 +46,19 @@ class MemoryCustomers(Repository):
             return found[0][1] if found else None
         return self._unit.get(self._tables.customers, ref)
 
+    async def named(self, beginning: str, *, limit: int) -> list[Customer]:
+        await self._unit.called()
+        sought, found = beginning.casefold(), dict[CustomerId, Customer]()
+        for field in ("username", "name"):
+            keyed = [
+                (called.casefold(), id_, customer)
+                for id_, customer in self._unit.all(self._tables.customers)
+                if (called := getattr(customer, field)) is not None
+            ]
+            alike = sorted(row for row in keyed if row[0].startswith(sought))
+            found |= {id_: customer for _, id_, customer in alike}
+        return list(found.values())[:limit]
+
     async def get(self, ref: Identity | CustomerId) -> Customer:
         customer = await self.find(ref)
         if customer is None:

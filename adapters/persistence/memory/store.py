@@ -12,6 +12,7 @@ from adapters.persistence.memory.deliveries import MemoryDeliveries
 from adapters.persistence.memory.escrows import MemoryEscrows
 from adapters.persistence.memory.lately import MemoryLately
 from adapters.persistence.memory.methods import MemoryMethods, MemoryWithdrawals
+from adapters.persistence.memory.operators import MemoryFigures, MemoryOperators
 from adapters.persistence.memory.promos import MemoryPromos
 from adapters.persistence.memory.referrals import MemoryReferrals, MemoryRewards
 from adapters.persistence.memory.refunds import MemoryCharges, MemoryRefunds
@@ -34,6 +35,7 @@ from core.domain.case import Case, CaseKind
 from core.domain.customer import CustomerId, CustomerNotFound
 from core.domain.event import Event, Job
 from core.ports import money_repositories as money
+from core.ports import operators as desk
 from core.ports import repositories as kept
 from core.ports.unit_of_work import (
     AccountOverview,
@@ -89,6 +91,8 @@ class MemoryView:
         self.credentials: kept.CredentialsRead = MemoryCredentials(tables, unit)
         self.switches: kept.SwitchesRead = MemorySwitches(tables, unit)
         self.promos: money.PromosRead = MemoryPromos(tables, unit)
+        self.operators: desk.OperatorsRead = MemoryOperators(tables, unit)
+        self.figures: desk.FiguresRead = MemoryFigures(tables, unit)
         self.inbox: kept.InboxRead = MemoryInbox(tables, unit)
         self.jobs: kept.JobsRead = MemoryJobs(tables, unit)
         self.deliveries: kept.DeliveriesRead = MemoryDeliveries(tables, unit)
@@ -173,6 +177,7 @@ class MemoryUnitOfWork:
         self.credentials: kept.Credentials = MemoryCredentials(tables, unit)
         self.switches: kept.Switches = MemorySwitches(tables, unit)
         self.promos: money.Promos = MemoryPromos(tables, unit)
+        self.operators: desk.Operators = MemoryOperators(tables, unit)
         self.claims: kept.Claims = MemoryClaims(tables, unit)
         self.inbox: kept.Inbox = MemoryInbox(tables, unit)
         self.jobs: kept.Jobs = MemoryJobs(tables, unit)

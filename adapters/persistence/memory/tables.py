@@ -16,13 +16,14 @@ from core.domain.cause import Claim
 from core.domain.charge import Charge, ChargeKey
 from core.domain.checkout import Checkout, CheckoutId
 from core.domain.credentials import ApiKey, Session, SessionId
-from core.domain.customer import Customer, CustomerId
+from core.domain.customer import Customer, CustomerId, Identity
 from core.domain.delivery import Delivery, DeliveryId
 from core.domain.escrow import Escrow
 from core.domain.event import ALONE, Event, Job
 from core.domain.item import EscrowId, PaymentMethodId
 from core.domain.ledger import Account, Entry, EntryId, Line, Posting
 from core.domain.money import Currency, Money
+from core.domain.operator import Draft, Operator
 from core.domain.payment import InboxItem
 from core.domain.payment_method import PaymentMethod
 from core.domain.promo_code import PromoCode, Redemption, WrongCodes
@@ -197,6 +198,8 @@ class Tables(MoneyTables):
             "redemption", unique={"waiting": _waiting_discount}
         )
         self.wrong_codes: Final = Table[CustomerId, WrongCodes]("wrong_codes")
+        self.operators: Final = Table[Identity, Operator]("operator_role")
+        self.drafts: Final = Table[Identity, Draft]("operator_draft")
         self.cases: Final = Table[str, Case]("case")
         self.audit: Final = Table[int, tuple[AuditLine, str]]("audit_line")
         self.events: Final = Table[int, Event](

@@ -43,6 +43,11 @@ class MemoryInbox(Repository):
         theirs = [it for it in found if (it.notice.gateway, it.notice.payment_id) == about]
         return sorted(theirs, key=lambda it: (it.received_at, it.id))
 
+    async def not_done(self, status: InboxStatus, *, limit: int) -> list[InboxItem]:
+        await self._unit.called()
+        found = [it for _, it in self._unit.all(self._tables.inbox) if it.status is status]
+        return sorted(found, key=lambda it: (it.received_at, it.id))[:limit]
+
     async def take(self, item: InboxItem) -> InboxItem:
         await self._unit.called()
         same = (item.notice.gateway, item.notice.dedupe_key)

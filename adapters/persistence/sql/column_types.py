@@ -23,6 +23,16 @@ class Words(TypeDecorator[str]):
         return value
 
 
+class Sought(Words):
+    """Text that is found by how it begins: ordered by code points, in every database."""
+
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kind = Text(collation="C") if dialect.name == "postgresql" else Text()
+        return dialect.type_descriptor(kind)
+
+
 class Whole(TypeDecorator[int]):
     """A 64-bit integer. A float or text would be rounded or converted, each database its own way."""
 

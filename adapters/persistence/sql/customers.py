@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import RowMapping, Select, bindparam, delete, select, tuple_, update
 
@@ -19,6 +19,9 @@ from core.domain.customer import (
     IdentityKind,
 )
 from core.ports.unit_of_work import IdentityTaken
+
+LAST_LETTER: Final = "\U0010ffff"
+"""Of all code points the last, which is in nobody's name."""
 
 
 class SqlCustomers:
@@ -49,6 +52,18 @@ class SqlCustomers:
     async def find(self, ref: Identity | CustomerId) -> Customer | None:
         row = await self._statements.first(_of(ref, select(*customer_columns)))
         return None if row is None else customer_from_row(row, self._data_key)
+
+    async def named(self, beginning: str, *, limit: int) -> list[Customer]:
+        c, sought, found = customers.c, beginning.casefold(), dict[CustomerId, Customer]()
+        for key in (c.username_sought, c.name_sought):
+            rows = await self._statements.all(
+                select(*customer_columns)
+                .where(key >= sought, key < sought + LAST_LETTER)
+                .order_by(key, c.id)
+                .limit(limit)
+            )
+            found |= {row[c.id]: customer_from_row(row, self._data_key) for row in rows}
+        return list(found.values())[:limit]
 
     async def get(self, ref: Identity | CustomerId) -> Customer:
         found = await self.find(ref)
@@ -164,6 +179,8 @@ def customer_from_row(row: RowMapping, data_key: DataKey) -> Customer:
         zone_changed_at=row[c.zone_changed_at],
         leaving_since=row[c.leaving_since],
         erased_at=row[c.erased_at],
+        name=row[c.name],
+        username=row[c.username],
         version=row[c.version],
     )
 
@@ -183,5 +200,13 @@ def row_from_customer(customer: Customer, data_key: DataKey) -> dict[str, Any]:
         "zone_changed_at": customer.zone_changed_at,
         "leaving_since": customer.leaving_since,
         "erased_at": customer.erased_at,
+        "name": customer.name,
+        "username": customer.username,
+        "name_sought": _sought(customer.name),
+        "username_sought": _sought(customer.username),
         "version": customer.version,
     }
+
+
+def _sought(name: str | None) -> str | None:
+    return None if name is None else name.casefold()

@@ -8,7 +8,7 @@ from sqlalchemy import RowMapping, func, or_, select, tuple_, update
 
 from adapters.persistence.sql.due import forget
 from adapters.persistence.sql.statements import Statements
-from adapters.persistence.sql.tables import inbox, inbox_is_forgettable
+from adapters.persistence.sql.tables import inbox, inbox_is_forgettable, inbox_is_not_done
 from core.domain.payment import InboxItem, InboxStatus, Notice, NoticeKind, PaymentId, PayoutId
 from core.domain.plan import GatewayName
 
@@ -26,6 +26,15 @@ class SqlInbox:
             select(inbox)
             .where(inbox.c.gateway == gateway, inbox.c.payment_id == payment_id)
             .order_by(inbox.c.received_at, inbox.c.id)
+        )
+        return [inbox_item_from_row(row) for row in rows]
+
+    async def not_done(self, status: InboxStatus, *, limit: int) -> list[InboxItem]:
+        rows = await self._statements.all(
+            select(inbox)
+            .where(inbox_is_not_done, inbox.c.status == status)
+            .order_by(inbox.c.received_at, inbox.c.id)
+            .limit(limit)
         )
         return [inbox_item_from_row(row) for row in rows]
 

@@ -47,6 +47,7 @@ ITEMS: Final = ("plan", "pack", "deposit", "verification", "escrow")
 
 _is_pending: Final = text("status = 'pending'")
 _is_charge: Final = text("method_id IS NOT NULL")
+purchase_is_paid: Final = text("status IN ('paid', 'refunded')")
 _is_waiting: Final = text("status = 'pending' AND from_wallet")
 
 purchase: Final = table(
@@ -113,6 +114,12 @@ purchase: Final = table(
         "created_at",
         postgresql_where=_is_waiting,
         sqlite_where=_is_waiting,
+    ),
+    Index(
+        "ix_purchase_paid",
+        "ended_at",
+        postgresql_where=purchase_is_paid,
+        sqlite_where=purchase_is_paid,
     ),
     due("purchase"),
 )
@@ -293,6 +300,8 @@ payment_method: Final = table(
 
 _asked: Final = text("status <> 'failed'")
 
+withdrawal_is_open: Final = text("status IN ('held', 'requested', 'sent')")
+
 withdrawal: Final = table(
     "withdrawal",
     words("id"),
@@ -326,6 +335,12 @@ withdrawal: Final = table(
         "requested_at",
         postgresql_where=_asked,
         sqlite_where=_asked,
+    ),
+    Index(
+        "ix_withdrawal_open",
+        "requested_at",
+        postgresql_where=withdrawal_is_open,
+        sqlite_where=withdrawal_is_open,
     ),
     due("withdrawal"),
 )

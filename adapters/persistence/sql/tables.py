@@ -11,7 +11,7 @@ from sqlalchemy import (
 )
 
 from adapters.persistence.sql import money_tables  # noqa: F401 - As said at `metadata`.
-from adapters.persistence.sql.column_types import Whole
+from adapters.persistence.sql.column_types import Sought, Whole
 from adapters.persistence.sql.shapes import (
     all_tables,
     check,
@@ -34,6 +34,7 @@ from core.domain.credentials import SessionEnd
 from core.domain.customer import IdentityKind
 from core.domain.delivery import DeliveryStatus
 from core.domain.money import AMOUNT_MINOR_MAX
+from core.domain.operator import Role
 from core.domain.payment import InboxStatus, NoticeKind
 from core.domain.subscription import Activation, SubscriptionStatus
 from core.domain.usage_quota import HOLD_SECONDS_MAX, HoldStatus
@@ -55,8 +56,15 @@ customer: Final = table(
     moment("zone_changed_at", null=True),
     moment("leaving_since", null=True),
     moment("erased_at", null=True),
+    words("name", null=True),
+    words("username", null=True),
+    Column("name_sought", Sought(), nullable=True),  # Case-folded; never there without the name.
+    Column("username_sought", Sought(), nullable=True),
     whole("version"),
     key("id"),
+    Index(None, "created_at"),
+    Index(None, "name_sought", "id"),
+    Index(None, "username_sought", "id"),
 )
 
 former_identity: Final = table(
@@ -158,6 +166,7 @@ subscription: Final = table(
     check("period_count", "period_count >= 1"),
     check("paid_minor", f"paid_minor BETWEEN 0 AND {AMOUNT_MINOR_MAX}"),
     currency("paid_currency"),
+    Index(None, "period_end"),
     due("subscription"),
 )
 
@@ -272,6 +281,8 @@ claim: Final = table(
 
 inbox_is_forgettable: Final = text("kind = 'other' AND status = 'done'")
 
+inbox_is_not_done: Final = text("status <> 'done'")
+
 inbox: Final = table(
     "inbox",
     words("id"),
@@ -300,6 +311,13 @@ inbox: Final = table(
         "id",
         postgresql_where=inbox_is_forgettable,
         sqlite_where=inbox_is_forgettable,
+    ),
+    Index(
+        "ix_inbox_not_done",
+        "received_at",
+        "id",
+        postgresql_where=inbox_is_not_done,
+        sqlite_where=inbox_is_not_done,
     ),
 )
 
@@ -437,6 +455,32 @@ customer_session: Final = table(
 
 switch: Final = table(
     "switch", words("name"), yes_no("is_on"), moment("changed_at"), words("by"), key("name")
+)
+
+operator_role: Final = table(
+    "operator_role",
+    words("kind"),
+    words("value"),
+    words("role"),
+    moment("since"),
+    words("by"),
+    key("kind", "value"),
+    one_of("kind", IdentityKind),
+    one_of("role", Role),
+)
+
+operator_draft: Final = table(
+    "operator_draft",
+    words("kind"),
+    words("value"),
+    words("id"),
+    words("deed"),
+    words("about"),
+    moment("at"),
+    json_("answers"),
+    yes_no("is_done"),
+    key("kind", "value"),
+    one_of("kind", IdentityKind),
 )
 
 api_key: Final = table(

@@ -11,6 +11,7 @@ from adapters.persistence.sql.customers import SqlCustomers
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.deliveries import SqlDeliveries
 from adapters.persistence.sql.escrows import SqlEscrows
+from adapters.persistence.sql.figures import SqlFigures
 from adapters.persistence.sql.history import SqlHistory
 from adapters.persistence.sql.holds import SqlHolds
 from adapters.persistence.sql.inbox import SqlInbox
@@ -18,6 +19,7 @@ from adapters.persistence.sql.jobs import SqlJobs
 from adapters.persistence.sql.lately import SqlLately
 from adapters.persistence.sql.ledger import SqlLedger
 from adapters.persistence.sql.methods import SqlMethods, SqlWithdrawals
+from adapters.persistence.sql.operators import SqlOperators
 from adapters.persistence.sql.promos import SqlPromos
 from adapters.persistence.sql.purchases import SqlPurchases
 from adapters.persistence.sql.referrals import SqlReferrals, SqlRewards
@@ -32,6 +34,7 @@ from core.domain.case import Case, CaseKind
 from core.domain.customer import CustomerId
 from core.domain.event import Event
 from core.ports import money_repositories as money
+from core.ports import operators as desk
 from core.ports import repositories as kept
 from core.ports import unit_of_work as port
 
@@ -62,6 +65,8 @@ class SqlView:
         self.credentials: kept.CredentialsRead = SqlCredentials(statements)
         self.switches: kept.SwitchesRead = SqlSwitches(statements)
         self.promos: money.PromosRead = SqlPromos(statements)
+        self.operators: desk.OperatorsRead = SqlOperators(statements)
+        self.figures: desk.FiguresRead = SqlFigures(statements)
         self.inbox: kept.InboxRead = SqlInbox(statements)
         self.jobs: kept.JobsRead = SqlJobs(statements)
         self.deliveries: kept.DeliveriesRead = SqlDeliveries(statements)
@@ -119,6 +124,7 @@ class SqlUnitOfWork:
         self.credentials: kept.Credentials = SqlCredentials(statements)
         self.switches: kept.Switches = SqlSwitches(statements)
         self.promos: money.Promos = SqlPromos(statements)
+        self.operators: desk.Operators = SqlOperators(statements)
         self.claims: kept.Claims = SqlClaims(statements)
         self.inbox: kept.Inbox = SqlInbox(statements)
         self.jobs: kept.Jobs = SqlJobs(statements)

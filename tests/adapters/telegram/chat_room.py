@@ -83,7 +83,7 @@ class ChatRoom:
             clock=clock if desk is None else desk.now,
         )
         self.limit_reached: Exception | None = None
-        around = Surroundings(
+        self.around = Surroundings(
             self.world.billing,
             self.world.clock,
             lambda: RETURN_URL,
@@ -93,7 +93,11 @@ class ChatRoom:
             bot_address=lambda: RETURN_URL,
             may_recheck=self._may_check_out,
         )
-        self.chat = Chat(self.bot, around)
+        self.starts_again()
+
+    def starts_again(self) -> None:
+        """A restart: the bot remembers nothing that the store does not."""
+        self.chat = Chat(self.bot, self.around)
 
     async def opens(self) -> "ChatRoom":
         await self.world.opens()

@@ -11,12 +11,16 @@ import pytest
 from babel.messages.pofile import read_po
 
 from adapters.locales.translations import FOLDER, LANGUAGES, translation
+from adapters.telegram.admin.deeds import ANSWERS, DEEDS
 from adapters.telegram.chat import COMMANDS, HIDDEN_COMMANDS, PRESSED
 from adapters.telegram.screens import DATA_BYTES_MAX, Button, Screen, press, pressed
 from adapters.telegram.texts import Texts
+from core.domain.case import CaseKind
 from core.domain.errors import BillingError
 from core.domain.money import Money
+from core.domain.operator import Role
 from core.domain.purchase import PurchaseStatus
+from core.domain.subscription import Activation
 from core.ports.notifier import NewsKind
 from core.use_cases.buying import WALLET
 from core.use_cases.pre_checkout import Refusal
@@ -44,7 +48,7 @@ def catalog(language: str) -> dict[str, list[str]]:
 def keys_in_the_code() -> set[str]:
     """Every literal that could be the key of a text, and those that are put together."""
     found = {f"button.{key}" for key in button_keys()}
-    for file in SOURCES.glob("*.py"):
+    for file in SOURCES.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.add(node.value)
@@ -54,11 +58,18 @@ def keys_in_the_code() -> set[str]:
     found |= {f"refusal.{why}" for why in (*Refusal, "busy")}
     found |= {f"way.{name}" for name in (*SECRETS, WALLET)}
     found |= {f"item.{kind}" for kind in ("deposit", "verification", "escrow")}
+    found |= {f"role.{role}" for role in Role} | {f"case.{kind}" for kind in CaseKind}
+    found |= {f"{of}.{name}" for of in ("admin.ask", "admin.not_read") for name in ANSWERS}
+    found |= {f"admin.will.{deed}" for deed in DEEDS} | {f"button.deed_{deed}" for deed in DEEDS}
+    found |= {f"admin.purchase.{status}" for status in PurchaseStatus}
+    found |= {f"admin.access.{state}" for state in Activation}
+    found |= {f"admin.doors.{state}" for state in ("well", "down", "off")}
+    found |= {f"admin.sold.{span}{none}" for span in ("today", "month") for none in ("", ".none")}
     return found
 
 
 def button_keys() -> set[str]:
-    text = "".join(file.read_text(encoding="utf-8") for file in SOURCES.glob("*.py"))
+    text = "".join(file.read_text(encoding="utf-8") for file in SOURCES.rglob("*.py"))
     named = re.findall(r'(?:visit\.button|_button)\(\s*(?:texts, )?"([a-z_]+)"', text)
     chosen = re.findall(r'"([a-z]+)" if [a-z_ ]+ else "([a-z]+)", "plans"', text)
     return {*named, *(word for pair in chosen for word in pair)}
@@ -113,7 +124,7 @@ def test_every_text_is_said_somewhere_and_every_key_has_a_text():
     wanted = {f"button.{key}" for key in button_keys()} | {f"news.{kind}" for kind in NewsKind}
     wanted |= {f"command.{name}" for name in COMMANDS if name not in HIDDEN_COMMANDS}
     wanted |= {f"order.{s}" for s in PurchaseStatus if s is not PurchaseStatus.PENDING}
-    ours = r"(?:confirm|pay|quota|rule|wallet|deposit|history|way|item|settings)\.[a-z_]+"
+    ours = r"(?:confirm|pay|quota|rule|wallet|deposit|history|way|item|settings|admin)\.[a-z_]+"
     literals = {key for key in in_code if re.fullmatch(ours, key)}
     assert (wanted | literals) - written == set()
 
