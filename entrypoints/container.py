@@ -12,6 +12,12 @@ from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Store
 from core.use_cases.access import MakeAccess, RetryAccess, ShowAccess
 from core.use_cases.billing import Billing
+from core.use_cases.broadcasts import (
+    CreateBroadcast,
+    MoveBroadcast,
+    SendBroadcast,
+    ShowBroadcasts,
+)
 from core.use_cases.buying import AddCheckout, PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
 from core.use_cases.charging import ChargeMethod
@@ -230,6 +236,7 @@ class Container(containers.DeclarativeContainer):
     )
     match_renewal = providers.Factory(MatchRenewal, store=store, gateways=gateways, now=now)
     hear_renewal = providers.Factory(HearRenewal, store=store, now=now)
+    send_broadcast = providers.Factory(SendBroadcast, store=store, notifier=notifier, now=now)
     show_access = providers.Factory(ShowAccess, store=store, now=now)
     make_access = providers.Factory(MakeAccess, store=store, provisioner=provisioner, now=now)
     reconcile = providers.Factory(Reconcile, store=store, gateways=gateways, now=now, new_id=new_id)
@@ -244,6 +251,9 @@ class Container(containers.DeclarativeContainer):
     retry_access = providers.Factory(RetryAccess, store=store, now=now)
     list_switches = providers.Factory(ListSwitches, store=store, gateways=gateways)
     turn_switch = providers.Factory(TurnSwitch, store=store, gateways=gateways, now=now)
+    create_broadcast = providers.Factory(CreateBroadcast, store=store, now=now, new_id=new_id)
+    show_broadcasts = providers.Factory(ShowBroadcasts, store=store, now=now)
+    move_broadcast = providers.Factory(MoveBroadcast, store=store, now=now)
     show_audit = providers.Factory(ShowAudit, store=store)
     explain = providers.Factory(Explain, store=store, now=now)
     diff_catalog = providers.Factory(DiffCatalog, store=store)
@@ -327,6 +337,7 @@ class Container(containers.DeclarativeContainer):
         change_subscription=change_subscription,
         match_renewal=match_renewal,
         hear_renewal=hear_renewal,
+        send_broadcast=send_broadcast,
         show_access=show_access,
         make_access=make_access,
         reconcile=reconcile,
@@ -338,6 +349,9 @@ class Container(containers.DeclarativeContainer):
         retry_access=retry_access,
         list_switches=list_switches,
         turn_switch=turn_switch,
+        create_broadcast=create_broadcast,
+        show_broadcasts=show_broadcasts,
+        move_broadcast=move_broadcast,
         show_audit=show_audit,
         explain=explain,
         diff_catalog=diff_catalog,

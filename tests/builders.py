@@ -109,6 +109,7 @@ def a_customer(**fields: Any) -> Customer:
         unreachable_since=NOON + timedelta(days=3),
         blocked_at=NOON + timedelta(days=3),
         fewer_reminders=True,
+        no_broadcasts=True,
     )
     return replace(customer, **fields)
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from core.domain.broadcast import BroadcastId
 from core.domain.charge import ChargeKey
 from core.domain.checkout import CheckoutId
 from core.domain.customer import CustomerId
@@ -35,6 +36,7 @@ from core.use_cases.consequences import (
     RECONCILE,
     RELEASE_ESCROW,
     REMIND,
+    SEND_BROADCAST,
     SEND_WITHDRAWAL,
     SETTLE_PAYMENT,
     TELL_CUSTOMER,
@@ -46,7 +48,9 @@ from core.use_cases.consequences import (
 from core.use_cases.deliveries import EventRef
 from core.use_cases.news import NewsRef
 
-ASIDE: Final = frozenset({TELL_CUSTOMER, REMIND, MAKE_ACCESS, RECONCILE, DELIVER_WEBHOOK})
+ASIDE: Final = frozenset(
+    {TELL_CUSTOMER, REMIND, MAKE_ACCESS, RECONCILE, DELIVER_WEBHOOK, SEND_BROADCAST}
+)
 """
 Nobody's money waits for a chat, a panel or a receiver of webhooks that is slow, for thousands who
 are told something, or for two days of a gateway that are looked through.
@@ -139,7 +143,14 @@ def _of_the_outside(billing: Billing) -> dict[str, Callable[[Payload], Awaitable
         if case is not None:
             log.error("access is not made", case=case.cause, why=case.facts["error"])
 
-    return {MAKE_ACCESS: make_access, DELIVER_WEBHOOK: deliver_webhook}
+    async def send_broadcast(payload: Payload) -> None:
+        await billing.send_broadcast(BroadcastId(payload["broadcast_id"]))
+
+    return {
+        MAKE_ACCESS: make_access,
+        DELIVER_WEBHOOK: deliver_webhook,
+        SEND_BROADCAST: send_broadcast,
+    }
 
 
 def _of_money(billing: Billing) -> dict[str, Callable[[Payload], Awaitable[None]]]:

@@ -51,6 +51,7 @@ PRESSED: Final[Mapping[str, tuple[Action, int]]] = {
     "settings": (home.settings, 0),
     "languages": (home.settings, 0),  # As older messages say it.
     "reminders": (home.reminders, 1),
+    "letters": (home.letters, 1),
     "language": (home.language, 1),
     "help": (home.help_, 0),
     "renewal": (home.renewal, 1),

@@ -1,13 +1,13 @@
 """News as new messages that stay, sent at a pace of their own."""
 
-import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import Final
 
 from telegram import Bot
 
 from adapters.telegram.drawing import send
+from adapters.telegram.mailing import Mailing
+from adapters.telegram.pace import Pace
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.sums import word_of
 from adapters.telegram.texts import Texts, number_of
@@ -16,7 +16,7 @@ from core.domain.money import Money
 from core.domain.purchase import Purchase
 from core.domain.renewal import FROM_WALLET
 from core.domain.subscription import Standing
-from core.ports.notifier import News, NewsKind, NotifierUnavailable
+from core.ports.notifier import Letter, News, NewsKind, NotifierUnavailable
 from core.ports.unit_of_work import Now
 
 PACE_SECONDS: Final = 0.04
@@ -29,13 +29,17 @@ class TelegramNotifier:
     never holds up the answer to a button. While Telegram says to wait, nothing is sent.
     """
 
-    def __init__(self, bot: Bot, now: Now, app_url: str | None = None) -> None:
-        """`app_url`: the Mini App's address, offered with a receipt."""
+    def __init__(
+        self, bot: Bot, now: Now, app_url: str | None = None, *, mailing: Mailing | None = None
+    ) -> None:
+        """
+        `app_url`: the Mini App's address, offered with a receipt. `mailing` sends what goes to
+        many; None: it shares the bot object.
+        """
         self._bot = bot
         self._app_url = app_url
-        self._now = now
-        self._waits_until: datetime | None = None
-        self._pace = asyncio.Lock()
+        self._pace = Pace(now, PACE_SECONDS)
+        self._mailing = mailing or Mailing(bot, now)
 
     def reaches(self, standing: Standing) -> bool:
         return standing.customer.telegram_id is not None
@@ -43,21 +47,17 @@ class TelegramNotifier:
     async def tell(self, news: News) -> None:
         chat_id = news.standing.customer.telegram_id
         assert chat_id is not None, "ask `reaches` first"
-        await self._turn()
+        wait = await self._pace.turn()
+        if wait:
+            raise NotifierUnavailable(wait)
         try:
             await send(self._bot, chat_id, screen_from_news(news, self._app_url))
         except NotifierUnavailable as error:
-            until = self._now() + timedelta(seconds=error.retry_after_seconds)
-            self._waits_until = max(until, self._waits_until or until)
+            self._pace.told_to_wait(error.retry_after_seconds)
             raise
 
-    async def _turn(self) -> None:
-        async with self._pace:
-            if self._waits_until is not None:
-                left = self._waits_until - self._now()
-                if left > timedelta():
-                    raise NotifierUnavailable(-(-left // timedelta(seconds=1)))
-            await asyncio.sleep(PACE_SECONDS)
+    async def mail(self, standing: Standing, letter: Letter) -> None:
+        await self._mailing.send(standing, letter)
 
 
 def screen_from_news(news: News, app_url: str | None = None) -> Screen:

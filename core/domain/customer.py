@@ -75,7 +75,8 @@ class Customer:
     The only row that holds what names a person. `receipt_contact` is an e-mail address or a
     telephone number (digits, country code first) for the fiscal receipt; stored encrypted.
     `unreachable_since`: when the chat first refused a message; None while it takes them.
-    `fewer_reminders`: nothing is told that is neither an end nor about money.
+    `fewer_reminders`: nothing is told that is neither an end nor about money. `no_broadcasts`: no
+    message that goes to many; what concerns this customer alone is told all the same.
     """
 
     id: CustomerId
@@ -87,6 +88,7 @@ class Customer:
     unreachable_since: datetime | None = None
     blocked_at: datetime | None = None
     fewer_reminders: bool = False
+    no_broadcasts: bool = False
     version: int = 0
 
     @property
@@ -96,6 +98,11 @@ class Customer:
             if one.kind is IdentityKind.TELEGRAM:
                 return int(one.value)
         return None
+
+    @property
+    def takes_broadcasts(self) -> bool:
+        """By their own wish. Whoever wants fewer reminders wants no advertising either."""
+        return not (self.no_broadcasts or self.fewer_reminders)
 
     def require_served(self) -> None:
         """

@@ -8,7 +8,7 @@ from typing import Protocol
 from core.domain.delivery import Delivery, Reply
 from core.domain.errors import Refused, Unavailable
 from core.domain.money import Money
-from core.domain.plan import PlanVersion
+from core.domain.plan import PlanCode, PlanVersion
 from core.domain.purchase import Purchase
 from core.domain.referral_program import Reward
 from core.domain.subscription import Standing
@@ -25,6 +25,18 @@ class NotifierUnavailable(Unavailable):
     """The message could not be sent now, or may have been sent without our hearing of it."""
 
     retry_after_seconds: int = 5
+
+
+@dataclass(eq=False)
+class SentTooFast(Unavailable):
+    """Nothing was sent: more than enough was. It may be sent after the time it says."""
+
+    retry_after_seconds: int
+
+
+@dataclass(eq=False)
+class LetterRefused(Refused):
+    """The messenger does not take this message for this customer, and never will."""
 
 
 class NewsKind(StrEnum):
@@ -84,6 +96,18 @@ class News:
     quota: UsageQuota | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """
+    What is sent to many: plain text, in the reader's language, with a button to a plan or an
+    address. Whoever reads it is shown how to get no more of them.
+    """
+
+    text: str
+    plan: PlanCode | None = None
+    url: str | None = None
+
+
 class Notifier(Protocol):
     """A way to reach customers. It may be slow, and what it tells may arrive twice."""
 
@@ -98,6 +122,18 @@ class Notifier(Protocol):
         Raises:
             CustomerUnreachable: nothing more is to be sent until the customer returns.
             NotifierUnavailable: tell it again, not before the time it says.
+        """
+        ...
+
+    async def mail(self, standing: Standing, letter: Letter) -> None:
+        """
+        At a pace of its own, behind all that is told. Must not be called while a unit is open.
+
+        Raises:
+            CustomerUnreachable
+            SentTooFast: it was surely not sent.
+            LetterRefused
+            NotifierUnavailable: it may have been sent.
         """
         ...
 

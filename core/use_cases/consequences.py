@@ -28,6 +28,7 @@ RECONCILE: Final = "reconcile"
 TEND_REWARD: Final = "tend_reward"
 MAKE_ACCESS: Final = "make_access"
 REMIND: Final = "remind"
+SEND_BROADCAST: Final = "send_broadcast"
 
 
 def _ask_by(job: str, name: str = "payment_id") -> Callable[[Event], Job]:

@@ -145,6 +145,7 @@ def customer_from_row(row: RowMapping, data_key: DataKey) -> Customer:
         unreachable_since=row[c.unreachable_since],
         blocked_at=row[c.blocked_at],
         fewer_reminders=bool(row[c.fewer_reminders]),
+        no_broadcasts=bool(row[c.no_broadcasts]),
         version=row[c.version],
     )
 
@@ -160,5 +161,6 @@ def row_from_customer(customer: Customer, data_key: DataKey) -> dict[str, Any]:
         "unreachable_since": customer.unreachable_since,
         "blocked_at": customer.blocked_at,
         "fewer_reminders": customer.fewer_reminders,
+        "no_broadcasts": customer.no_broadcasts,
         "version": customer.version,
     }

@@ -10,7 +10,10 @@ from sqlalchemy import (
     text,
 )
 
-from adapters.persistence.sql import money_tables  # noqa: F401 - As said at `metadata`.
+from adapters.persistence.sql import (  # noqa: F401 - As said at `metadata`.
+    broadcast_tables,
+    money_tables,
+)
 from adapters.persistence.sql.column_types import Whole
 from adapters.persistence.sql.shapes import (
     all_tables,
@@ -39,7 +42,7 @@ from core.domain.subscription import Activation, SubscriptionStatus
 from core.domain.usage_quota import HOLD_SECONDS_MAX, HoldStatus
 
 metadata: Final = all_tables
-"""Also of the tables of money: they are known to it since they were imported."""
+"""Also of the tables of money and of broadcasts: they are known to it since they were imported."""
 
 customer: Final = table(
     "customer",
@@ -51,6 +54,7 @@ customer: Final = table(
     moment("blocked_at", null=True),
     moment("unreachable_since", null=True),
     yes_no("fewer_reminders", null=True),  # Null as no: whoever was there before it was asked.
+    yes_no("no_broadcasts", null=True),  # The same.
     whole("version"),
     key("id"),
 )
