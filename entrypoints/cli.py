@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from core.domain.errors import BillingError
+from entrypoints.broadcast_cli import broadcast_cli
 from entrypoints.command_line import DataDir, read, run_to_end
 from entrypoints.operator_cli import (
     access_cli,
@@ -44,6 +45,7 @@ cli.add_typer(inbox_cli, name="inbox")
 cli.add_typer(access_cli, name="access")
 cli.add_typer(audit_cli, name="audit")
 cli.add_typer(webhooks_cli, name="webhooks")
+cli.add_typer(broadcast_cli, name="broadcast")
 cli.add_typer(books_cli, name="books")
 cli.command()(switch)
 cli.add_typer(explain_cli, name="explain")

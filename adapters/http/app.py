@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from adapters.http.broadcast_routes import broadcast_operations
 from adapters.http.browsers import COOKIE, CSRF_HEADER, Cors
 from adapters.http.customer_routes import (
     API_KEY,
@@ -66,6 +67,7 @@ def operations() -> list[Operation]:
         *operator_operations(),
         *delivery_operations(),
         *switch_operations(),
+        *broadcast_operations(),
     ]
 
 

@@ -177,6 +177,7 @@ async def a_scene(api: Api) -> Scene:
         "withdrawal_id": things.operators_ids("wd_", "waiting"),
         "inbox_id": things.operators_ids("inb_", "given up"),
         "delivery_id": replace(things.operators_ids("msg_", "not taken"), unknown=f"msg_{9:032}"),
+        "broadcast_id": things.operators_ids("brd_", "written"),
         "feature": Ids("photo_ai", "photo_ai", "nothing", "Photo"),
         "name": Ids("sales", "sales", "nothing", "Sales"),
         "gateway": Ids("yookassa", "yookassa", "nowhere", "Yoo-Kassa"),
@@ -188,6 +189,8 @@ async def a_scene(api: Api) -> Scene:
         ("resolve_escrow", "escrow_id"): things.operators_ids("esc_", "disputed"),
         ("refund_purchase", "purchase_id"): things.operators_ids("pur_", "paid"),
         ("remove_payment_method", "method_id"): things.ids("pm_", "old"),
+        ("pause_broadcast", "broadcast_id"): things.operators_ids("brd_", "running"),
+        ("resume_broadcast", "broadcast_id"): things.operators_ids("brd_", "paused"),
         ("mark_withdrawal_done", "withdrawal_id"): things.operators_ids("wd_", "queued"),
     }
     texts = {
@@ -212,6 +215,7 @@ async def a_scene(api: Api) -> Scene:
         "payment_method": things.anna["proven"],
         "reason": "looked at it",
         "on": True,
+        "texts": {"en": "An offer"},
         "cause": things.anna["case"],
     }
     boris_texts = {"payment_method": things.boris["proven"]}
