@@ -217,6 +217,7 @@ class _Renewals(_Section):
         [-24, 0, 24, 48], min_length=1, max_length=10
     )
     grace_hours: int = Field(72, ge=0, le=24 * 90)
+    price_notice_days: int = Field(7, ge=0, le=90)
 
     @model_validator(mode="after")
     def _in_order(self) -> "_Renewals":
@@ -355,6 +356,7 @@ def _money_terms(file: _File) -> MoneyTerms:
     renewal = RenewalTerms(
         tuple(timedelta(hours=n) for n in file.renewals.tries_hours),
         timedelta(hours=file.renewals.grace_hours),
+        timedelta(days=file.renewals.price_notice_days),
     )
     sums = file.withdrawals.items()
     withdrawal = WithdrawalTerms(

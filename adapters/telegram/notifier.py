@@ -163,6 +163,7 @@ def _of_what_comes(news: News, texts: Texts) -> Screen:
         return Screen(texts(key, plan=title, end=period.end), [row])
     if renews.at_gateway is not None:
         return Screen(texts("news.renews_soon_at_gateway", plan=title, at=period.end), [row])
+    price = price if news.charge is None else news.charge
     from_wallet = renews.source == FROM_WALLET
     key = "news.renews_soon" if from_wallet else "news.renews_soon_by_method"
     lines = [texts(key, plan=title, at=renews.next_at or period.end, price=price)]
@@ -170,6 +171,27 @@ def _of_what_comes(news: News, texts: Texts) -> Screen:
     if before not in {None, price}:
         lines.append(texts("news.price_changed", before=before, price=price))
     return Screen("\n".join(lines), [row])
+
+
+def _of_the_price(news: News, texts: Texts) -> Screen:
+    """It costs something else now; and whether the next renewal does so already."""
+    present, price = news.standing.subscription.at(news.at), news.standing.renewal_price(news.at)
+    period, renews = present.period, present.renews
+    assert period is not None, "it has been overtaken otherwise"
+    assert price is not None, "the same"
+    assert renews is not None, "the same"
+    lines = [
+        texts(
+            "news.price_changes",
+            plan=period.plan.terms.title(texts.language),
+            before=period.plan.terms.price_in(price.currency),
+            price=price,
+        ),
+        texts("news.price_next", at=renews.next_at or period.end, price=news.charge or price),
+    ]
+    if news.charge not in {None, price}:
+        lines.append(texts("news.price_kept"))
+    return Screen("\n".join(lines), [[_button(texts, "status", "status")]])
 
 
 def _of_the_quota(news: News, texts: Texts) -> Screen:
@@ -192,6 +214,7 @@ _OF_TIME: Final[dict[NewsKind, Callable[[News, Texts], Screen]]] = {
     NewsKind.COME_BACK: _of_the_end,
     NewsKind.ENDS_SOON: _of_what_comes,
     NewsKind.RENEWS_SOON: _of_what_comes,
+    NewsKind.PRICE_CHANGES: _of_the_price,
     NewsKind.RENEWS_NO_MORE: _of_no_renewal,
     NewsKind.QUOTA_LOW: _of_the_quota,
     NewsKind.QUOTA_USED_UP: _of_the_quota,

@@ -62,6 +62,7 @@ class NewsKind(StrEnum):
     REWARD_EARNED = "reward_earned"  # To the referrer: it is in the wallet.
     ENDS_SOON = "ends_soon"  # A paid period runs out, and nothing follows by itself.
     RENEWS_SOON = "renews_soon"  # It will be paid again by itself, for so much.
+    PRICE_CHANGES = "price_changes"  # It renews by itself, and costs something else now.
     COME_BACK = "come_back"  # A paid period has been over for a while.
     QUOTA_LOW = "quota_low"  # Little is left of a window's units.
     QUOTA_USED_UP = "quota_used_up"  # The last of a window's units is used.
@@ -79,6 +80,7 @@ class News:
     `ended` is the plan whose paid period is over. `in_wallet` is what can be spent now, where the
     purchase was of a deposit, or paid from there. `link` is where access is found. `until` is when
     what this is about ends, or has ended; `quota` the one that this is about, as it is now.
+    `charge` is what the next renewal by itself costs.
     """
 
     id: str
@@ -94,6 +96,7 @@ class News:
     link: str | None = None
     until: datetime | None = None
     quota: UsageQuota | None = None
+    charge: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)

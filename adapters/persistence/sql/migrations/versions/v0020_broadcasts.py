@@ -1,4 +1,4 @@
-"""Broadcasts: one message to many customers, whom it was sent, and who wants none."""
+"""Broadcasts, to whom they went and who wants none; and which new price a customer was told of."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +15,9 @@ _DUE = sa.text("due_at IS NOT NULL")
 
 def upgrade() -> None:
     op.add_column("customer", sa.Column("no_broadcasts", YesNo()))
+    op.add_column("reminder", sa.Column("price_minor", Whole()))
+    op.add_column("reminder", sa.Column("price_currency", Words()))
+    op.add_column("reminder", sa.Column("told_at", Moment()))
     op.create_table(
         "broadcast",
         sa.Column("id", Words(), nullable=False),
