@@ -231,8 +231,15 @@ class TendSubscription:
     async def _order(
         self, uow: UnitOfWork, present: Subscription, item: PlanItem, price: Money, at: datetime
     ) -> Purchase:
-        """The open one for the same thing, whoever began it, or else a new one."""
+        """
+        The one of the try before, at the price of then; else the open one for the same thing, whoever
+        began it, or a new one.
+        """
         assert present.renewal is not None
+        if present.renewal.purchase_id is not None:
+            before = await uow.purchases.get(present.renewal.purchase_id)
+            if before.is_pending:
+                return before
         pending = await uow.purchases.find_pending(present.customer_id, item, price)
         if pending is not None:
             return pending

@@ -121,6 +121,19 @@ async def test_a_price_that_came_too_late_is_charged_the_time_after(world: World
     assert standing.subscription.period.plan == standing.catalog.plans[PlanCode("PRO_MONTHLY")]
 
 
+async def test_a_try_that_failed_is_followed_by_one_of_the_same_order(world: World) -> None:
+    anna, end = await subscribes(world)
+    await world.billing.change_subscription.renew_from(anna, FROM_WALLET)
+    await comes(world, end - timedelta(days=1))
+    await world.billing.apply_catalog(with_price(world.wanted(), rub(199)))
+    await comes(world, end)
+
+    orders = await world.billing.show_purchases.page(anna, limit=9)
+    assert [one.purchase.amount for one in orders if one.purchase.is_pending] == [rub(299)]
+    await world.deposits(anna, rub(1000))
+    assert await world.cash(anna) == {"RUB": 70100}, "paid once, by what was agreed on first"
+
+
 async def test_a_lower_price_is_charged_at_once(world: World) -> None:
     anna, end = await subscribes(world)
     await world.deposits(anna, rub(1000))
