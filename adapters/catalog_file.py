@@ -247,6 +247,7 @@ class _Renewals(_Section):
         [-24, 0, 24, 48], min_length=1, max_length=10
     )
     grace_hours: int = Field(72, ge=0, le=24 * 90)
+    price_notice_days: int = Field(7, ge=0, le=90)
 
     @model_validator(mode="after")
     def _in_order(self) -> "_Renewals":
@@ -447,6 +448,7 @@ def _renewal(renewals: _Renewals) -> RenewalTerms:
     return RenewalTerms(
         tuple(timedelta(hours=n) for n in renewals.tries_hours),
         timedelta(hours=renewals.grace_hours),
+        timedelta(days=renewals.price_notice_days),
     )
 
 

@@ -6,15 +6,25 @@ from typing import Final
 from core.domain.customer import CustomerId
 from core.domain.delivery import Delivery, Reply
 from core.domain.subscription import Standing
-from core.ports.notifier import CustomerUnreachable, News, NotifierUnavailable
+from core.ports.notifier import (
+    CustomerUnreachable,
+    Letter,
+    News,
+    NotifierUnavailable,
+)
 from core.ports.unit_of_work import unit_is_open
 
 
 class MemoryNotifier:
-    """`told` is what arrived, in order. `away` take no messages."""
+    """
+    `told` is what arrived, in order, and `mailed` who was sent what with many others. `away` take no
+    messages; `mail_fails` is what becomes of the next letters, None of those that arrive.
+    """
 
     def __init__(self) -> None:
         self.told: Final[list[News]] = []
+        self.mailed: Final[list[tuple[CustomerId, Letter]]] = []
+        self.mail_fails: Final[list[BaseException | None]] = []
         self.away: Final[set[CustomerId]] = set()
         self._unavailable = self._lost = 0
 
@@ -33,6 +43,16 @@ class MemoryNotifier:
         if self._lost > 0:
             self._lost -= 1
             raise NotifierUnavailable
+
+    async def mail(self, standing: Standing, letter: Letter) -> None:
+        assert not unit_is_open.get(), "nobody is sent anything inside a unit of work"
+        await asyncio.sleep(0)
+        if standing.customer.id in self.away:
+            raise CustomerUnreachable
+        trouble = self.mail_fails.pop(0) if self.mail_fails else None
+        if trouble is not None:
+            raise trouble
+        self.mailed.append((standing.customer.id, letter))
 
     # Trouble to come.
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from core.domain.errors import BillingError
+from entrypoints.broadcast_cli import broadcast_cli
 from entrypoints.command_line import DataDir, read, run_to_end
 from entrypoints.forecast_cli import simulate
 from entrypoints.operator_cli import (
@@ -49,6 +50,7 @@ cli.add_typer(access_cli, name="access")
 cli.add_typer(audit_cli, name="audit")
 cli.add_typer(roles_cli, name="roles")
 cli.add_typer(webhooks_cli, name="webhooks")
+cli.add_typer(broadcast_cli, name="broadcast")
 cli.add_typer(books_cli, name="books")
 cli.command()(switch)
 cli.command()(simulate)

@@ -13,6 +13,12 @@ from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Store
 from core.use_cases.access import MakeAccess, RetryAccess, ShowAccess
 from core.use_cases.billing import Billing
+from core.use_cases.broadcasts import (
+    CreateBroadcast,
+    MoveBroadcast,
+    SendBroadcast,
+    ShowBroadcasts,
+)
 from core.use_cases.buying import AddCheckout, PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
 from core.use_cases.charging import ChargeMethod
@@ -261,6 +267,7 @@ class Container(containers.DeclarativeContainer):
     )
     match_renewal = providers.Factory(MatchRenewal, store=store, gateways=gateways, now=now)
     hear_renewal = providers.Factory(HearRenewal, store=store, now=now)
+    send_broadcast = providers.Factory(SendBroadcast, store=store, notifier=notifier, now=now)
     show_access = providers.Factory(ShowAccess, store=store, now=now)
     make_access = providers.Factory(MakeAccess, store=store, provisioner=provisioner, now=now)
     finish_erasing = providers.Factory(
@@ -290,6 +297,9 @@ class Container(containers.DeclarativeContainer):
     open_customer = providers.Factory(OpenCustomer, store=store, now=now)
     show_doors = providers.Factory(ShowDoors, store=store, gateways=gateways)
     list_failed_notices = providers.Factory(ListFailedNotices, store=store)
+    create_broadcast = providers.Factory(CreateBroadcast, store=store, now=now, new_id=new_id)
+    show_broadcasts = providers.Factory(ShowBroadcasts, store=store, now=now)
+    move_broadcast = providers.Factory(MoveBroadcast, store=store, now=now)
     show_audit = providers.Factory(ShowAudit, store=store)
     explain = providers.Factory(Explain, store=store, now=now)
     diff_catalog = providers.Factory(DiffCatalog, store=store)
@@ -382,6 +392,7 @@ class Container(containers.DeclarativeContainer):
         change_subscription=change_subscription,
         match_renewal=match_renewal,
         hear_renewal=hear_renewal,
+        send_broadcast=send_broadcast,
         show_access=show_access,
         make_access=make_access,
         reconcile=reconcile,
@@ -405,6 +416,9 @@ class Container(containers.DeclarativeContainer):
         open_customer=open_customer,
         show_doors=show_doors,
         list_failed_notices=list_failed_notices,
+        create_broadcast=create_broadcast,
+        show_broadcasts=show_broadcasts,
+        move_broadcast=move_broadcast,
         show_audit=show_audit,
         explain=explain,
         diff_catalog=diff_catalog,

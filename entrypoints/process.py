@@ -35,6 +35,7 @@ from adapters.jobs.work import ASIDE, work_of
 from adapters.metrics import Metrics
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.store import SqlStore, open_store
+from adapters.telegram.mailing import Mailing
 from adapters.telegram.notifier import TelegramNotifier
 from adapters.telegram.ways_in import open_bot
 from adapters.webhooks import WebhookSender, is_public, is_public_or_this_machine
@@ -94,10 +95,13 @@ async def opened(settings: Settings, *, now: Now = utc_now) -> AsyncIterator[Ope
         gateways = await stack.enter_async_context(open_gateways(settings, now, proof))
         provisioner = await stack.enter_async_context(open_provisioner(settings, now))
         bulk = await stack.enter_async_context(open_bot(settings.bot_token, settings.bot_api_url))
+        crowd = await stack.enter_async_context(open_bot(settings.bot_token, settings.bot_api_url))
+        mailing = Mailing(crowd, now)
+        notifier = TelegramNotifier(bulk, now, settings.app_url, mailing=mailing)
         container = Container(
             store=providers.Object(store),
             gateways=gateways,
-            notifier=providers.Object(TelegramNotifier(bulk, now, settings.app_url)),
+            notifier=providers.Object(notifier),
             provisioner=providers.Object(provisioner),
             webhooks=providers.Object(webhooks),
             owner=providers.Object(settings.owner_identity),

@@ -15,7 +15,7 @@ from core.domain.cause import Cause, StillRunning, StoreBusy
 from core.domain.customer import CustomerId, Identity, IdentityKind
 from core.domain.purchase import PurchaseId, PurchaseStatus
 from core.domain.subscription import Standing
-from core.ports.notifier import CustomerUnreachable, News, NewsKind, NotifierUnavailable
+from core.ports.notifier import CustomerUnreachable, Letter, News, NewsKind, NotifierUnavailable
 from core.ports.payment_gateway import CheckoutDeclined, GatewayUnavailable
 from core.ports.unit_of_work import Now, unit_is_open
 from core.use_cases.billing import Billing
@@ -97,6 +97,9 @@ class SimulatedTelegram:
         self.told[news.kind, None if news.purchase is None else news.purchase.id] += 1
         if chance.random() < faults.answer_lost:
             raise NotifierUnavailable(1)
+
+    async def mail(self, standing: Standing, letter: Letter) -> None:
+        raise AssertionError(f"no broadcast is simulated: {standing.customer.id}, {letter}")
 
 
 async def act(billing: Billing, content: dict[str, Any], cause: Cause) -> None:

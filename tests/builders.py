@@ -47,7 +47,7 @@ from core.domain.plan import (
 )
 from core.domain.purchase import Meeting, Purchase, PurchaseId, PurchaseStatus, Reduction, Remark
 from core.domain.referral_program import ReferralTerms, RewardLevel
-from core.domain.reminder import Reminder
+from core.domain.reminder import PriceNotice, Reminder
 from core.domain.reminder_terms import ReminderTerms
 from core.domain.renewal import Renewal, RenewalTerms
 from core.domain.safety import SafetyTerms
@@ -114,6 +114,7 @@ def a_customer(**fields: Any) -> Customer:
         fewer_reminders=True,
         name="Анна <b>",
         username="AnnaTea",
+        no_broadcasts=True,
     )
     return replace(customer, **fields)
 
@@ -200,7 +201,9 @@ def some_money_terms() -> MoneyTerms:
         VerificationTerms((rub(1),), {"ru": "Проверка", "en": "Check"}, receipt),
         EscrowTerms(True, 550, timedelta(hours=48), {"ru": "Сделка", "en": "Escrow"}, receipt),
         WithdrawalTerms((rub(50),), (Brake(rub(500), rub(900), rub(5000)),)),
-        RenewalTerms((timedelta(hours=-5), timedelta(hours=7)), timedelta(hours=9)),
+        RenewalTerms(
+            (timedelta(hours=-5), timedelta(hours=7)), timedelta(hours=9), timedelta(days=5)
+        ),
         ReferralTerms(
             (RewardLevel(1, 1000), RewardLevel(7, 2550)),
             timedelta(days=3),
@@ -323,7 +326,9 @@ def a_free_subscription(customer_id: CustomerId = ANNA) -> Subscription:
 def a_reminder(**fields: Any) -> Reminder:
     end = NOON + timedelta(days=20)
     before = end - timedelta(days=2)
-    reminder = Reminder(ANNA, PlanCode("PRO_MONTHLY"), end, NOON - timedelta(days=3), before)
+    notice = PriceNotice(rub(399), NOON - timedelta(days=3))
+    passed = NOON - timedelta(days=3)
+    reminder = Reminder(ANNA, PlanCode("PRO_MONTHLY"), end, passed, before, notice)
     return replace(reminder, **fields)
 
 

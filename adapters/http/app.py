@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from adapters.http.broadcast_routes import broadcast_operations
 from adapters.http.browsers import COOKIE, CSRF_HEADER, Cors
 from adapters.http.customer_routes import (
     API_KEY,
@@ -72,6 +73,7 @@ def operations() -> list[Operation]:
         *delivery_operations(),
         *switch_operations(),
         *promo_operations(),
+        *broadcast_operations(),
     ]
 
 

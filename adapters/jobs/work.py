@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from core.domain.broadcast import BroadcastId
 from core.domain.charge import ChargeKey
 from core.domain.checkout import CheckoutId
 from core.domain.customer import CustomerId
@@ -36,6 +37,7 @@ from core.use_cases.consequences import (
     RECONCILE,
     RELEASE_ESCROW,
     REMIND,
+    SEND_BROADCAST,
     SEND_WITHDRAWAL,
     SETTLE_PAYMENT,
     TELL_CUSTOMER,
@@ -48,7 +50,15 @@ from core.use_cases.deliveries import EventRef
 from core.use_cases.news import NewsRef
 
 ASIDE: Final = frozenset(
-    {TELL_CUSTOMER, REMIND, MAKE_ACCESS, RECONCILE, DELIVER_WEBHOOK, ERASE_CUSTOMER}
+    {
+        TELL_CUSTOMER,
+        REMIND,
+        MAKE_ACCESS,
+        RECONCILE,
+        DELIVER_WEBHOOK,
+        ERASE_CUSTOMER,
+        SEND_BROADCAST,
+    }
 )
 """
 Nobody's money waits for a chat, a panel or a receiver of webhooks that is slow, for thousands who
@@ -149,10 +159,14 @@ def _of_the_outside(billing: Billing) -> dict[str, Callable[[Payload], Awaitable
             first = ChargeKey(GatewayName(gateway), charge_id)
         await billing.finish_erasing(CustomerId(payload["customer_id"]), first)
 
+    async def send_broadcast(payload: Payload) -> None:
+        await billing.send_broadcast(BroadcastId(payload["broadcast_id"]))
+
     return {
         MAKE_ACCESS: make_access,
         DELIVER_WEBHOOK: deliver_webhook,
         ERASE_CUSTOMER: erase_customer,
+        SEND_BROADCAST: send_broadcast,
     }
 
 

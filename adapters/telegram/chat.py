@@ -62,6 +62,7 @@ PRESSED: Final[Mapping[str, tuple[Action, int]]] = {
     "settings": (home.settings, 0),
     "languages": (home.settings, 0),  # As older messages say it.
     "reminders": (home.reminders, 1),
+    "letters": (home.letters, 1),
     "language": (home.language, 1),
     "zone": (zones.zone, 0),
     "zoneto": (zones.change, 1),

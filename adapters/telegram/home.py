@@ -164,16 +164,21 @@ async def settings(visit: Visit, _: Sequence[str] = ()) -> Screen:
         told, switch = "settings.fewer", visit.button("reminders_all", "reminders", "all")
     else:
         told, switch = "settings.all", visit.button("reminders_fewer", "reminders", "fewer")
-    lines = [texts("settings.title"), "", texts(told), "", texts("language.choose")]
-    return Screen(
-        "\n".join(lines),
-        [
-            choices,
-            [switch],
-            [visit.button("zone", "zone"), visit.button("erase", "erase")],
-            [visit.button("back", "home")],
-        ],
-    )
+    lines = [texts("settings.title"), "", texts(told)]
+    rows = [
+        choices,
+        [switch],
+        [visit.button("zone", "zone"), visit.button("erase", "erase")],
+        [visit.button("back", "home")],
+    ]
+    if not visit.customer.fewer_reminders:  # Whoever wants fewer of those gets no letters anyway.
+        if visit.customer.no_broadcasts:
+            told, switch = "settings.letters_off", visit.button("letters_on", "letters", "on")
+        else:
+            told, switch = "settings.letters_on", visit.button("letters_off", "letters", "off")
+        lines.append(texts(told))
+        rows.insert(2, [switch])
+    return Screen("\n".join([*lines, "", texts("language.choose")]), rows)
 
 
 async def reminders(visit: Visit, words: Sequence[str]) -> Screen:
@@ -181,6 +186,15 @@ async def reminders(visit: Visit, words: Sequence[str]) -> Screen:
     [identity, *_] = visit.customer.identities
     fewer = wanted == "fewer"
     customer = await visit.billing.register_customer(identity, fewer_reminders=fewer)
+    return await settings(replace(visit, customer=customer))
+
+
+async def letters(visit: Visit, words: Sequence[str]) -> Screen:
+    """Whether what goes to many goes to this one too. Also pressed under such a message."""
+    [wanted] = words
+    [identity, *_] = visit.customer.identities
+    none = wanted != "on"
+    customer = await visit.billing.register_customer(identity, no_broadcasts=none)
     return await settings(replace(visit, customer=customer))
 
 

@@ -1,14 +1,14 @@
 """News as new messages that stay, sent at a pace of their own."""
 
-import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import Final
 
 from telegram import Bot
 
 from adapters.telegram.drawing import send
 from adapters.telegram.home import ware_button
+from adapters.telegram.mailing import Mailing
+from adapters.telegram.pace import Pace
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.sums import word_of
 from adapters.telegram.texts import Texts, number_of
@@ -17,7 +17,7 @@ from core.domain.money import Money
 from core.domain.purchase import Purchase
 from core.domain.renewal import FROM_WALLET
 from core.domain.subscription import Standing
-from core.ports.notifier import News, NewsKind, NotifierUnavailable
+from core.ports.notifier import Letter, News, NewsKind, NotifierUnavailable
 from core.ports.unit_of_work import Now
 
 PACE_SECONDS: Final = 0.04
@@ -30,13 +30,17 @@ class TelegramNotifier:
     never holds up the answer to a button. While Telegram says to wait, nothing is sent.
     """
 
-    def __init__(self, bot: Bot, now: Now, app_url: str | None = None) -> None:
-        """`app_url`: the Mini App's address, offered with a receipt."""
+    def __init__(
+        self, bot: Bot, now: Now, app_url: str | None = None, *, mailing: Mailing | None = None
+    ) -> None:
+        """
+        `app_url`: the Mini App's address, offered with a receipt. `mailing` sends what goes to
+        many; None: it shares the bot object.
+        """
         self._bot = bot
         self._app_url = app_url
-        self._now = now
-        self._waits_until: datetime | None = None
-        self._pace = asyncio.Lock()
+        self._pace = Pace(now, PACE_SECONDS)
+        self._mailing = mailing or Mailing(bot, now)
 
     def reaches(self, standing: Standing) -> bool:
         return standing.customer.telegram_id is not None
@@ -44,21 +48,17 @@ class TelegramNotifier:
     async def tell(self, news: News) -> None:
         chat_id = news.standing.customer.telegram_id
         assert chat_id is not None, "ask `reaches` first"
-        await self._turn()
+        wait = await self._pace.turn()
+        if wait:
+            raise NotifierUnavailable(wait)
         try:
             await send(self._bot, chat_id, screen_from_news(news, self._app_url))
         except NotifierUnavailable as error:
-            until = self._now() + timedelta(seconds=error.retry_after_seconds)
-            self._waits_until = max(until, self._waits_until or until)
+            self._pace.told_to_wait(error.retry_after_seconds)
             raise
 
-    async def _turn(self) -> None:
-        async with self._pace:
-            if self._waits_until is not None:
-                left = self._waits_until - self._now()
-                if left > timedelta():
-                    raise NotifierUnavailable(-(-left // timedelta(seconds=1)))
-            await asyncio.sleep(PACE_SECONDS)
+    async def mail(self, standing: Standing, letter: Letter) -> None:
+        await self._mailing.send(standing, letter)
 
 
 def screen_from_news(news: News, app_url: str | None = None) -> Screen:
@@ -168,6 +168,7 @@ def _of_what_comes(news: News, texts: Texts) -> Screen:
         return Screen(texts(key, plan=title, end=period.end), [row])
     if renews.at_gateway is not None:
         return Screen(texts("news.renews_soon_at_gateway", plan=title, at=period.end), [row])
+    price = price if news.charge is None else news.charge
     from_wallet = renews.source == FROM_WALLET
     key = "news.renews_soon" if from_wallet else "news.renews_soon_by_method"
     lines = [texts(key, plan=title, at=renews.next_at or period.end, price=price)]
@@ -175,6 +176,27 @@ def _of_what_comes(news: News, texts: Texts) -> Screen:
     if before not in {None, price}:
         lines.append(texts("news.price_changed", before=before, price=price))
     return Screen("\n".join(lines), [row])
+
+
+def _of_the_price(news: News, texts: Texts) -> Screen:
+    """It costs something else now; and whether the next renewal does so already."""
+    present, price = news.standing.subscription.at(news.at), news.standing.renewal_price(news.at)
+    period, renews = present.period, present.renews
+    assert period is not None, "it has been overtaken otherwise"
+    assert price is not None, "the same"
+    assert renews is not None, "the same"
+    lines = [
+        texts(
+            "news.price_changes",
+            plan=period.plan.terms.title(texts.language),
+            before=period.plan.terms.price_in(price.currency),
+            price=price,
+        ),
+        texts("news.price_next", at=renews.next_at or period.end, price=news.charge or price),
+    ]
+    if news.charge not in {None, price}:
+        lines.append(texts("news.price_kept"))
+    return Screen("\n".join(lines), [[_button(texts, "status", "status")]])
 
 
 def _of_the_quota(news: News, texts: Texts) -> Screen:
@@ -201,6 +223,7 @@ _OF_TIME: Final[dict[NewsKind, Callable[[News, Texts], Screen]]] = {
     NewsKind.COME_BACK: _of_the_end,
     NewsKind.ENDS_SOON: _of_what_comes,
     NewsKind.RENEWS_SOON: _of_what_comes,
+    NewsKind.PRICE_CHANGES: _of_the_price,
     NewsKind.RENEWS_NO_MORE: _of_no_renewal,
     NewsKind.QUOTA_LOW: _of_the_quota,
     NewsKind.QUOTA_USED_UP: _of_the_quota,

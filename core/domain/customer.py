@@ -97,8 +97,9 @@ class Customer:
     telephone number (digits, country code first) for the fiscal receipt; stored encrypted.
     `unreachable_since`: when the chat first refused a message; None while it takes them.
     `former_zone` is the one before the last change. `fewer_reminders`: nothing is told that is
-    neither an end nor about money. `name` and `username` are as of the last contact, for people to
-    find the customer by. `leaving_since`: when the customer asked to be erased, for good;
+    neither an end nor about money. `no_broadcasts`: no message that goes to many; what concerns this
+    customer alone is told all the same. `name` and `username` are as of the last contact, for
+    people to find the customer by. `leaving_since`: when the customer asked to be erased, for good;
     `erased_at`: when nothing of the person was left.
     """
 
@@ -117,6 +118,7 @@ class Customer:
     erased_at: datetime | None = None
     name: str | None = field(default=None, repr=False)
     username: str | None = field(default=None, repr=False)
+    no_broadcasts: bool = False
     version: int = 0
 
     @property
@@ -126,6 +128,11 @@ class Customer:
             if one.kind is IdentityKind.TELEGRAM:
                 return int(one.value)
         return None
+
+    @property
+    def takes_broadcasts(self) -> bool:
+        """By their own wish. Whoever wants fewer reminders wants no advertising either."""
+        return not (self.no_broadcasts or self.fewer_reminders)
 
     def require_served(self) -> None:
         """

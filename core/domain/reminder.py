@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from core.domain.catalog import Catalog
 from core.domain.customer import CustomerId
-from core.domain.plan import PlanCode
-from core.domain.reminder_terms import ReminderTerms
+from core.domain.money import Money
+from core.domain.plan import PlanCode, PlanVersion
 from core.domain.subscription import Standing, SubscriptionStatus
 
 STALE_AFTER: Final = timedelta(days=2)
@@ -22,11 +23,20 @@ class ReminderKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PriceNotice:
+    """What the customer was told that the plan costs now, other than was agreed on."""
+
+    price: Money
+    told_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Reminder:
     """
     One per customer: of which end something is to be told, and when next. `ends_at` is the end of
     the period, or of the grace of one that is past due. Moments up to `passed` are over, whether
-    something was told at them or not: each is looked at once.
+    something was told at them or not: each is looked at once. `notice` outlives the period, until
+    what it says has been agreed on, by paying it.
     """
 
     customer_id: CustomerId
@@ -34,33 +44,95 @@ class Reminder:
     ends_at: datetime
     passed: datetime
     next_at: datetime | None
+    notice: PriceNotice | None = None
     version: int = 0
 
     @property
     def due_at(self) -> datetime | None:
         return self.next_at
 
-    def planned(self, terms: ReminderTerms, *, at: datetime) -> "Reminder":
+    def planned(self, catalog: Catalog, *, at: datetime) -> "Reminder":
         """All moments up to `at` are over."""
         passed = max(self.passed, at)
-        moments = (self.ends_at + timedelta(days=days) for days in terms.days)
-        return replace(self, passed=passed, next_at=next((m for m in moments if m > passed), None))
+        days = (timedelta(days=days) for days in catalog.chat.reminders.days)
+        moments = [self.ends_at + one for one in (*days, catalog.money.renewal.price_looked_at)]
+        return replace(
+            self, passed=passed, next_at=min((m for m in moments if m > passed), default=None)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a look has found: the reminder after it, and what to tell now, `days` from the end."""
+    """
+    What a look has found: the reminder after it, and what to tell now, `days` from the end; and
+    whether its notice of another price is a new one, to be told.
+    """
 
     reminder: Reminder | None
     kind: ReminderKind | None = None
     days: int = 0
+    has_notice: bool = False
 
 
 def look(known: Reminder | None, standing: Standing, *, at: datetime) -> Look:
     """
     Of an end that is not the known one all moments still to come are planned: whoever has just
     paid is told nothing of those before. Of several that have come at once only the last counts.
+    Another price is told of once, by whichever look sees it first.
     """
+    found = _look(known, standing, at=at)
+    if found.reminder is None:
+        return found
+    notice = _notice(found.reminder.notice, standing, at)
+    is_new = notice is not None and notice != found.reminder.notice
+    return replace(found, reminder=replace(found.reminder, notice=notice), has_notice=is_new)
+
+
+def renewal_offer(
+    standing: Standing, notice: PriceNotice | None, *, at: datetime
+) -> tuple[PlanVersion, Money] | None:
+    """
+    What a renewal buys, and for how much; None: as `Standing.renewal_price`. What costs more than
+    was agreed on, and was not told of long enough before the first try, is not bought: the version
+    that runs is once more, at its own price.
+    """
+    price, period = standing.renewal_price(at), standing.subscription.at(at).period
+    if price is None or period is None:
+        return None
+    current, agreed = standing.catalog.plans[period.plan.code], _agreed(standing, price, at)
+    if agreed is None or price <= agreed:
+        return current, price
+    terms = standing.catalog.money.renewal
+    latest = period.end + terms.tries[0] - terms.price_notice
+    if notice is not None and notice.price == price and notice.told_at <= latest:
+        return current, price
+    return period.plan, agreed
+
+
+def has_another_price(standing: Standing, at: datetime) -> bool:
+    """Whether it renews by itself, through us, and the plan costs something else now."""
+    renews, price = standing.subscription.at(at).renews, standing.renewal_price(at)
+    if price is None or renews is None or renews.at_gateway is not None:
+        return False
+    return _agreed(standing, price, at) not in {None, price}
+
+
+def _agreed(standing: Standing, price: Money, at: datetime) -> Money | None:
+    period = standing.subscription.at(at).period
+    return None if period is None else period.plan.terms.price_in(price.currency)
+
+
+def _notice(known: PriceNotice | None, standing: Standing, at: datetime) -> PriceNotice | None:
+    """The one that is true `at` now, told already or not."""
+    price = standing.renewal_price(at)
+    if price is None:
+        return known
+    if not has_another_price(standing, at):
+        return None
+    return known if known is not None and known.price == price else PriceNotice(price, at)
+
+
+def _look(known: Reminder | None, standing: Standing, *, at: datetime) -> Look:
     terms, present = standing.catalog.chat.reminders, standing.subscription.at(at)
     period = present.period
     if period is not None:
@@ -69,9 +141,10 @@ def look(known: Reminder | None, standing: Standing, *, at: datetime) -> Look:
             ends_at = present.renews.grace_until
         if known is None or (known.plan, known.ends_at) != (period.plan.code, ends_at):
             version = 0 if known is None else known.version
+            notice = None if known is None or known.plan != period.plan.code else known.notice
             whose = standing.customer.id
-            fresh = Reminder(whose, period.plan.code, ends_at, at, None, version)
-            return Look(fresh.planned(terms, at=at))
+            fresh = Reminder(whose, period.plan.code, ends_at, at, None, notice, version)
+            return Look(fresh.planned(standing.catalog, at=at))
     elif known is None:
         return Look(None)
     elif at < known.ends_at:  # Its money was given back, and nothing of it is left to run out.
@@ -81,7 +154,7 @@ def look(known: Reminder | None, standing: Standing, *, at: datetime) -> Look:
     kind = _kind(standing, come, at) if come else None
     if kind is ReminderKind.COME_BACK and at >= moments[come[-1]] + STALE_AFTER:
         kind = None
-    return Look(known.planned(terms, at=at), kind, come[-1] if come else 0)
+    return Look(known.planned(standing.catalog, at=at), kind, come[-1] if come else 0)
 
 
 def _kind(standing: Standing, come: Sequence[int], at: datetime) -> ReminderKind | None:

@@ -24,11 +24,18 @@ class RenewalTerms:
     """
     `tries` are the moments of the tries, in order, seen from the end of the period: what is
     negative lies before it. A try before the end is never in the first half of what was paid for.
-    `grace` is how long access outlives a period that could not be renewed yet.
+    `grace` is how long access outlives a period that could not be renewed yet. A higher price is
+    charged `price_notice` after the customer was told of it, and not before.
     """
 
     tries: tuple[timedelta, ...] = tuple(timedelta(hours=n) for n in (-24, 0, 24, 48))
     grace: timedelta = timedelta(hours=72)
+    price_notice: timedelta = timedelta(days=7)
+
+    @property
+    def price_looked_at(self) -> timedelta:
+        """From the end of the period: in time to tell of another price, with a day to spare."""
+        return self.tries[0] - self.price_notice - timedelta(days=1)
 
     @property
     def most_in_a_day(self) -> int:

@@ -15,6 +15,7 @@ class SwitchName(StrEnum):
     REWARDS = "rewards"
     PAYOUTS = "payouts"
     RENEWALS = "renewals"
+    BROADCASTS = "broadcasts"
 
 
 def gateway_switch(gateway: GatewayName) -> str:

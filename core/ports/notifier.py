@@ -8,7 +8,7 @@ from typing import Protocol
 from core.domain.delivery import Delivery, Reply
 from core.domain.errors import Refused, Unavailable
 from core.domain.money import Money
-from core.domain.plan import PlanVersion
+from core.domain.plan import PlanCode, PlanVersion
 from core.domain.purchase import Purchase
 from core.domain.referral_program import Reward
 from core.domain.subscription import Standing
@@ -25,6 +25,18 @@ class NotifierUnavailable(Unavailable):
     """The message could not be sent now, or may have been sent without our hearing of it."""
 
     retry_after_seconds: int = 5
+
+
+@dataclass(eq=False)
+class SentTooFast(Unavailable):
+    """Nothing was sent: more than enough was. It may be sent after the time it says."""
+
+    retry_after_seconds: int
+
+
+@dataclass(eq=False)
+class LetterRefused(Refused):
+    """The messenger does not take this message for this customer, and never will."""
 
 
 class NewsKind(StrEnum):
@@ -50,6 +62,7 @@ class NewsKind(StrEnum):
     REWARD_EARNED = "reward_earned"  # To the referrer: it is in the wallet.
     ENDS_SOON = "ends_soon"  # A paid period runs out, and nothing follows by itself.
     RENEWS_SOON = "renews_soon"  # It will be paid again by itself, for so much.
+    PRICE_CHANGES = "price_changes"  # It renews by itself, and costs something else now.
     COME_BACK = "come_back"  # A paid period has been over for a while.
     QUOTA_LOW = "quota_low"  # Little is left of a window's units.
     QUOTA_USED_UP = "quota_used_up"  # The last of a window's units is used.
@@ -67,6 +80,7 @@ class News:
     `ended` is the plan whose paid period is over. `in_wallet` is what can be spent now, where the
     purchase was of a deposit, or paid from there. `link` is where access is found. `until` is when
     what this is about ends, or has ended; `quota` the one that this is about, as it is now.
+    `charge` is what the next renewal by itself costs.
     """
 
     id: str
@@ -82,6 +96,19 @@ class News:
     link: str | None = None
     until: datetime | None = None
     quota: UsageQuota | None = None
+    charge: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """
+    What is sent to many: plain text, in the reader's language, with a button to a plan or an
+    address. Whoever reads it is shown how to get no more of them.
+    """
+
+    text: str
+    plan: PlanCode | None = None
+    url: str | None = None
 
 
 class Notifier(Protocol):
@@ -98,6 +125,18 @@ class Notifier(Protocol):
         Raises:
             CustomerUnreachable: nothing more is to be sent until the customer returns.
             NotifierUnavailable: tell it again, not before the time it says.
+        """
+        ...
+
+    async def mail(self, standing: Standing, letter: Letter) -> None:
+        """
+        At a pace of its own, behind all that is told. Must not be called while a unit is open.
+
+        Raises:
+            CustomerUnreachable
+            SentTooFast: it was surely not sent.
+            LetterRefused
+            NotifierUnavailable: it may have been sent.
         """
         ...
 

@@ -16,6 +16,7 @@ from core.domain.ledger import Account
 from core.domain.money import Currency, Money
 from core.domain.subscription import Standing
 from core.domain.usage_quota import UsageKey
+from core.ports.broadcasts import Broadcasts, BroadcastsRead
 from core.ports.money_repositories import (
     Charges,
     ChargesRead,
@@ -151,6 +152,7 @@ class View(Protocol):
     inbox: InboxRead
     jobs: JobsRead
     deliveries: DeliveriesRead
+    broadcasts: BroadcastsRead
 
     async def overview(self, customer_id: CustomerId) -> AccountOverview:
         """One round trip. `used` has at least the newest counter of each feature."""
@@ -211,6 +213,7 @@ class UnitOfWork(Protocol):
     inbox: Inbox
     jobs: Jobs
     deliveries: Deliveries
+    broadcasts: Broadcasts
 
     async def open_case(self, case: Case) -> bool:
         """Once per cause: whether it is new. A repeat changes nothing."""

@@ -3,6 +3,12 @@
 from dataclasses import dataclass
 
 from core.use_cases.access import MakeAccess, RetryAccess, ShowAccess
+from core.use_cases.broadcasts import (
+    CreateBroadcast,
+    MoveBroadcast,
+    SendBroadcast,
+    ShowBroadcasts,
+)
 from core.use_cases.buying import AddCheckout, PayWaiting, StartDeposit
 from core.use_cases.catalogs import ApplyCatalog, DiffCatalog, ShowCatalog
 from core.use_cases.charging import ChargeMethod
@@ -206,6 +212,7 @@ class Billing:
     change_subscription: ChangeSubscription
     match_renewal: MatchRenewal
     hear_renewal: HearRenewal
+    send_broadcast: SendBroadcast
     show_access: ShowAccess
     make_access: MakeAccess
     reconcile: Reconcile
@@ -230,6 +237,9 @@ class Billing:
     open_customer: OpenCustomer
     show_doors: ShowDoors
     list_failed_notices: ListFailedNotices
+    create_broadcast: CreateBroadcast
+    show_broadcasts: ShowBroadcasts
+    move_broadcast: MoveBroadcast
     show_audit: ShowAudit
     explain: Explain
     diff_catalog: DiffCatalog

@@ -29,6 +29,7 @@ TEND_REWARD: Final = "tend_reward"
 MAKE_ACCESS: Final = "make_access"
 REMIND: Final = "remind"
 ERASE_CUSTOMER: Final = "erase_customer"
+SEND_BROADCAST: Final = "send_broadcast"
 
 
 def _ask_by(job: str, name: str = "payment_id") -> Callable[[Event], Job]:
@@ -140,6 +141,12 @@ def _tell_what_is_due(event: Event) -> Job:
     return _tell(event, NewsKind(str(event.facts["kind"])), about, **told)
 
 
+def _tell_of_the_price(event: Event) -> Job:
+    plan = str(event.facts["plan"])
+    about = f"{event.subject} {plan} {event.at.isoformat()}"
+    return _tell(event, NewsKind.PRICE_CHANGES, about, plan=plan)
+
+
 def _tell_of_the_quota(kind: NewsKind) -> Callable[[Event], Job]:
     def tell(event: Event) -> Job:
         feature, until = str(event.facts["feature"]), str(event.facts["resets_at"])
@@ -218,6 +225,7 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job | None], ...]]] = {
     "subscription.renewal_changed": (_make_access,),
     "subscription.canceled": (_make_access,),
     "subscription.resumed": (_make_access,),
+    "renewal.price_told": (_tell_of_the_price,),
     "reminder.due": (_tell_what_is_due,),
     "quota.low": (_tell_of_the_quota(NewsKind.QUOTA_LOW),),
     "quota.used_up": (_tell_of_the_quota(NewsKind.QUOTA_USED_UP),),

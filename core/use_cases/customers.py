@@ -48,13 +48,14 @@ class RegisterCustomer:
         receipt_contact: str | None = None,
         zone: str | None = None,
         fewer_reminders: bool | None = None,
+        no_broadcasts: bool | None = None,
         first_language: str = "en",
         invitation: Invitation | None = None,
         names: Names | None = None,
     ) -> Customer:
         """
         `zone`, `first_language` and `invitation` count only at the first contact, `fewer_reminders`
-        only after it; the catalog's zone stands in for None.
+        and `no_broadcasts` only after it; the catalog's zone stands in for None.
         """
         async with self._store.read() as view:
             known = await view.customers.find(identity)
@@ -71,7 +72,8 @@ class RegisterCustomer:
             except IdentityTaken:  # Somebody registered the same identity at the same moment.
                 async with self._store.read() as view:
                     known = await view.customers.get(identity)
-        return await self._update(known, language, receipt_contact, fewer_reminders, names)
+        wanted = _Wanted(language, receipt_contact, fewer_reminders, no_broadcasts, names)
+        return await self._update(known, wanted)
 
     async def _add(
         self,
@@ -109,40 +111,38 @@ class RegisterCustomer:
             await uow.commit()
         return customer
 
-    async def _update(
-        self,
-        known: Customer,
-        language: str | None,
-        contact: str | None,
-        fewer: bool | None,
-        names: Names | None,
-    ) -> Customer:
-        wanted = _with(known, language, contact, fewer, names)
-        if wanted == known:
+    async def _update(self, known: Customer, wanted: "_Wanted") -> Customer:
+        if wanted.on(known) == known:
             return known
         async with self._store.write() as uow:
             locked = await uow.customers.lock(known.id)
-            customer = _with(locked, language, contact, fewer, names)
+            customer = wanted.on(locked)
             await uow.customers.save(customer)
             await uow.commit()
         return customer
 
 
-def _with(
-    customer: Customer,
-    language: str | None,
-    contact: str | None,
-    fewer: bool | None,
-    names: Names | None,
-) -> Customer:
-    return replace(
-        customer,
-        language=language or customer.language,
-        receipt_contact=contact or customer.receipt_contact,
-        fewer_reminders=customer.fewer_reminders if fewer is None else fewer,
-        name=customer.name if names is None else names.name,
-        username=customer.username if names is None else names.username,
-    )
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a customer is to be from now on; None: as it is."""
+
+    language: str | None
+    contact: str | None
+    fewer_reminders: bool | None
+    no_broadcasts: bool | None
+    names: Names | None
+
+    def on(self, customer: Customer) -> Customer:
+        fewer, none, names = self.fewer_reminders, self.no_broadcasts, self.names
+        return replace(
+            customer,
+            language=self.language or customer.language,
+            receipt_contact=self.contact or customer.receipt_contact,
+            fewer_reminders=customer.fewer_reminders if fewer is None else fewer,
+            no_broadcasts=customer.no_broadcasts if none is None else none,
+            name=customer.name if names is None else names.name,
+            username=customer.username if names is None else names.username,
+        )
 
 
 class ChangeZone:

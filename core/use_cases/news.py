@@ -13,7 +13,8 @@ from core.domain.ledger import EntryId
 from core.domain.money import Money
 from core.domain.plan import Feature, FeatureNotFound, PlanCode
 from core.domain.purchase import Purchase, PurchaseId, PurchaseStatus
-from core.domain.referral_program import Reward, RewardStatus
+from core.domain.referral_program import RewardStatus
+from core.domain.reminder import has_another_price, renewal_offer
 from core.domain.subscription import Activation, Standing
 from core.domain.usage_quota import QuotaLine, UsageQuota
 from core.domain.withdrawal import WithdrawalId
@@ -42,7 +43,7 @@ REMINDERS: Final = frozenset(
 )
 """What a customer may ask us not to tell."""
 
-CAN_WAIT: Final = REMINDERS | {NewsKind.ENDED}
+CAN_WAIT: Final = REMINDERS | {NewsKind.ENDED, NewsKind.PRICE_CHANGES}
 """What is told in no quiet hours. Whatever is about money comes at once."""
 
 
@@ -155,6 +156,7 @@ class TellCustomer:
             await _link(view, ref),
             ref.until,
             None if ref.feature is None else await _quota(view, standing, ref.feature, at),
+            await _charge(view, ref, standing, at),
         )
 
 
@@ -224,15 +226,25 @@ async def _quota(
     return None
 
 
+async def _charge(view: View, ref: NewsRef, standing: Standing, at: datetime) -> Money | None:
+    if ref.kind not in {NewsKind.RENEWS_SOON, NewsKind.PRICE_CHANGES}:
+        return None
+    reminder = await view.reminders.find(ref.customer_id)
+    offer = renewal_offer(standing, None if reminder is None else reminder.notice, at=at)
+    return None if offer is None else offer[1]
+
+
 def _is_overtaken(news: News) -> bool:
     match news.kind:
         case NewsKind.EXPIRED | NewsKind.REFUSED | NewsKind.NOT_RENEWED:
             unpaid = {PurchaseStatus.EXPIRED, PurchaseStatus.PENDING}
             return _status(news.purchase) not in unpaid
-        case NewsKind.REWARD_BOOKED:
-            return _reward_is_not(news.reward, RewardStatus.WAITING)
-        case NewsKind.REWARD_EARNED:
-            return _reward_is_not(news.reward, RewardStatus.EARNED)
+        case NewsKind.REWARD_BOOKED | NewsKind.REWARD_EARNED:
+            is_booked = news.kind is NewsKind.REWARD_BOOKED
+            due = RewardStatus.WAITING if is_booked else RewardStatus.EARNED
+            return news.reward is None or news.reward.status is not due
+        case NewsKind.PRICE_CHANGES:
+            return not has_another_price(news.standing, news.at)
         case NewsKind.ENDED:
             return news.standing.subscription.at(news.at).period is not None
         case NewsKind.ACCESS_DELAYED | NewsKind.ACCESS_GIVEN:
@@ -242,17 +254,15 @@ def _is_overtaken(news: News) -> bool:
             return news.kind in REMINDERS and not _is_to_be_reminded(news)
 
 
-def _reward_is_not(reward: Reward | None, status: RewardStatus) -> bool:
-    return reward is None or reward.status is not status
-
-
 def _is_to_be_reminded(news: News) -> bool:
     """
     By the customer's own wish, and since it is still so: the quota as low, the period over, or with
     the same end ahead, for good or to be renewed.
     """
     customer, present = news.standing.customer, news.standing.subscription.at(news.at)
-    if customer.fewer_reminders or customer.blocked_at is not None:
+    is_due_to_all = news.kind is NewsKind.RENEWS_SOON and has_another_price(news.standing, news.at)
+    wants_none = customer.fewer_reminders and not is_due_to_all
+    if wants_none or customer.blocked_at is not None:
         return False
     if news.kind in {NewsKind.QUOTA_LOW, NewsKind.QUOTA_USED_UP}:
         line, quota = QuotaLine(news.kind.removeprefix("quota_")), news.quota

@@ -27,6 +27,15 @@ class RemindCustomer:
             if reminder is None:
                 return
             await (uow.reminders.add if known is None else uow.reminders.save)(reminder)
+            if found.has_notice and reminder.notice is not None:
+                price = reminder.notice.price
+                said: dict[str, str | int] = {
+                    "plan": reminder.plan,
+                    "amount_minor": price.amount_minor,
+                    "currency": price.currency.code,
+                    "until": reminder.ends_at.isoformat(),
+                }
+                await uow.record(Event("renewal.price_told", customer_id, at, customer_id, said))
             if found.kind is not None:
                 told: dict[str, str | int] = {
                     "kind": found.kind,

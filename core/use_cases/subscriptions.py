@@ -11,6 +11,7 @@ from core.domain.item import PaymentMethodId, PlanItem
 from core.domain.money import Money
 from core.domain.payment_method import PaymentMethod, PaymentMethodRemoved
 from core.domain.purchase import PURCHASE_LIFE, Purchase, PurchaseId, PurchaseNotPending
+from core.domain.reminder import renewal_offer
 from core.domain.renewal import FROM_WALLET
 from core.domain.subscription import PaidPeriod, Subscription, SubscriptionStatus
 from core.domain.switch import SwitchName, gateway_switch
@@ -217,8 +218,9 @@ class TendSubscription:
         assert renewal is not None
         assert period is not None, "something is due"
         standing = await standing_of(uow, customer_id)
-        terms, price = standing.catalog.money.renewal, standing.renewal_price(at)
-        if price is None:
+        terms, reminder = standing.catalog.money.renewal, await uow.reminders.find(customer_id)
+        offer = renewal_offer(standing, None if reminder is None else reminder.notice, at=at)
+        if offer is None:
             stopped = replace(present, renewal=None)
             await uow.subscriptions.save(stopped)
             await hand_on(uow, present, stopped, at=at)
@@ -229,8 +231,8 @@ class TendSubscription:
         if renewal.at_gateway is not None:
             await uow.subscriptions.save(present.tried(None, terms, at=at))
             return
-        item = PlanItem(standing.catalog.plans[period.plan.code])
-        order = await self._order(uow, present, item, price, at)
+        plan, price = offer
+        order = await self._order(uow, present, PlanItem(plan), price, at)
         await uow.subscriptions.save(present.tried(order.id, terms, at=at))
         if renewal.source != FROM_WALLET:
             told = {"method_id": renewal.source, "try": at.isoformat()}
@@ -246,8 +248,15 @@ class TendSubscription:
     async def _order(
         self, uow: UnitOfWork, present: Subscription, item: PlanItem, price: Money, at: datetime
     ) -> Purchase:
-        """The open one for the same thing, whoever began it, or else a new one."""
+        """
+        The one of the try before, at the price of then; else the open one for the same thing, whoever
+        began it, or a new one.
+        """
         assert present.renewal is not None
+        if present.renewal.purchase_id is not None:
+            before = await uow.purchases.get(present.renewal.purchase_id)
+            if before.is_pending:
+                return before
         pending = await uow.purchases.find_pending(present.customer_id, item, price)
         if pending is not None:
             return pending

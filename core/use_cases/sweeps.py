@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+from core.domain.broadcast import RECIPIENTS_KEPT
 from core.domain.delivery import DELIVERY_LIFE
 from core.domain.event import Job
 from core.ports.unit_of_work import Now, Store
@@ -14,6 +15,7 @@ from core.use_cases.consequences import (
     MAKE_ACCESS,
     RELEASE_ESCROW,
     REMIND,
+    SEND_BROADCAST,
     SEND_WITHDRAWAL,
     TEND_REWARD,
     TEND_SUBSCRIPTION,
@@ -90,12 +92,17 @@ class Sweep:
                 Job(DELIVER_WEBHOOK, {"delivery_id": one}, now, dedupe=one)
                 for one in await uow.deliveries.take_due(now, until=until, limit=BATCH)
             ]
+            found += [
+                Job(SEND_BROADCAST, {"broadcast_id": one}, now, dedupe=one)
+                for one in await uow.broadcasts.take_due(now, until=until, limit=BATCH)
+            ]
             for job in found:
                 await uow.jobs.enqueue(job)
             forgotten = await uow.usage.forget_receipts(now, limit=BATCH)
             forgotten += await uow.inbox.forget(now - KEPT_FOR, limit=BATCH)
             forgotten += await uow.holds.forget(now, limit=BATCH)
             forgotten += await uow.deliveries.forget(now - DELIVERY_LIFE, limit=BATCH)
+            forgotten += await uow.broadcasts.forget_recipients(now - RECIPIENTS_KEPT, limit=BATCH)
             forgotten += await uow.credentials.forget_sessions(now, limit=BATCH)
             if found or forgotten:
                 await uow.commit()

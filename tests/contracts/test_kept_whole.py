@@ -297,7 +297,7 @@ KINDS = {
         load=lambda reader, it: reader.access.find(it.customer_id),
     ),
     "reminder": Kept(
-        fresh=a_reminder(next_at=None),
+        fresh=a_reminder(next_at=None, notice=None),
         full=a_reminder(),
         other=a_reminder(plan=PlanCode("PRO_YEARLY"), ends_at=NOON, passed=NOON),
         add=lambda uow, it: uow.reminders.add(it),

@@ -25,6 +25,8 @@ from tests.builders import (
 TERMS = ReminderTerms()
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 END = NOON + 30 * DAY
+PRICE_LOOK = timedelta(hours=-5) - 5 * DAY - DAY
+"""The first try of that catalog, its notice of another price, and a day to spare."""
 WALLET = Renewal("wallet", END - DAY, END + 3 * DAY)
 ZONES = ["Europe/Moscow", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Gaza"]
 
@@ -142,7 +144,9 @@ def test_an_end_that_moved_is_planned_anew():
     extended = look(known, standing(until(END + 30 * DAY)), at=END - DAY)
     assert extended.kind is None
     assert extended.reminder is not None
-    assert extended.reminder.due_at == END + 27 * DAY
+    assert extended.reminder.due_at == END + 30 * DAY + PRICE_LOOK
+    looked = look(extended.reminder, standing(until(END + 30 * DAY)), at=END + 24 * DAY)
+    assert (looked.kind, looked.has_notice, looked.reminder.due_at) == (None, False, END + 27 * DAY)
     assert extended.reminder.version == known.version
 
 
@@ -175,10 +179,11 @@ def test_each_is_told_once_in_its_time_however_the_clock_goes(terms, minutes):
 @given(all_terms, st.lists(st.integers(0, 60 * 24 * 60), max_size=20))
 def test_the_next_look_is_the_next_moment(terms, minutes):
     known = a_reminder(ends_at=END, passed=NOON)
+    catalog = standing(until(), terms).catalog
     for minute in minutes:
-        known = known.planned(terms, at=NOON + timedelta(minutes=minute))
-        ahead = [END + days * DAY for days in terms.days if END + days * DAY > known.passed]
-        assert known.due_at == min(ahead, default=None)
+        known = known.planned(catalog, at=NOON + timedelta(minutes=minute))
+        moments = [END + PRICE_LOOK, *(END + days * DAY for days in terms.days)]
+        assert known.due_at == min((one for one in moments if one > known.passed), default=None)
 
 
 def is_quiet(at: datetime, terms: ReminderTerms, zone: str) -> bool:

@@ -188,6 +188,7 @@ async def a_scene(api: Api) -> Scene:
         "withdrawal_id": things.operators_ids("wd_", "waiting"),
         "inbox_id": things.operators_ids("inb_", "given up"),
         "delivery_id": replace(things.operators_ids("msg_", "not taken"), unknown=f"msg_{9:032}"),
+        "broadcast_id": things.operators_ids("brd_", "written"),
         "feature": Ids("photo_ai", "photo_ai", "nothing", "Photo"),
         "name": Ids("sales", "sales", "nothing", "Sales"),
         "promo_code": Ids("SPRING-20", "SPRING-20", "NO-SUCH", "a_b"),
@@ -200,6 +201,8 @@ async def a_scene(api: Api) -> Scene:
         ("resolve_escrow", "escrow_id"): things.operators_ids("esc_", "disputed"),
         ("refund_purchase", "purchase_id"): things.operators_ids("pur_", "paid"),
         ("remove_payment_method", "method_id"): things.ids("pm_", "old"),
+        ("pause_broadcast", "broadcast_id"): things.operators_ids("brd_", "running"),
+        ("resume_broadcast", "broadcast_id"): things.operators_ids("brd_", "paused"),
         ("mark_withdrawal_done", "withdrawal_id"): things.operators_ids("wd_", "queued"),
     }
     texts = {
@@ -226,6 +229,7 @@ async def a_scene(api: Api) -> Scene:
         "on": True,
         "gives": {"percent": 20},
         "days": 3,
+        "texts": {"en": "An offer"},
         "cause": things.anna["case"],
     }
     special_texts = {("grant_days", "plan"): "PRO_YEARLY"}  # It runs at both.

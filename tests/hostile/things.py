@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from core.domain.audit import Deed
+from core.domain.broadcast import BroadcastId, BroadcastMove, Draft, Segment
 from core.domain.case import Case, CaseKind
 from core.domain.customer import CustomerId
 from core.domain.delivery import DeliveryId
@@ -74,6 +75,7 @@ async def things_of(world: World, who: CustomerId, partner: CustomerId) -> Mappi
     ).id
     things["queued"] = await _queued(world, who)
     things["given up"], things["case"] = await _left_to_a_person(world, who)
+    things |= await _broadcasts(world)
     things["not taken"] = await _not_taken(world, who)
     return things
 
@@ -122,6 +124,22 @@ async def _left_to_a_person(world: World, who: CustomerId) -> tuple[str, str]:
     case = Case(f"case {cause}", CaseKind.MISMATCH, cause, world.clock(), {}, who)
     await written(world.store, lambda uow: uow.open_case(case))
     return item.id, cause
+
+
+async def _broadcasts(world: World) -> Mapping[str, str]:
+    """One that was only written, one that runs, one that is held."""
+    made = {}
+    for state in ("written", "running", "paused"):
+        draft = Draft({"en": "An offer"}, Segment(language="la"))
+        one = await world.billing.create_broadcast(draft, deed=ANN, cause=world.cause())
+        made[state] = one.id
+    for state, move in (
+        ("running", BroadcastMove.START),
+        ("paused", BroadcastMove.START),
+        ("paused", BroadcastMove.PAUSE),
+    ):
+        await world.billing.move_broadcast(BroadcastId(made[state]), move, deed=ANN)
+    return made
 
 
 async def _not_taken(world: World, who: CustomerId) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.domain.audit import Deed
-from core.domain.customer import CustomerId
+from core.domain.customer import CustomerId, identity
 from core.domain.money import Money
 from core.domain.period import Period, PeriodUnit, WindowKind
 from core.domain.plan import Feature, PlanCode, QuotaRule
@@ -83,14 +83,73 @@ async def test_a_renewal_is_announced_once_with_the_price_to_be_charged(world: W
     await world.billing.change_subscription.renew_from(anna, FROM_WALLET)
     await world.billing.apply_catalog(with_price(world.wanted(), rub(399)))
 
+    await comes(world, end - timedelta(days=9))
+    told = newest(world)
     await comes(world, end - timedelta(days=3))
     announced = newest(world)
     await comes(world, end - timedelta(days=1))
 
-    assert announced.kind is NewsKind.RENEWS_SOON
-    assert announced.standing.renewal_price(announced.at) == rub(399)
-    assert kinds(world)[2:] == [NewsKind.RENEWS_SOON, NewsKind.PAID]
+    assert (told.kind, told.charge) == (NewsKind.PRICE_CHANGES, rub(399))
+    assert (announced.kind, announced.charge) == (NewsKind.RENEWS_SOON, rub(399))
+    assert kinds(world)[2:] == [NewsKind.PRICE_CHANGES, NewsKind.RENEWS_SOON, NewsKind.PAID]
     assert await world.cash(anna) == {"RUB": 60100}
+
+
+async def test_a_price_that_came_too_late_is_charged_the_time_after(world: World) -> None:
+    anna, end = await subscribes(world)
+    await world.deposits(anna, rub(1000))
+    await world.billing.change_subscription.renew_from(anna, FROM_WALLET)
+    await world.billing.register_customer(identity("telegram:1001"), fewer_reminders=True)
+    await comes(world, end - timedelta(days=7))
+    await world.billing.apply_catalog(with_price(world.wanted(), rub(399)))
+
+    await comes(world, end - timedelta(days=3))
+    told = world.notifier.told[-2:]
+    await comes(world, end - timedelta(days=1))
+    assert {one.kind: one.charge for one in told} == {
+        NewsKind.PRICE_CHANGES: rub(299),
+        NewsKind.RENEWS_SOON: rub(299),
+    }, "also to whoever wants fewer reminders"
+    assert await world.cash(anna) == {"RUB": 70100}
+
+    for days in (20, 27, 29, 30):
+        await comes(world, end + timedelta(days=days))
+    assert await world.cash(anna) == {"RUB": 30200}
+    assert kinds(world).count(NewsKind.PRICE_CHANGES) == 1
+    standing = (await world.me(anna)).standing
+    assert standing.subscription.period is not None
+    assert standing.subscription.period.plan == standing.catalog.plans[PlanCode("PRO_MONTHLY")]
+
+
+async def test_a_try_that_failed_is_followed_by_one_of_the_same_order(world: World) -> None:
+    anna, end = await subscribes(world)
+    await world.billing.change_subscription.renew_from(anna, FROM_WALLET)
+    await comes(world, end - timedelta(days=1))
+    await world.billing.apply_catalog(with_price(world.wanted(), rub(199)))
+    await comes(world, end)
+
+    orders = await world.billing.show_purchases.page(anna, limit=9)
+    assert [one.purchase.amount for one in orders if one.purchase.is_pending] == [rub(299)]
+    await world.deposits(anna, rub(1000))
+    assert await world.cash(anna) == {"RUB": 70100}, "paid once, by what was agreed on first"
+
+
+async def test_a_lower_price_is_charged_at_once(world: World) -> None:
+    anna, end = await subscribes(world)
+    await world.deposits(anna, rub(1000))
+    await world.billing.change_subscription.renew_from(anna, FROM_WALLET)
+    await comes(world, end - timedelta(days=2))
+    await world.billing.apply_catalog(with_price(world.wanted(), rub(199)))
+    await comes(world, end - timedelta(days=1))
+    assert await world.cash(anna) == {"RUB": 80100}
+
+
+async def test_whoever_does_not_renew_is_told_of_no_price(world: World) -> None:
+    _, end = await subscribes(world)
+    await world.billing.apply_catalog(with_price(world.wanted(), rub(399)))
+    for days in (-9, -3, -1, 0):
+        await comes(world, end + timedelta(days=days))
+    assert NewsKind.PRICE_CHANGES not in kinds(world)
 
 
 async def test_who_canceled_is_told_once(world: World) -> None:

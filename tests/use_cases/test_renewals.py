@@ -231,6 +231,7 @@ async def test_the_price_is_that_of_the_day_and_a_plan_that_is_not_sold_renews_n
         for one in wanted.plans
     )
     await market.billing.apply_catalog(replace(wanted, plans=dearer, money=money))
+    await comes(market, end, hours=-24 * 9)  # In time to be told of it.
     await comes(market, end, hours=-24)
     assert await market.cash(anna) == {"RUB": 60100}
 

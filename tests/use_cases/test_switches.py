@@ -71,7 +71,7 @@ def gateway_of(started: Started) -> str:
 
 
 async def test_all_are_on_until_turned_and_each_turn_leaves_a_line(shop: Shop) -> None:
-    names = ["sales", "trials", "rewards", "payouts", "renewals", FIRST, LAST]
+    names = ["sales", "trials", "rewards", "payouts", "renewals", "broadcasts", FIRST, LAST]
     assert [(one.name, one.is_on) for one in await shop.billing.list_switches()] == [
         (name, True) for name in names
     ]

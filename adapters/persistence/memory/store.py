@@ -8,6 +8,7 @@ from datetime import datetime
 
 from adapters.persistence.memory.access import MemoryAccess
 from adapters.persistence.memory.books import MemoryHolds, MemoryLedger, MemoryUsage
+from adapters.persistence.memory.broadcasts import MemoryBroadcasts
 from adapters.persistence.memory.deliveries import MemoryDeliveries
 from adapters.persistence.memory.escrows import MemoryEscrows
 from adapters.persistence.memory.lately import MemoryLately
@@ -34,6 +35,7 @@ from core.domain.audit import FIRST_SEAL, AuditLine
 from core.domain.case import Case, CaseKind
 from core.domain.customer import CustomerId, CustomerNotFound
 from core.domain.event import Event, Job
+from core.ports import broadcasts as sent
 from core.ports import money_repositories as money
 from core.ports import operators as desk
 from core.ports import repositories as kept
@@ -96,6 +98,7 @@ class MemoryView:
         self.inbox: kept.InboxRead = MemoryInbox(tables, unit)
         self.jobs: kept.JobsRead = MemoryJobs(tables, unit)
         self.deliveries: kept.DeliveriesRead = MemoryDeliveries(tables, unit)
+        self.broadcasts: sent.BroadcastsRead = MemoryBroadcasts(tables, unit)
 
     async def overview(self, customer_id: CustomerId) -> AccountOverview:
         await self._unit.called()
@@ -182,6 +185,7 @@ class MemoryUnitOfWork:
         self.inbox: kept.Inbox = MemoryInbox(tables, unit)
         self.jobs: kept.Jobs = MemoryJobs(tables, unit)
         self.deliveries: kept.Deliveries = MemoryDeliveries(tables, unit)
+        self.broadcasts: sent.Broadcasts = MemoryBroadcasts(tables, unit)
 
     async def open_case(self, case: Case) -> bool:
         await self._unit.called()

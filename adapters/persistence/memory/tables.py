@@ -10,6 +10,7 @@ from typing import Final
 from adapters.persistence.memory.transactions import Table
 from core.domain.access import AccessState
 from core.domain.audit import AuditLine
+from core.domain.broadcast import Broadcast, BroadcastId, Recipient
 from core.domain.case import Case
 from core.domain.catalog import Catalog
 from core.domain.cause import Claim
@@ -209,4 +210,8 @@ class Tables(MoneyTables):
             "job", unique={"dedupe": _waiting}, index={"status": lambda _, it: [it.status]}
         )
         self.deliveries: Final = Table[DeliveryId, Delivery]("delivery")
+        self.broadcasts: Final = Table[BroadcastId, Broadcast]("broadcast")
+        self.recipients: Final = Table[tuple[BroadcastId, CustomerId], Recipient](
+            "broadcast_recipient", index={"broadcast": lambda key, _: [key[0]]}
+        )
         self.numbers: Final = count(1)

@@ -181,6 +181,7 @@ def customer_from_row(row: RowMapping, data_key: DataKey) -> Customer:
         erased_at=row[c.erased_at],
         name=row[c.name],
         username=row[c.username],
+        no_broadcasts=bool(row[c.no_broadcasts]),
         version=row[c.version],
     )
 
@@ -204,6 +205,7 @@ def row_from_customer(customer: Customer, data_key: DataKey) -> dict[str, Any]:
         "username": customer.username,
         "name_sought": _sought(customer.name),
         "username_sought": _sought(customer.username),
+        "no_broadcasts": customer.no_broadcasts,
         "version": customer.version,
     }
 

@@ -8,7 +8,8 @@ from adapters.persistence.sql.due import take_due
 from adapters.persistence.sql.statements import Statements
 from adapters.persistence.sql.tables import reminder as reminders
 from core.domain.customer import CustomerId
-from core.domain.reminder import Reminder
+from core.domain.money import Money
+from core.domain.reminder import PriceNotice, Reminder
 
 
 class SqlReminders:
@@ -20,8 +21,18 @@ class SqlReminders:
         row = await self._statements.first(select(reminders).where(c.id == customer_id))
         if row is None:
             return None
+        notice = None
+        if row[c.told_at] is not None:
+            price = Money.of(row[c.price_minor], row[c.price_currency])
+            notice = PriceNotice(price, row[c.told_at])
         return Reminder(
-            row[c.id], row[c.plan], row[c.ends_at], row[c.passed], row[c.next_at], row[c.version]
+            row[c.id],
+            row[c.plan],
+            row[c.ends_at],
+            row[c.passed],
+            row[c.next_at],
+            notice,
+            row[c.version],
         )
 
     async def add(self, reminder: Reminder) -> None:
@@ -37,6 +48,7 @@ class SqlReminders:
 
 
 def _row(reminder: Reminder) -> dict[str, object]:
+    notice = reminder.notice
     return {
         "id": reminder.customer_id,
         "plan": reminder.plan,
@@ -44,5 +56,8 @@ def _row(reminder: Reminder) -> dict[str, object]:
         "passed": reminder.passed,
         "next_at": reminder.next_at,
         "due_at": reminder.due_at,
+        "price_minor": None if notice is None else notice.price.amount_minor,
+        "price_currency": None if notice is None else notice.price.currency.code,
+        "told_at": None if notice is None else notice.told_at,
         "version": reminder.version,
     }

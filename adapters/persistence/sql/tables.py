@@ -10,7 +10,10 @@ from sqlalchemy import (
     text,
 )
 
-from adapters.persistence.sql import money_tables  # noqa: F401 - As said at `metadata`.
+from adapters.persistence.sql import (  # noqa: F401 - As said at `metadata`.
+    broadcast_tables,
+    money_tables,
+)
 from adapters.persistence.sql.column_types import Sought, Whole
 from adapters.persistence.sql.shapes import (
     all_tables,
@@ -40,7 +43,7 @@ from core.domain.subscription import Activation, SubscriptionStatus
 from core.domain.usage_quota import HOLD_SECONDS_MAX, HoldStatus
 
 metadata: Final = all_tables
-"""Also of the tables of money: they are known to it since they were imported."""
+"""Also of the tables of money and of broadcasts: they are known to it since they were imported."""
 
 customer: Final = table(
     "customer",
@@ -60,6 +63,7 @@ customer: Final = table(
     words("username", null=True),
     Column("name_sought", Sought(), nullable=True),  # Case-folded; never there without the name.
     Column("username_sought", Sought(), nullable=True),
+    yes_no("no_broadcasts", null=True),  # The same.
     whole("version"),
     key("id"),
     Index(None, "created_at"),
@@ -194,6 +198,9 @@ reminder: Final = table(
     moment("ends_at"),
     moment("passed"),
     moment("next_at", null=True),
+    whole("price_minor", null=True),
+    words("price_currency", null=True),
+    moment("told_at", null=True),
     moment("due_at", null=True),
     whole("version"),
     key("id"),

@@ -135,6 +135,7 @@ def json_from_money_terms(terms: MoneyTerms) -> dict[str, Any]:
         "renewal": {
             "tries_seconds": [one // timedelta(seconds=1) for one in terms.renewal.tries],
             "grace_seconds": terms.renewal.grace // timedelta(seconds=1),
+            "price_notice_days": terms.renewal.price_notice.days,
         },
         "referral": {
             "levels": [[one.since, one.basis_points] for one in referral.levels],
@@ -185,6 +186,7 @@ def money_terms_from_json(terms: dict[str, Any]) -> MoneyTerms:
         else RenewalTerms(
             tuple(timedelta(seconds=one) for one in renewal["tries_seconds"]),
             timedelta(seconds=renewal["grace_seconds"]),
+            timedelta(days=renewal.get("price_notice_days", 7)),
         ),
         _referral_from_json(terms.get("referral")),
         _safety_from_json(terms.get("safety")),

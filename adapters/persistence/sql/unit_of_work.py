@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from adapters.persistence.sql.access import SqlAccess
+from adapters.persistence.sql.broadcasts import SqlBroadcasts
 from adapters.persistence.sql.catalogs import Shelf, SqlCatalogs
 from adapters.persistence.sql.checkouts import SqlCheckouts
 from adapters.persistence.sql.claims import SqlClaims
@@ -33,6 +34,7 @@ from core.domain.audit import AuditLine
 from core.domain.case import Case, CaseKind
 from core.domain.customer import CustomerId
 from core.domain.event import Event
+from core.ports import broadcasts as sent
 from core.ports import money_repositories as money
 from core.ports import operators as desk
 from core.ports import repositories as kept
@@ -70,6 +72,7 @@ class SqlView:
         self.inbox: kept.InboxRead = SqlInbox(statements)
         self.jobs: kept.JobsRead = SqlJobs(statements)
         self.deliveries: kept.DeliveriesRead = SqlDeliveries(statements)
+        self.broadcasts: sent.BroadcastsRead = SqlBroadcasts(statements)
 
     async def overview(self, customer_id: CustomerId) -> port.AccountOverview:
         return await self._subscriptions.overview(customer_id)
@@ -129,6 +132,7 @@ class SqlUnitOfWork:
         self.inbox: kept.Inbox = SqlInbox(statements)
         self.jobs: kept.Jobs = SqlJobs(statements)
         self.deliveries: kept.Deliveries = SqlDeliveries(statements)
+        self.broadcasts: sent.Broadcasts = SqlBroadcasts(statements)
 
     async def open_case(self, case: Case) -> bool:
         return await self._history.open_case(case)

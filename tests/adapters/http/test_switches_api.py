@@ -35,6 +35,7 @@ async def test_an_operator_turns_sales_off_and_on_again() -> None:
         "rewards": True,
         "payouts": True,
         "renewals": True,
+        "broadcasts": True,
         "gateway:yookassa": True,
     }
     assert (again.json()["on"], bought.status_code) == (True, 201)

@@ -85,9 +85,33 @@ async def test_a_renewal_is_announced_with_its_price_and_the_one_before_it(
 ) -> None:
     await renews(room, who)
     await offers(room, "PRO_MONTHLY", prices=(rub(399),))
-    await room.world.time_passes(days=28)
+    await room.world.time_passes(days=22)
+    told = said(room, who)
+    assert [("299" in line, "399" in line) for line in told.splitlines()] == [
+        (True, True),
+        (False, True),
+    ], "both prices, what is charged next, and no word of an old one that is kept"
+    await room.world.time_passes(days=6)
     assert announced in said(room, who)
     assert changed in said(room, who)
+
+
+@pytest.mark.parametrize(
+    ("who", "kept"),
+    [
+        (BEN, "for ₽299.00. You can switch it off under “My plan”.\nThis time at the old price"),
+        (ANNA, "299,00 ₽. Отключить продление можно в «Моём тарифе».\nВ этот раз ещё по прежней"),
+    ],
+)
+async def test_a_price_told_too_late_is_told_with_the_one_that_is_kept(
+    room: ChatRoom, who: int, kept: str
+) -> None:
+    await renews(room, who)
+    await room.world.time_passes(days=23)
+    await offers(room, "PRO_MONTHLY", prices=(rub(399),))
+    await room.world.time_passes(days=5)
+    told = " ".join(one["text"] for one in room.messages(who))
+    assert kept in told.replace("RUB\xa0", "₽").replace("\xa0", " ")
 
 
 async def test_a_price_that_has_not_changed_is_told_alone(room: ChatRoom) -> None:
