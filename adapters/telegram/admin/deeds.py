@@ -22,7 +22,7 @@ from core.use_cases.roles import OperatorNotBlocked
 from core.use_cases.switches import SwitchNotFound
 
 NOTHING: Final = "0"
-"""What a deed is about that is about nothing which has an id."""
+"""What a deed is about that is about nothing which has an id; also the deed that is none."""
 
 SIGNS: Final = frozenset("+-−")
 
@@ -76,9 +76,9 @@ async def hear(visit: Visit, draft: Draft, text: str) -> Screen:
 
 
 async def cancel(visit: Visit, _: Sequence[str] = ()) -> Screen:
+    """Another draft, of nothing, takes its place: what was canceled is not told as done."""
     draft = await visit.billing.drafting.find(visit.who)
-    if draft is not None:
-        await visit.billing.drafting.end(draft)
+    await visit.billing.drafting.begin(visit.who, NOTHING)
     rows = [] if draft is None else [_back(visit, draft)]
     return Screen(visit.texts("admin.canceled"), [*rows, [visit.button("to_desk", "admin")]])
 

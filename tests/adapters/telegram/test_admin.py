@@ -243,6 +243,18 @@ async def test_a_restart_forgets_nothing_and_time_does(room: ChatRoom) -> None:
     ]
 
 
+async def test_what_was_canceled_is_not_told_as_done(room: ChatRoom) -> None:
+    anna, _ = await a_sale(room)
+    await room.says(f"/admin {anna}", BEN)
+    await room.presses("🚫 Block", BEN)
+    do_it = data_of(await room.says("spammed us", BEN), "✅ Do it")
+    assert "Nothing was done" in (await room.presses("Cancel", BEN))["text"]
+
+    assert "This press did nothing" in (await presses_data(room, do_it))["text"]
+    assert "Use the buttons" in (await room.says("as usual", BEN))["text"]
+    assert "customer.block" not in [line[1] for line in await audit(room)]
+
+
 async def test_whoever_has_a_role_is_not_shut_out(room: ChatRoom) -> None:
     anna, _ = await a_sale(room)
     await grants(room, Role.OWNER, ANNA)
