@@ -139,9 +139,9 @@ class TendSubscription:
     look at once, it is begun once. What is paid from the wallet is paid here; a method is charged by
     a job that follows (`ChargeRenewal`). The order waits for the wallet until the grace is over.
     While renewals, or the method's gateway, are switched off, no try is made: what is due stays
-    due, and its grace goes on. So it is where it was tried too often (`core/domain/safety.py`). Where a gateway charges by itself there is no order
-    (`renewal_order`): only whether the plan is still sold is looked at, in time for it to be
-    stopped there.
+    due, and its grace goes on. So it is where it was tried too often (`core/domain/safety.py`).
+    Where a gateway charges by itself there is no order (`renewal_order`): only whether the plan is
+    still sold is looked at, in time for it to be stopped there.
     """
 
     def __init__(self, store: Store, now: Now, new_id: NewId) -> None:

@@ -22,7 +22,7 @@ from tests.torture.test_kill_money import BILLING
 
 CATALOG = "tests/torture/renewing.toml"
 ROLES = {"postgres": ("web", "worker")}
-STEPS = 150
+STEPS = 300
 """About as many as a run takes; counted where all of them are walked."""
 PRICE, REWARD, DEPOSIT = 299_00, 29_90, 1000_00
 METHOD = {
