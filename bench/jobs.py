@@ -14,7 +14,7 @@ from bench.rounds import Plan, Report, by_turns
 from bench.workers import NOTHING, work_off
 from core.domain.event import Event, Job
 
-JOBS: Final = 1000
+JOBS: Final = 500
 CONCURRENCY: Final = 16
 NOW: Final = datetime(2026, 3, 10, tzinfo=UTC)
 
