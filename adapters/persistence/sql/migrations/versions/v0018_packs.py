@@ -8,7 +8,7 @@ from alembic import op
 from adapters.persistence.sql.column_types import Json, Moment, Whole, Words, YesNo
 
 revision = "0018"
-down_revision = "0016"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
@@ -81,6 +81,8 @@ def _purchases_made_anew() -> None:
         sa.Column("escrow_part", Words()),
         sa.Column("from_wallet", YesNo(), nullable=False),
         sa.Column("refunded_minor", Whole()),
+        sa.Column("promo_code", Words()),
+        sa.Column("full_minor", Whole()),
     ]
     op.create_table(
         "purchase",

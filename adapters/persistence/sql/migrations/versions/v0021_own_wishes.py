@@ -6,7 +6,7 @@ from alembic import op
 from adapters.persistence.sql.column_types import Moment, Words
 
 revision = "0021"
-down_revision = "0016"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

@@ -6,7 +6,7 @@ from alembic import op
 from adapters.persistence.sql.column_types import Json, Moment, Words
 
 revision = "0023"
-down_revision = "0016"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
