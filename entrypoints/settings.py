@@ -464,8 +464,7 @@ class Settings(BaseSettings):
         return value.get_secret_value() if isinstance(value, SecretStr) else value
 
     def secret(self, name: str) -> str | None:
-        value: SecretStr | None = getattr(self, name)
-        return value.get_secret_value() if value else None
+        return self._told(name) or None
 
 
 def read_settings(**overrides: object) -> Settings:

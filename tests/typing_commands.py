@@ -56,7 +56,8 @@ def _serve() -> None:
         if child == 0:
             _become(asked, cli.main)
         _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
 
 
 def _become(asked: dict[str, object], main: object) -> None:

@@ -13,7 +13,7 @@ from core.domain.catalog import Catalog
 from core.domain.errors import Unavailable
 from core.domain.item import PackItem, PlanItem, Ware
 from core.domain.period import WindowKind
-from core.domain.plan import PackTerms, PlanNotForSale, PlanVersion, QuotaRule
+from core.domain.plan import NoWayToPay, PackTerms, PlanNotForSale, PlanVersion, QuotaRule
 from core.domain.purchase import PurchaseId
 from core.domain.subscription import Standing
 from core.ports.payment_gateway import CheckoutDeclined, GatewayNotFound, GatewayUnavailable
@@ -119,7 +119,7 @@ async def buy(visit: Visit, words: Sequence[str]) -> Screen:
         )
     except WalletTooLow as too_low:  # It waits for the money.
         return await _waiting(visit, too_low)
-    except (PreviewOutdated, PlanNotForSale, NoGatewayTakes, GatewayNotFound):
+    except (PreviewOutdated, PlanNotForSale, NoWayToPay, NoGatewayTakes, GatewayNotFound):
         return (await confirm(visit, [code])).after(visit.texts("confirm.changed"))
     except (CheckoutDeclined, GatewayUnavailable) as error:
         # Unavailable: the order is kept, and its opening carried on meanwhile.

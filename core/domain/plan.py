@@ -31,7 +31,7 @@ class PlanNotForSale(Refused):
 
 
 @dataclass(eq=False)
-class NoWayToPay(PlanNotForSale):
+class NoWayToPay(Refused):
     """This plan has a price, and nobody takes the payment just now, or not here: ask the business."""
 
     plan: str
@@ -44,6 +44,7 @@ class PackNotFound(NotFound):
     pack: str
 
 
+@dataclass(eq=False)
 class FeatureNotFound(NotFound):
     """The catalog counts no such feature."""
 

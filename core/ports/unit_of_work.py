@@ -44,19 +44,12 @@ from core.ports.repositories import (
     CatalogsRead,
     Checkouts,
     CheckoutsRead,
-    Claims,
     Credentials,
     CredentialsRead,
     Customers,
     CustomersRead,
-    Deliveries,
-    DeliveriesRead,
     Holds,
     HoldsRead,
-    Inbox,
-    InboxRead,
-    Jobs,
-    JobsRead,
     Purchases,
     PurchasesRead,
     Referrals,
@@ -69,6 +62,15 @@ from core.ports.repositories import (
     SwitchesRead,
     Usage,
     UsageRead,
+)
+from core.ports.work_repositories import (
+    Claims,
+    Deliveries,
+    DeliveriesRead,
+    Inbox,
+    InboxRead,
+    Jobs,
+    JobsRead,
 )
 
 Now = Callable[[], datetime]

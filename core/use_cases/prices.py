@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from core.domain.item import PlanItem, Ware
 from core.domain.money import Money
-from core.domain.plan import PlanNotForSale, PlanVersion
+from core.domain.plan import NoWayToPay, PlanNotForSale, PlanVersion
 from core.domain.promo_code import Discount
 from core.domain.purchase import Reduction
 from core.domain.subscription import Standing
@@ -52,7 +52,7 @@ def price_at(
     """
     prices = prices_of(standing, item)
     lower = [one for one in prices if one.reduction is not None]
-    with suppress(PlanNotForSale, NoGatewayTakes):
+    with suppress(PlanNotForSale, NoWayToPay, NoGatewayTakes):
         return _offered(standing, item, gateways, gateway, lower)
     full = [Price(full) for full in item.terms.prices]
     return _offered(standing, item, gateways, gateway, full)

@@ -11,7 +11,7 @@ from core.domain.errors import Conflict
 from core.domain.event import Event
 from core.domain.item import Item, PlanItem, Ware
 from core.domain.money import Money
-from core.domain.plan import PlanNotForSale
+from core.domain.plan import NoWayToPay, PlanNotForSale
 from core.domain.purchase import PurchaseId, PurchaseStatus, Reduction
 from core.domain.subscription import Standing
 from core.ports.payment_gateway import Gateways
@@ -119,7 +119,7 @@ class PreviewPurchase:
         previews = []
         offered = offered_at(standing, self._gateways, off, in_telegram=in_telegram)
         for one in offered:
-            with suppress(PlanNotForSale, NoGatewayTakes):
+            with suppress(PlanNotForSale, NoWayToPay, NoGatewayTakes):
                 _, price = price_at(standing, item, offered, one.name)
                 previews.append(self._preview(standing, item, price, one.name))
         if from_wallet is not None and purse.free.is_positive:

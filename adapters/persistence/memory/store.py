@@ -39,6 +39,7 @@ from core.ports import broadcasts as sent
 from core.ports import money_repositories as money
 from core.ports import operators as desk
 from core.ports import repositories as kept
+from core.ports import work_repositories as work
 from core.ports.unit_of_work import (
     AccountOverview,
     Consequences,
@@ -95,9 +96,9 @@ class MemoryView:
         self.promos: money.PromosRead = MemoryPromos(tables, unit)
         self.operators: desk.OperatorsRead = MemoryOperators(tables, unit)
         self.figures: desk.FiguresRead = MemoryFigures(tables, unit)
-        self.inbox: kept.InboxRead = MemoryInbox(tables, unit)
-        self.jobs: kept.JobsRead = MemoryJobs(tables, unit)
-        self.deliveries: kept.DeliveriesRead = MemoryDeliveries(tables, unit)
+        self.inbox: work.InboxRead = MemoryInbox(tables, unit)
+        self.jobs: work.JobsRead = MemoryJobs(tables, unit)
+        self.deliveries: work.DeliveriesRead = MemoryDeliveries(tables, unit)
         self.broadcasts: sent.BroadcastsRead = MemoryBroadcasts(tables, unit)
 
     async def overview(self, customer_id: CustomerId) -> AccountOverview:
@@ -181,10 +182,10 @@ class MemoryUnitOfWork:
         self.switches: kept.Switches = MemorySwitches(tables, unit)
         self.promos: money.Promos = MemoryPromos(tables, unit)
         self.operators: desk.Operators = MemoryOperators(tables, unit)
-        self.claims: kept.Claims = MemoryClaims(tables, unit)
-        self.inbox: kept.Inbox = MemoryInbox(tables, unit)
-        self.jobs: kept.Jobs = MemoryJobs(tables, unit)
-        self.deliveries: kept.Deliveries = MemoryDeliveries(tables, unit)
+        self.claims: work.Claims = MemoryClaims(tables, unit)
+        self.inbox: work.Inbox = MemoryInbox(tables, unit)
+        self.jobs: work.Jobs = MemoryJobs(tables, unit)
+        self.deliveries: work.Deliveries = MemoryDeliveries(tables, unit)
         self.broadcasts: sent.Broadcasts = MemoryBroadcasts(tables, unit)
 
     async def open_case(self, case: Case) -> bool:

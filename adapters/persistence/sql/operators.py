@@ -4,9 +4,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Table, and_, delete, select
 
+from adapters.persistence.sql.operator_tables import operator_draft as drafts
+from adapters.persistence.sql.operator_tables import operator_role as roles
 from adapters.persistence.sql.statements import Statements
-from adapters.persistence.sql.tables import operator_draft as drafts
-from adapters.persistence.sql.tables import operator_role as roles
 from core.domain.customer import Identity, IdentityKind
 from core.domain.operator import Draft, Operator, Role
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from sqlalchemy import RowMapping, and_, or_, select, update
 
-from adapters.persistence.sql.money_tables import promo_code as codes
-from adapters.persistence.sql.money_tables import redemption as redemptions
-from adapters.persistence.sql.money_tables import wrong_codes
+from adapters.persistence.sql.promo_tables import promo_code as codes
+from adapters.persistence.sql.promo_tables import redemption as redemptions
+from adapters.persistence.sql.promo_tables import wrong_codes
 from adapters.persistence.sql.statements import Statements, json_rows
 from adapters.persistence.sql.tables import customer as customers
 from core.domain.customer import CustomerId

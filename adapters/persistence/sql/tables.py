@@ -13,6 +13,8 @@ from sqlalchemy import (
 from adapters.persistence.sql import (  # noqa: F401 - As said at `metadata`.
     broadcast_tables,
     money_tables,
+    operator_tables,
+    promo_tables,
 )
 from adapters.persistence.sql.column_types import Sought, Whole
 from adapters.persistence.sql.shapes import (
@@ -37,7 +39,6 @@ from core.domain.credentials import SessionEnd
 from core.domain.customer import IdentityKind
 from core.domain.delivery import DeliveryStatus
 from core.domain.money import AMOUNT_MINOR_MAX
-from core.domain.operator import Role
 from core.domain.payment import InboxStatus, NoticeKind
 from core.domain.subscription import Activation, SubscriptionStatus
 from core.domain.usage_quota import HOLD_SECONDS_MAX, HoldStatus
@@ -462,32 +463,6 @@ customer_session: Final = table(
 
 switch: Final = table(
     "switch", words("name"), yes_no("is_on"), moment("changed_at"), words("by"), key("name")
-)
-
-operator_role: Final = table(
-    "operator_role",
-    words("kind"),
-    words("value"),
-    words("role"),
-    moment("since"),
-    words("by"),
-    key("kind", "value"),
-    one_of("kind", IdentityKind),
-    one_of("role", Role),
-)
-
-operator_draft: Final = table(
-    "operator_draft",
-    words("kind"),
-    words("value"),
-    words("id"),
-    words("deed"),
-    words("about"),
-    moment("at"),
-    json_("answers"),
-    yes_no("is_done"),
-    key("kind", "value"),
-    one_of("kind", IdentityKind),
 )
 
 api_key: Final = table(

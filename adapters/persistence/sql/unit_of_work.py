@@ -39,6 +39,7 @@ from core.ports import money_repositories as money
 from core.ports import operators as desk
 from core.ports import repositories as kept
 from core.ports import unit_of_work as port
+from core.ports import work_repositories as work
 
 
 class SqlView:
@@ -69,9 +70,9 @@ class SqlView:
         self.promos: money.PromosRead = SqlPromos(statements)
         self.operators: desk.OperatorsRead = SqlOperators(statements)
         self.figures: desk.FiguresRead = SqlFigures(statements)
-        self.inbox: kept.InboxRead = SqlInbox(statements)
-        self.jobs: kept.JobsRead = SqlJobs(statements)
-        self.deliveries: kept.DeliveriesRead = SqlDeliveries(statements)
+        self.inbox: work.InboxRead = SqlInbox(statements)
+        self.jobs: work.JobsRead = SqlJobs(statements)
+        self.deliveries: work.DeliveriesRead = SqlDeliveries(statements)
         self.broadcasts: sent.BroadcastsRead = SqlBroadcasts(statements)
 
     async def overview(self, customer_id: CustomerId) -> port.AccountOverview:
@@ -128,10 +129,10 @@ class SqlUnitOfWork:
         self.switches: kept.Switches = SqlSwitches(statements)
         self.promos: money.Promos = SqlPromos(statements)
         self.operators: desk.Operators = SqlOperators(statements)
-        self.claims: kept.Claims = SqlClaims(statements)
-        self.inbox: kept.Inbox = SqlInbox(statements)
-        self.jobs: kept.Jobs = SqlJobs(statements)
-        self.deliveries: kept.Deliveries = SqlDeliveries(statements)
+        self.claims: work.Claims = SqlClaims(statements)
+        self.inbox: work.Inbox = SqlInbox(statements)
+        self.jobs: work.Jobs = SqlJobs(statements)
+        self.deliveries: work.Deliveries = SqlDeliveries(statements)
         self.broadcasts: sent.Broadcasts = SqlBroadcasts(statements)
 
     async def open_case(self, case: Case) -> bool:
