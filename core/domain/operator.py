@@ -65,7 +65,8 @@ class Draft:
     """
     A deed that an operator has begun and not confirmed yet; the newest takes the place of the one
     before. `deed` and `about` say what is done to what, `answers` what was asked for since: in
-    the words of the chat, which alone reads them. They hold ids and reasons, never names.
+    the words of the chat, which alone reads them. They hold ids, reasons and what is to be sent
+    to many, never names.
     """
 
     id: str
