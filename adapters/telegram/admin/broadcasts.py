@@ -75,13 +75,11 @@ async def broadcasts(visit: Visit, words: Sequence[str]) -> Screen:
 
 def _line(visit: Visit, one: Broadcast) -> str:
     begins = " ".join(one.draft.text_for(visit.texts.language).split())[:EXCERPT]
-    is_sent = one.started_at is not None
-    return visit.texts.label(
-        "admin.broadcasts.sent" if is_sent else "admin.broadcasts.line",
-        state=visit.texts.label(f"admin.broadcast.{one.status}"),
-        text=begins,
-        **({"sent": one.sent, "expected": one.expected} if is_sent else {}),
-    )
+    state = visit.texts.label(f"admin.broadcast.{one.status}")
+    if one.started_at is None:
+        return visit.texts.label("admin.broadcasts.line", state=state, text=begins)
+    facts = {"state": state, "sent": one.sent, "expected": one.expected, "text": begins}
+    return visit.texts.label("admin.broadcasts.sent", **facts)
 
 
 async def broadcast(visit: Visit, words: Sequence[str]) -> Screen:
@@ -94,8 +92,10 @@ async def broadcast(visit: Visit, words: Sequence[str]) -> Screen:
     leads_to = one.draft.plan or one.draft.url
     lines += [""] if leads_to is None else ["", texts("admin.broadcast.button", leads_to=leads_to)]
     lines.append(texts(f"admin.segment.{await _segment_of(visit, one)}"))
-    is_draft = one.status is BroadcastStatus.DRAFT
-    lines += ["", *(await _preview(visit, one) if is_draft else await _progress(visit, one))]
+    if one.status is BroadcastStatus.DRAFT:
+        lines += ["", *await _preview(visit, one)]
+    elif one.started_at is not None:
+        lines += ["", *await _progress(visit, one)]
     samples = [
         Button(
             texts.label("button.sample", language=_name(language)),
@@ -134,11 +134,8 @@ async def _progress(visit: Visit, one: Broadcast) -> list[str]:
     lines += [
         texts(f"admin.broadcast.{it}", number=number) for it, number in counts.items() if number
     ]
-    is_running = one.status is BroadcastStatus.RUNNING
-    if (
-        is_running
-        and SwitchName.BROADCASTS in (await visit.billing.show_system_state()).switched_off
-    ):
+    off = (await visit.billing.show_system_state()).switched_off
+    if one.status is BroadcastStatus.RUNNING and SwitchName.BROADCASTS in off:
         lines.append(texts("admin.broadcast.switched_off"))
     return lines
 
@@ -174,7 +171,8 @@ async def hear(visit: Visit, draft: Draft, text: str) -> Screen:
         BroadcastDraft({question: text})
     except BroadcastNotUsable:
         return (await _next(visit, draft)).after(visit.texts("admin.letter.not_read"))
-    return await _next(visit, await visit.billing.drafting.answer(draft, question, text))
+    drafting, message = visit.billing.drafting, visit.cause.key
+    return await _next(visit, await drafting.answer(draft, question, text, message=message))
 
 
 async def skip(visit: Visit, words: Sequence[str]) -> Screen:
@@ -198,9 +196,8 @@ async def _chosen(visit: Visit, word: str, question: str, answer: str) -> Screen
     is_it = draft is not None and draft.deed == COMPOSE and _word_of(draft) == word
     if draft is None or not is_it or not (draft.is_done or draft.listens(visit.now)):
         return Screen(visit.texts("admin.overtaken"), [[visit.button("to_desk", "admin")]])
-    if question == _open_question(visit, draft) and answer in await _choices(
-        visit, draft, question
-    ):
+    is_open = question == _open_question(visit, draft)
+    if is_open and answer in await _choices(visit, draft, question):
         draft = await visit.billing.drafting.answer(draft, question, answer)
     return await _next(visit, draft)
 
@@ -250,20 +247,21 @@ async def _next(visit: Visit, draft: Draft) -> Screen:
     question = _open_question(visit, draft)
     if not question:
         return await _made(visit, draft)
+    choices = await _choices(visit, draft, question)
     key = "text" if question.startswith("text_") else question
-    text = visit.texts(f"admin.letter.{key}", language=_name(question.removeprefix("text_")))
-    rows = [[button] for button in (await _choices(visit, draft, question)).values()]
-    return Screen(text, [*rows, [visit.button("cancel_draft", "acancel")]])
+    language = _name(question.removeprefix("text_"))
+    lines = [visit.texts(f"admin.letter.{key}", language=language)]
+    lines += [visit.texts("admin.letter.skip")] if key == "text" and choices else []
+    rows = [[button] for button in choices.values()]
+    return Screen("\n".join(lines), [*rows, [visit.button("cancel_draft", "acancel")]])
 
 
 async def _made(visit: Visit, draft: Draft) -> Screen:
     """Claimed under the draft, so that whoever answers the last question twice has one."""
     answers = draft.answers
-    told = {
-        question.removeprefix("text_"): answers[question] for question in _text_questions(visit)
-    }
+    asked = [question for question in _text_questions(visit) if answers[question]]
     written = BroadcastDraft(
-        {language: text for language, text in told.items() if text},
+        {question.removeprefix("text_"): answers[question] for question in asked},
         SEGMENTS[answers["segment"]](await visit.billing.show_catalog()),
         PlanCode(answers["plan"]) if answers["plan"] else None,
     )

@@ -73,7 +73,8 @@ async def hear(visit: Visit, draft: Draft, text: str) -> Screen:
     except (ReasonMissing, AmountNotUsable, IdentityNotReadable):
         line = visit.texts(f"admin.not_read.{question}")
         return _question(visit, question).after(line)
-    return await _next(visit, await visit.billing.drafting.answer(draft, question, answer))
+    drafting, message = visit.billing.drafting, visit.cause.key
+    return await _next(visit, await drafting.answer(draft, question, answer, message=message))
 
 
 async def cancel(visit: Visit, _: Sequence[str] = ()) -> Screen:

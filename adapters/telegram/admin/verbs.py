@@ -94,7 +94,7 @@ async def heard(visit: Visit, text: str) -> Screen | None:
     ours = await _with_role(visit)
     if listener is None or not may(ours.role, listener.right):
         return None
-    return await _acting(ours, listener.hear(ours, draft, text))
+    return await _acting(ours, listener.hear(ours, draft.before(visit.cause.key), text))
 
 
 async def _acting(visit: Visit, work: Awaitable[Screen]) -> Screen:

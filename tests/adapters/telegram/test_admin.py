@@ -205,6 +205,26 @@ async def test_nobody_decides_about_themselves(room: ChatRoom) -> None:
     assert await room.world.cash(ben) == {}
 
 
+async def test_a_sum_that_is_delivered_twice_is_no_reason(room: ChatRoom) -> None:
+    anna, _ = await a_sale(room)
+    await room.says(f"/admin {anna}", BEN)
+    await room.presses("💵 Adjust cash", BEN)
+    troubles = [NetworkError("away")]
+
+    async def once(method: str) -> None:
+        if troubles and method == "sendMessage":
+            raise troubles.pop()
+
+    room.network.on_the_way = once
+    await room.says("100", BEN)
+    await room.delivers()
+
+    assert "Why?" in room.screen(BEN)["text"]
+    will = await room.says("promised", BEN)
+    assert "promised" in will["text"]
+    assert "100.00" in will["text"]
+
+
 async def test_a_role_that_was_lost_meanwhile_confirms_nothing(room: ChatRoom) -> None:
     anna, _ = await a_sale(room)
     await room.says(f"/admin {anna}", BEN)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from telegram.error import NetworkError
 
 from adapters.telegram.screens import press
 from core.domain.broadcast import Broadcast, BroadcastStatus, Segment
@@ -208,6 +209,30 @@ async def test_a_press_answers_only_what_its_own_draft_asks(office: ChatRoom) ->
     room.world.clock.advance(DRAFT_LIFE)
     assert "too long ago" in (await presses_data(room, late))["text"]
     assert await known(room) == []
+
+
+async def test_a_message_that_is_delivered_twice_answers_one_question(office: ChatRoom) -> None:
+    room = office
+    await room.says("/admin", BEN)
+    await taps(room, "abroadcasts")
+    await taps(room, "acompose")
+    troubles = [NetworkError("away")]
+
+    async def once(method: str) -> None:
+        if troubles and method == "sendMessage":
+            raise troubles.pop()
+
+    room.network.on_the_way = once
+    await room.says("An offer", BEN)
+    assert room.owed() == 1, "nobody saw what is asked next"
+    await room.delivers()
+
+    assert "Русский" in room.screen(BEN)["text"], "it was not taken for the other text too"
+    await taps(room, "askip")
+    await taps(room, "aplan", ":0")
+    await taps(room, "asegment", "all")
+    [draft] = await known(room)
+    assert draft.draft.texts == {"en": "An offer"}
 
 
 @pytest.mark.parametrize("who", [BEN, ANNA], ids=["en", "ru"])

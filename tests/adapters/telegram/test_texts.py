@@ -69,7 +69,7 @@ def keys_in_the_code() -> set[str]:
     found |= {f"admin.broadcast.{status}" for status in BroadcastStatus}
     found |= {f"admin.broadcast.{count}" for count in ("unreachable", "failed", "unsure")}
     found |= {f"admin.segment.{name}" for name in (*SEGMENTS, "other")} | trouble_keys()
-    found |= {f"admin.letter.{question}" for question in ("text", "plan", "segment")}
+    found |= {f"admin.letter.{question}" for question in ("text", "skip", "plan", "segment")}
     found |= {f"admin.access.{state}" for state in Activation}
     found |= {f"admin.doors.{state}" for state in ("well", "down", "off")}
     found |= {f"admin.sold.{span}{none}" for span in ("today", "month") for none in ("", ".none")}
