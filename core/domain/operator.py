@@ -1,7 +1,7 @@
 """Operators in the chat: which role may do what, and a deed that somebody has begun there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -10,6 +10,8 @@ from core.domain.customer import Identity
 
 DRAFT_LIFE: Final = timedelta(minutes=15)
 """For so long a message of an operator's is taken for an answer to what was asked."""
+HEARD: Final = "heard"
+"""Beside the answers: which message gave the last of them that was typed, and to what."""
 
 
 class Role(StrEnum):
@@ -65,7 +67,8 @@ class Draft:
     """
     A deed that an operator has begun and not confirmed yet; the newest takes the place of the one
     before. `deed` and `about` say what is done to what, `answers` what was asked for since: in
-    the words of the chat, which alone reads them. They hold ids and reasons, never names.
+    the words of the chat, which alone reads them. They hold ids, reasons and what is to be sent
+    to many, never names.
     """
 
     id: str
@@ -75,6 +78,20 @@ class Draft:
     at: datetime
     answers: Mapping[str, str] = field(default_factory=dict)
     is_done: bool = False
+
+    def answered(
+        self, question: str, text: str, *, at: datetime, message: str | None = None
+    ) -> "Draft":
+        heard = {} if message is None else {HEARD: f"{message} {question}"}
+        return replace(self, answers={**self.answers, question: text, **heard}, at=at)
+
+    def before(self, message: str) -> "Draft":
+        """As it was before it heard this one: delivered again, it answers what it answered."""
+        heard, _, question = self.answers.get(HEARD, "").partition(" ")
+        if heard != message:
+            return self
+        told = {name: text for name, text in self.answers.items() if name not in {HEARD, question}}
+        return replace(self, answers=told)
 
     def listens(self, now: datetime) -> bool:
         """Whether the next message is an answer."""

@@ -259,8 +259,8 @@ class SendBroadcast:
         self, broadcast: Broadcast, standing: Standing
     ) -> tuple[RecipientStatus, datetime | None]:
         """What became of it, and when to go on where that is not at once."""
-        draft, customer = broadcast.draft, standing.customer
-        letter = Letter(draft.text_for(customer.language), draft.plan, draft.url)
+        customer = standing.customer
+        letter = letter_for(broadcast.draft, customer.language)
         try:
             await self._notifier.mail(standing, letter)
         except CustomerUnreachable:
@@ -274,6 +274,11 @@ class SendBroadcast:
         except NotifierUnavailable:
             return RecipientStatus.FAILED, self._now() + AWAY_FOR
         return RecipientStatus.SENT, None
+
+
+def letter_for(draft: Draft, language: str) -> Letter:
+    """As whoever speaks this language reads it."""
+    return Letter(draft.text_for(language), draft.plan, draft.url)
 
 
 async def _planned(

@@ -125,9 +125,11 @@ class Drafting:
     async def begin(self, operator: Identity, deed: str, about: str = "") -> Draft:
         return await self._kept(Draft(self._new_id("dft"), operator, deed, about, self._now()))
 
-    async def answer(self, draft: Draft, question: str, text: str) -> Draft:
-        answers = {**draft.answers, question: text}
-        return await self._kept(replace(draft, answers=answers, at=self._now()))
+    async def answer(
+        self, draft: Draft, question: str, text: str, *, message: str | None = None
+    ) -> Draft:
+        """`message`: by which one, where it was typed; see `Draft.before`."""
+        return await self._kept(draft.answered(question, text, at=self._now(), message=message))
 
     async def end(self, draft: Draft) -> Draft:
         """It was done, or given up: nothing that is written is an answer to it any more."""

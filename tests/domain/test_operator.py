@@ -34,6 +34,17 @@ def test_who_has_no_role_may_nothing():
     assert not any(may(None, right) for right in Right)
 
 
+def test_a_message_that_comes_again_finds_the_draft_as_it_was():
+    asked = Draft("dft_1", identity("telegram:1"), "cash", "cus_1", NOON)
+    first = asked.answered("amount", "500_RUB", at=NOON, message="7")
+    second = first.answered("reason", "paid twice", at=NOON, message="8")
+
+    assert first.before("7") == asked
+    assert first.before("8") == first
+    assert second.before("8").answers == {"amount": "500_RUB"}
+    assert asked.answered("plan", "", at=NOON).before("7").answers == {"plan": ""}
+
+
 def test_a_draft_listens_for_a_while_and_until_it_is_done():
     draft = Draft("dft_1", identity("telegram:1"), "refund", "pur_1", NOON)
 

@@ -10,6 +10,7 @@ from adapters.telegram.sums import sum_typed, word_of
 from adapters.telegram.texts import called
 from adapters.telegram.visits import Visit
 from core.domain.audit import Deed, ReasonMissing
+from core.domain.broadcast import BroadcastId, BroadcastMove
 from core.domain.cause import Cause
 from core.domain.customer import CustomerId, IdentityKind, IdentityNotReadable, identity
 from core.domain.money import AmountNotUsable, Money
@@ -72,7 +73,8 @@ async def hear(visit: Visit, draft: Draft, text: str) -> Screen:
     except (ReasonMissing, AmountNotUsable, IdentityNotReadable):
         line = visit.texts(f"admin.not_read.{question}")
         return _question(visit, question).after(line)
-    return await _next(visit, await visit.billing.drafting.answer(draft, question, answer))
+    drafting, message = visit.billing.drafting, visit.cause.key
+    return await _next(visit, await drafting.answer(draft, question, answer, message=message))
 
 
 async def cancel(visit: Visit, _: Sequence[str] = ()) -> Screen:
@@ -142,6 +144,8 @@ def _back(visit: Visit, draft: Draft) -> list[Button]:
         return [visit.button("to_customer", "acust", about)]
     if about.startswith("pur_"):
         return [visit.button("to_purchase", "apur", about)]
+    if about.startswith("brd_"):
+        return [visit.button("to_broadcast", "abroadcast", about)]
     home = "admin" if kind is None else kind.home
     return [] if home == "admin" else [visit.button("back", home)]
 
@@ -386,6 +390,20 @@ async def _turn(visit: Visit, draft: Draft, deed: Deed, _: Cause) -> None:
     await visit.billing.turn_switch(name, is_on=draft.deed == "on", deed=deed)
 
 
+async def _moving(visit: Visit, draft: Draft) -> Facts:
+    """How many a start would reach, or how many more it goes to or would have."""
+    one = await visit.billing.show_broadcasts.one(BroadcastId(draft.about))
+    if draft.deed != BroadcastMove.START:
+        return {"sent": one.sent, "left": one.left}
+    preview = await visit.billing.show_broadcasts.preview(one.id)
+    return {"number": preview.total, "declined": preview.declined}
+
+
+async def _move(visit: Visit, draft: Draft, deed: Deed, _: Cause) -> None:
+    move, broadcast_id = BroadcastMove(draft.deed), BroadcastId(draft.about)
+    await visit.billing.move_broadcast(broadcast_id, move, deed=deed)
+
+
 async def _granting(_: Visit, draft: Draft) -> Facts:
     return {"somebody": draft.answers["somebody"]}
 
@@ -425,6 +443,10 @@ DEEDS: Final[Mapping[str, Kind]] = {
     "replay": Kind(Right.NOTICES, _of_about, _replay, home="anotices"),
     "on": Kind(Right.SWITCHES, _turning, _turn, home="aswitches"),
     "off": Kind(Right.SWITCHES, _turning, _turn, home="aswitches"),
+    **{
+        move.value: Kind(Right.BROADCAST, _moving, _move, home="abroadcasts")
+        for move in BroadcastMove
+    },
     "owner": Kind(Right.ROLES, _granting, _grant, _GRANT, home="aroles"),
     "manager": Kind(Right.ROLES, _granting, _grant, _GRANT, home="aroles"),
     "support": Kind(Right.ROLES, _granting, _grant, _GRANT, home="aroles"),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from adapters.telegram.admin.doors import how_it_stands
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.texts import Texts
 from adapters.telegram.visits import Visit
@@ -13,6 +14,7 @@ BUTTONS: Final[Sequence[tuple[str, str, Right]]] = (
     ("button.find", "afind", Right.CUSTOMERS),
     ("button.cases", "acases", Right.CASES),
     ("button.doors", "adoors", Right.NOTICES),
+    ("button.broadcasts", "abroadcasts", Right.BROADCAST),
     ("button.roles", "aroles", Right.ROLES),
     ("button.refresh", "admin", Right.CUSTOMERS),
 )
@@ -27,6 +29,7 @@ async def home(visit: Visit, _: Sequence[str] = ()) -> Screen:
     lines = [
         texts("admin.title", role=texts.label(f"role.{visit.role}")),
         texts("admin.as_of", at=visit.now),
+        *await how_it_stands(visit),
         "",
     ]
     if visit.may(Right.FIGURES):

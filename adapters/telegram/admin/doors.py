@@ -13,11 +13,19 @@ from core.use_cases.webhooks import ASKED_ABOUT
 
 NOTICES: Final = 8
 LOOKED_THROUGH: Final = 200
+TROUBLES_MAX: Final = 8
+
+
+async def how_it_stands(visit: Visit) -> list[str]:
+    """The whole system, in one line, or why it is not wholly well."""
+    texts, state = visit.texts, await visit.billing.show_system_state()
+    told = [texts(f"trouble.{one.code}", **one.facts) for one in state.troubles[:TROUBLES_MAX]]
+    return [f"⚠️ {line}" for line in told] or [texts("admin.well")]
 
 
 async def doors(visit: Visit, _: Sequence[str] = ()) -> Screen:
     told, texts = await visit.billing.show_doors(), visit.texts
-    lines = [texts("admin.doors.title"), ""]
+    lines = [*await how_it_stands(visit), "", texts("admin.doors.title"), ""]
     for one in told.gateways:
         state = "off" if one.is_off else "down" if one.is_down else "well"
         lines.append(texts(f"admin.doors.{state}", gateway=one.name))

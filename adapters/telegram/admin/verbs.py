@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from adapters.telegram.admin import cases, customers, deeds, desk, doors, roles
+from adapters.telegram.admin import broadcasts, cases, customers, deeds, desk, doors, roles
 from adapters.telegram.screens import Pressed, Screen
 from adapters.telegram.visits import Action, Visit
 from core.domain.cause import StillRunning
@@ -44,6 +44,14 @@ VERBS: Final[Mapping[str, Verb]] = {
     "aswitches": Verb(doors.switches, 0, Right.NOTICES),
     "anotices": Verb(doors.notices, 0, Right.NOTICES),
     "anotice": Verb(doors.notice, 1, Right.NOTICES),
+    "abroadcasts": Verb(broadcasts.first, 0, Right.BROADCAST),
+    "abroadcastspage": Verb(broadcasts.broadcasts, 1, Right.BROADCAST),
+    "abroadcast": Verb(broadcasts.broadcast, 1, Right.BROADCAST),
+    "asample": Verb(broadcasts.sample, 2, Right.BROADCAST),
+    "acompose": Verb(broadcasts.compose, 0, Right.BROADCAST),
+    "askip": Verb(broadcasts.skip, 2, Right.BROADCAST),
+    "aplan": Verb(broadcasts.plan, 2, Right.BROADCAST),
+    "asegment": Verb(broadcasts.segment, 2, Right.BROADCAST),
     "aroles": Verb(roles.roles, 0, Right.ROLES),
     # Whether the role lets them do this deed is asked by the deed itself, at each step.
     "adeed": Verb(deeds.begin, 2, Right.CUSTOMERS),
@@ -52,6 +60,7 @@ VERBS: Final[Mapping[str, Verb]] = {
 }
 LISTENERS: Final[Mapping[str, Listener]] = {
     "find": Listener(customers.hear, Right.CUSTOMERS),
+    broadcasts.COMPOSE: Listener(broadcasts.hear, Right.BROADCAST),
     **{name: Listener(deeds.hear, kind.right) for name, kind in deeds.DEEDS.items()},
 }
 """By `Draft.deed`."""
@@ -85,7 +94,7 @@ async def heard(visit: Visit, text: str) -> Screen | None:
     ours = await _with_role(visit)
     if listener is None or not may(ours.role, listener.right):
         return None
-    return await _acting(ours, listener.hear(ours, draft, text))
+    return await _acting(ours, listener.hear(ours, draft.before(visit.cause.key), text))
 
 
 async def _acting(visit: Visit, work: Awaitable[Screen]) -> Screen:

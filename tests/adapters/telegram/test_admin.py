@@ -11,14 +11,17 @@ from telegram.error import NetworkError
 from adapters.telegram.admin.verbs import VERBS
 from adapters.telegram.screens import press
 from core.domain.audit import Deed
+from core.domain.broadcast import Broadcast, BroadcastId, BroadcastStatus
+from core.domain.broadcast import Draft as BroadcastDraft
 from core.domain.case import Case, CaseKind
 from core.domain.customer import CustomerId, Identity, IdentityKind
 from core.domain.operator import DRAFT_LIFE, Role
 from core.domain.payment import InboxStatus
+from core.domain.plan import PlanCode
 from core.use_cases.checkouts import Started
 from core.use_cases.roles import RoleNotFound
 from tests.adapters.telegram.chat_room import ANNA, BEN, ChatRoom, forged, labels
-from tests.builders import an_inbox_item, rub
+from tests.builders import NOON, a_job, an_inbox_item, rub
 from tests.contracts.units import written
 
 WHY = Deed("boss", "works here")
@@ -202,6 +205,26 @@ async def test_nobody_decides_about_themselves(room: ChatRoom) -> None:
     assert await room.world.cash(ben) == {}
 
 
+async def test_a_sum_that_is_delivered_twice_is_no_reason(room: ChatRoom) -> None:
+    anna, _ = await a_sale(room)
+    await room.says(f"/admin {anna}", BEN)
+    await room.presses("💵 Adjust cash", BEN)
+    troubles = [NetworkError("away")]
+
+    async def once(method: str) -> None:
+        if troubles and method == "sendMessage":
+            raise troubles.pop()
+
+    room.network.on_the_way = once
+    await room.says("100", BEN)
+    await room.delivers()
+
+    assert "Why?" in room.screen(BEN)["text"]
+    will = await room.says("promised", BEN)
+    assert "promised" in will["text"]
+    assert "100.00" in will["text"]
+
+
 async def test_a_role_that_was_lost_meanwhile_confirms_nothing(room: ChatRoom) -> None:
     anna, _ = await a_sale(room)
     await room.says(f"/admin {anna}", BEN)
@@ -303,7 +326,7 @@ async def test_names_are_found_and_turn_nothing_round(room: ChatRoom) -> None:
 
 
 async def everything_waits(room: ChatRoom) -> None:
-    """A case of a purchase, and a notice that was given up."""
+    """Cases of a purchase, a notice that was given up, and broadcasts in every state."""
     anna, started = await a_sale(room, Role.OWNER)
     world = room.world
     facts = {"purchase": started.purchase.id, "why": "<i>odd</i>"}
@@ -314,6 +337,23 @@ async def everything_waits(room: ChatRoom) -> None:
         await written(world.store, lambda uow, it=case: uow.open_case(it))  # type: ignore[misc]
     failed = an_inbox_item(status=InboxStatus.FAILED, result="no_such_payment")
     await written(world.store, lambda uow: uow.inbox.take(failed))
+    for number in range(10):
+        status = list(BroadcastStatus)[number % len(BroadcastStatus)]
+        started_at = None if status is BroadcastStatus.DRAFT else NOON
+        draft = BroadcastDraft({"en": "<b>" * 1300, "ru": "Скидка"}, plan=PlanCode("PRO_MONTHLY"))
+        at, id_ = world.clock() + timedelta(seconds=number), BroadcastId(f"brd_{number}")
+        one = Broadcast(id_, draft, at, "olga", status, started_at, expected=9, taken=5, failed=1)
+        await written(world.store, lambda uow, it=one: uow.broadcasts.add(it))  # type: ignore[misc]
+
+
+def is_whole(screen: dict[str, Any]) -> bool:
+    """In words, within Telegram's bounds, and with a way on."""
+    buttons = [button for row in screen["buttons"] for button in row]
+    texts = [screen["text"], *(button["text"] for button in buttons)]
+    keys = r"\b(?:admin|button|error|case|role|wallet|trouble)\.[a-z_]+\b"
+    assert [text for text in texts if re.search(keys, text) or "{" in text] == []
+    assert len(screen["text"]) <= 4096
+    return bool(buttons)
 
 
 @pytest.mark.parametrize("who", [BEN, ANNA], ids=["en", "ru"])
@@ -330,20 +370,15 @@ async def test_every_admin_screen_speaks_its_language_and_leads_on(
         data = waiting.pop()
         if data in seen:
             continue
+        room.world.clock.advance(seconds=1)  # Telegram counts what one chat is sent.
         seen[data] = screen = await presses_data(room, data, who)
         assert room.owed() == 0, data
-        assert (
-            re.search(r"\b(?:admin|button|error|case|role|wallet)\.[a-z_]+\b", screen["text"])
-            is None
-        )
-        assert "{" not in screen["text"]
-        assert len(screen["text"]) <= 4096
-        buttons = [button for row in screen["buttons"] for button in row]
-        assert buttons, f"a dead end at {data}"
-        assert [b["text"] for b in buttons if re.match(r"(?:button|admin|case)\.", b["text"])] == []
-        waiting += [b["callback_data"] for b in buttons]
+        assert is_whole(screen), f"a dead end at {data}"
+        told = [b["callback_data"] for row in screen["buttons"] for b in row]
+        waiting += [one for one in told if one.split(":")[1] in VERBS]
     verbs = {data.split(":")[1] for data in seen}
-    assert verbs >= set(VERBS) - {"ado"}
+    # A broadcast is written, in both languages, in `test_admin_broadcasts`.
+    assert verbs >= set(VERBS) - {"ado", "askip", "aplan", "asegment"}
     assert {one.status for one in room.world.store.tables.inbox.rows.values()} == {
         InboxStatus.DONE,
         InboxStatus.FAILED,
@@ -374,6 +409,28 @@ async def test_a_case_is_closed_and_a_notice_asked_about_again(room: ChatRoom) -
     await room.presses("✅ Do it", BEN)
     done = [line[1:3] for line in await audit(room) if line[1] != "customer.open"]
     assert [action for action, _ in done] == ["case.close", "notice.replay", "switch.off"]
+
+
+@pytest.mark.parametrize(("who", "well"), [(BEN, "All is well"), (ANNA, "Всё работает")])
+async def test_the_desk_says_whether_all_is_well_and_if_not_why(
+    room: ChatRoom, who: int, well: str
+) -> None:
+    await room.says("/start", who)
+    await grants(room, Role.SUPPORT, who)
+    for screen in (await room.says("/admin", who), await presses_data(room, press("adoors"), who)):
+        assert well in screen["text"]
+
+    await written(room.world.store, lambda uow: uow.jobs.enqueue(a_job(run_at=room.world.clock())))
+    stopped = Case("case 1", CaseKind.SAFETY, "c", NOON, {"switch": "payouts", "why": "9 > <5>"})
+    await written(room.world.store, lambda uow: uow.open_case(stopped))
+    room.world.clock.advance(timedelta(minutes=3))
+
+    for screen in (await room.says("/admin", who), await presses_data(room, press("adoors"), who)):
+        assert well not in screen["text"]
+        assert "180" in screen["text"], "seconds that a job waits"
+        assert "payouts" in screen["text"]
+        assert "9 > <5>" in screen["text"]
+        assert is_whole(screen)
 
 
 async def test_how_the_gateways_and_telegram_stand(room: ChatRoom) -> None:

@@ -11,10 +11,12 @@ import pytest
 from babel.messages.pofile import read_po
 
 from adapters.locales.translations import FOLDER, LANGUAGES, translation
+from adapters.telegram.admin.broadcasts import SEGMENTS
 from adapters.telegram.admin.deeds import ANSWERS, DEEDS
 from adapters.telegram.chat import COMMANDS, HIDDEN_COMMANDS, PRESSED
 from adapters.telegram.screens import DATA_BYTES_MAX, Button, Screen, press, pressed
 from adapters.telegram.texts import Texts
+from core.domain.broadcast import BroadcastMove, BroadcastStatus
 from core.domain.case import CaseKind
 from core.domain.errors import BillingError
 from core.domain.money import Money
@@ -29,7 +31,9 @@ from sandbox.telegram.formatting import text_from_html
 from tests.builders import NOON, a_catalog
 from tests.house.test_errors import leaves  # noqa: F401 - A fixture is found by its name.
 
-SOURCES = Path(__file__).parents[3] / "adapters" / "telegram"
+ROOT = Path(__file__).parents[3]
+SOURCES = ROOT / "adapters" / "telegram"
+TELL_OF_TROUBLE = (ROOT / "core/use_cases/system_state.py", ROOT / "entrypoints/health.py")
 SAID_WITH = {"texts", "label", "count", "error", "button"}
 
 
@@ -62,10 +66,19 @@ def keys_in_the_code() -> set[str]:
     found |= {f"{of}.{name}" for of in ("admin.ask", "admin.not_read") for name in ANSWERS}
     found |= {f"admin.will.{deed}" for deed in DEEDS} | {f"button.deed_{deed}" for deed in DEEDS}
     found |= {f"admin.purchase.{status}" for status in PurchaseStatus}
+    found |= {f"admin.broadcast.{status}" for status in BroadcastStatus}
+    found |= {f"admin.broadcast.{count}" for count in ("unreachable", "failed", "unsure")}
+    found |= {f"admin.segment.{name}" for name in (*SEGMENTS, "other")} | trouble_keys()
+    found |= {f"admin.letter.{question}" for question in ("text", "skip", "plan", "segment")}
     found |= {f"admin.access.{state}" for state in Activation}
     found |= {f"admin.doors.{state}" for state in ("well", "down", "off")}
     found |= {f"admin.sold.{span}{none}" for span in ("today", "month") for none in ("", ".none")}
     return found
+
+
+def trouble_keys() -> set[str]:
+    text = "".join(file.read_text(encoding="utf-8") for file in TELL_OF_TROUBLE)
+    return {f"trouble.{code}" for code in re.findall(r'Trouble\("([a-z_]+)"', text)}
 
 
 def button_keys() -> set[str]:
@@ -123,6 +136,10 @@ def test_every_text_is_said_somewhere_and_every_key_has_a_text():
     assert written - spoken_of == set(), "nobody says these"
     wanted = {f"button.{key}" for key in button_keys()} | {f"news.{kind}" for kind in NewsKind}
     wanted |= {f"command.{name}" for name in COMMANDS if name not in HIDDEN_COMMANDS}
+    wanted |= {f"case.{kind}" for kind in CaseKind} | trouble_keys()
+    wanted |= {f"button.deed_{move}" for move in BroadcastMove}
+    wanted |= {f"admin.will.{deed}" for deed in DEEDS} | {f"admin.segment.{it}" for it in SEGMENTS}
+    wanted |= {f"admin.broadcast.{status}" for status in BroadcastStatus}
     wanted |= {f"order.{s}" for s in PurchaseStatus if s is not PurchaseStatus.PENDING}
     ours = r"(?:confirm|pay|quota|rule|wallet|deposit|history|way|item|settings|admin)\.[a-z_]+"
     literals = {key for key in in_code if re.fullmatch(ours, key)}
