@@ -1,10 +1,12 @@
 """Fixtures that every test may ask for: an empty store of each kind, a clock, ids."""
 
+import logging
 import os
 import random
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from adapters.persistence.memory import MemoryStore
@@ -25,6 +27,9 @@ from tests.valkey_server import valkey_server
 from tests.world import World
 
 os.environ.setdefault("PTB_TIMEDELTA", "true")  # As our entrypoints have it.
+
+# What each job does is told to who asks for it; thousands of lines slow everybody else down.
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 # A busy machine draws slowly; that says nothing about what is drawn.
 settings.register_profile(

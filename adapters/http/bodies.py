@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, Field, RootModel, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from adapters.http.operations import Closed
 from adapters.locales.display import money_text
@@ -58,8 +58,19 @@ class MoneyRequest(Closed):
         return Money.of(self.amount_minor, self.currency)
 
 
+def _only(named: str, other: str) -> dict[str, Any]:
+    return {
+        "required": [named],
+        "properties": {named: {"type": "string"}, other: {"type": "null"}},
+    }
+
+
 class WareRequest(Closed):
     """Either a plan or a pack."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [_only("plan", "pack"), _only("pack", "plan")]}
+    )
 
     plan: WareCodeText | None = None
     pack: WareCodeText | None = None

@@ -1,6 +1,7 @@
 """The job pump on every store: retries with patience, gives up aloud, loses nothing."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import structlog
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
@@ -81,8 +83,11 @@ class Kitchen:
 
 @pytest.fixture(autouse=True)
 def logged() -> Iterator[list[Any]]:
+    quiet = structlog.get_config()["wrapper_class"]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
     with capture_logs(processors=[merge_contextvars]) as entries:
         yield entries
+    structlog.configure(wrapper_class=quiet)
 
 
 @pytest.fixture

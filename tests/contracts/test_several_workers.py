@@ -182,12 +182,14 @@ async def test_whoever_was_taken_for_dead_ends_nothing_of_the_others(shop, how, 
 
 
 WORKER = """
-import asyncio, sys
+import asyncio, logging, structlog, sys
 from datetime import timedelta
 from adapters.jobs.pump import Pump
 from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.store import open_store
 from tests.builders import NOON
+
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 async def carve(_):
     print("begun", flush=True)

@@ -4,47 +4,47 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import typer
-from click.testing import Result
-from typer.testing import CliRunner
 
-from adapters.catalog_file import CatalogNotUsable
-from entrypoints.cli import cli
 from entrypoints.forecast_cli import share_from_text
+from tests.typing_commands import Typist, typist
 
 CATALOGS = Path(__file__).parents[2] / "catalogs"
 MARKETPLACE, VPN_SHOP = str(CATALOGS / "marketplace.toml"), str(CATALOGS / "vpn_shop.toml")
+Simulate = Callable[..., "subprocess.CompletedProcess[str]"]
 SMALL = ("--customers", "40", "--days", "60", "--buys", "50")
 
 
+@pytest.fixture(scope="module")
+def typed() -> Iterator[Typist]:
+    with typist() as typed:
+        yield typed
+
+
 @pytest.fixture
-def simulate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("BILLHOOK_DATA_DIR", str(tmp_path))
-
-    def run(*words: str) -> Result:
-        return CliRunner().invoke(cli, ["simulate", *words])
-
-    return run
+def simulate(tmp_path: Path, typed: Typist) -> Simulate:
+    return lambda *words: typed("simulate", *words, cwd=tmp_path)
 
 
-def test_it_says_what_is_assumed_and_that_the_books_hold(simulate) -> None:
+def test_it_says_what_is_assumed_and_that_the_books_hold(simulate: Simulate) -> None:
     told = simulate("--catalog", MARKETPLACE, *SMALL)
 
-    assert told.exit_code == 0
-    assert "This is arithmetic on assumptions, not a promise" in told.output
-    assert "50 % of newcomers who do not try buy" in told.output
-    assert "PHP" in told.output
-    assert "the books hold: " in told.output
-    assert "trial" not in told.output  # Of which this catalog has none, nor of referrals.
-    assert "code" not in told.output
-    assert "day 1 of" not in told.output  # That is for terminals.
+    assert told.returncode == 0
+    assert "This is arithmetic on assumptions, not a promise" in told.stdout
+    assert "50 % of newcomers who do not try buy" in told.stdout
+    assert "PHP" in told.stdout
+    assert "the books hold: " in told.stdout
+    assert "trial" not in told.stdout  # Of which this catalog has none, nor of referrals.
+    assert "code" not in told.stdout
+    assert "day 1 of" not in told.stdout  # That is for terminals.
 
 
-def test_for_programs_it_says_the_same(simulate) -> None:
-    told = json.loads(simulate("--catalog", VPN_SHOP, *SMALL, "--json").output)
+def test_for_programs_it_says_the_same(simulate: Simulate) -> None:
+    told = json.loads(simulate("--catalog", VPN_SHOP, *SMALL, "--json").stdout)
 
     assert told["assumed"]["buys"] == "50 %"
     assert told["proof"]["holds"] is True
@@ -82,25 +82,28 @@ def test_two_processes_say_the_same_byte_for_byte(tmp_path: Path) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_reason(
-    simulate,
+    simulate: Simulate,
     words: list[str],
     why: str,
 ) -> None:
     told = simulate("--catalog", MARKETPLACE, *words)
 
-    assert told.exit_code == 2
-    assert why in " ".join(told.output.replace("│", " ").split())
+    assert told.returncode == 2
+    assert why in " ".join(told.stderr.replace("│", " ").split())
 
 
-def test_a_catalog_with_errors_is_refused_as_its_check_does(simulate, tmp_path: Path) -> None:
+def test_a_catalog_with_errors_is_refused_as_its_check_does(
+    simulate: Simulate, typed: Typist, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken.toml"
     broken.write_text(Path(MARKETPLACE).read_text().replace('"499.00"', '"many"'))
 
     told = simulate("--catalog", str(broken))
-    checked = CliRunner().invoke(cli, ["catalog", "check", "--catalog", str(broken)])
+    checked = typed("catalog", "check", "--catalog", str(broken), cwd=tmp_path)
 
-    assert isinstance(told.exception, CatalogNotUsable)
-    assert str(told.exception) == str(checked.exception)
+    assert told.returncode == 1
+    assert "broken.toml" in told.stderr
+    assert told.stderr == checked.stderr
 
 
 @pytest.mark.parametrize(
