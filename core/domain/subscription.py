@@ -420,7 +420,7 @@ class Standing:
         """What its renewal by itself costs; None: there is none, or it is not sold any more."""
         present = self.subscription.at(now)
         period = present.period
-        if period is None or present.renews is None or self.customer.blocked_at is not None:
+        if period is None or present.renews is None or not self.customer.is_served:
             return None
         plan = self.catalog.plans.get(period.plan.code)
         return None if plan is None else plan.terms.price_in(period.paid.currency)

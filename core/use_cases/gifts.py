@@ -6,7 +6,7 @@ from typing import Final
 
 from core.domain.audit import Deed, line_of
 from core.domain.cause import Cause, claim
-from core.domain.customer import CustomerId
+from core.domain.customer import CustomerBlocked, CustomerId
 from core.domain.errors import Invalid, Refused
 from core.domain.event import Event
 from core.domain.money import Money
@@ -42,8 +42,11 @@ async def give_days(
 
     Raises:
         PlanNotFound, DaysNotGivable, AnotherPlanRuns
+        CustomerBlocked: this one asked to be erased.
     """
     standing = await standing_of(uow, customer_id)
+    if standing.customer.is_leaving:
+        raise CustomerBlocked
     catalog = standing.catalog
     plan = catalog.plan(plan_code)
     if plan.code == catalog.default_plan or not 1 <= days <= DAYS_MAX or not catalog.currencies:
@@ -87,7 +90,8 @@ class GrantDays:
         The new end.
 
         Raises:
-            CustomerNotFound, PlanNotFound, DaysNotGivable, AnotherPlanRuns, KeyUsedOtherwise
+            CustomerNotFound, CustomerBlocked, KeyUsedOtherwise
+            PlanNotFound, DaysNotGivable, AnotherPlanRuns
             OwnAffair: whoever does it is the customer.
         """
         async with self._store.write() as uow:

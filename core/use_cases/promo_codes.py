@@ -184,7 +184,7 @@ class RedeemPromoCode:
         code = await uow.promos.find(name)
         if code is None or not code.is_open(at):
             return None
-        if code.only_new and await uow.purchases.has_paid(customer_id):
+        if code.only_new and not await _is_new(uow, customer_id):
             return None
         if not await uow.promos.take_use(name):
             return None
@@ -200,6 +200,13 @@ class RedeemPromoCode:
         await uow.promos.redeem(Redemption(customer_id, name, at, discount))
         await uow.record(Event("promo_code.redeemed", customer_id, at, customer_id, {"code": name}))
         return code
+
+
+async def _is_new(uow: UnitOfWork, customer_id: CustomerId) -> bool:
+    """Never paid, so far as anybody can tell of one who was here before and is erased."""
+    customer = await uow.customers.get(customer_id)
+    were_here = [await uow.customers.was_here(one) for one in customer.identities]
+    return not any(were_here) and not await uow.purchases.has_paid(customer_id)
 
 
 def _made_up(id_: str) -> str:

@@ -206,6 +206,7 @@ def _of(audience: Audience, wanted: Select[Any]) -> Select[Any]:
     return wanted.join_from(customer, subscription).where(
         c.unreachable_since.is_(None),
         c.blocked_at.is_(None),
+        c.leaving_since.is_(None),
         c.created_at <= audience.registered_by,
         exists().where(
             customer_identity.c.customer_id == c.id,
