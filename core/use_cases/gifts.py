@@ -13,6 +13,7 @@ from core.domain.money import Money
 from core.domain.subscription import Subscription
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.customers import standing_of
+from core.use_cases.subscriptions import give_up_order
 
 DAYS_MAX: Final = 3660
 
@@ -38,7 +39,8 @@ async def give_days(
     """
     So many days of a plan, in the unit of whoever decided on it, which has locked the customer: from
     the current end where the same plan runs, from now on where none does. Nothing renews by itself
-    because of it. The new end; access and reminders follow.
+    because of it, and a renewal that has begun is given up until the new end comes. The new end;
+    access and reminders follow.
 
     Raises:
         PlanNotFound, DaysNotGivable, AnotherPlanRuns
@@ -62,6 +64,7 @@ async def give_days(
         renewals=catalog.money.renewal,
         at=at,
     )
+    await give_up_order(uow, before, at=at)
     period = given.period
     assert period is not None, "it was just given"
     await uow.subscriptions.save(given)

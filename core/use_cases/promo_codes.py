@@ -182,7 +182,7 @@ class RedeemPromoCode:
     ) -> PromoCode | None:
         """None: it is no code, is over, or is not for this customer; then nothing was written."""
         code = await uow.promos.find(name)
-        if code is None or not code.is_open(at):
+        if code is None or not code.is_open(at) or not await _is_had(uow, code.gives):
             return None
         if code.only_new and not await _is_new(uow, customer_id):
             return None
@@ -200,6 +200,12 @@ class RedeemPromoCode:
         await uow.promos.redeem(Redemption(customer_id, name, at, discount))
         await uow.record(Event("promo_code.redeemed", customer_id, at, customer_id, {"code": name}))
         return code
+
+
+async def _is_had(uow: UnitOfWork, gives: Gives) -> bool:
+    """Whether there still is what it gives days of."""
+    catalog = await uow.catalogs.current()
+    return isinstance(gives, PercentOff) or gives.plan in {*catalog.plans} - {catalog.default_plan}
 
 
 async def _is_new(uow: UnitOfWork, customer_id: CustomerId) -> bool:
