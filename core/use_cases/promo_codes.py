@@ -184,7 +184,10 @@ class RedeemPromoCode:
         code = await uow.promos.find(name)
         if code is None or not code.is_open(at) or not await _is_had(uow, code.gives):
             return None
-        if code.only_new and not await _is_new(uow, customer_id):
+        since = None if code.only_new else code.created_at
+        if await _was_here(uow, customer_id, since):
+            return None
+        if code.only_new and await uow.purchases.has_paid(customer_id):
             return None
         if not await uow.promos.take_use(name):
             return None
@@ -208,11 +211,13 @@ async def _is_had(uow: UnitOfWork, gives: Gives) -> bool:
     return isinstance(gives, PercentOff) or gives.plan in {*catalog.plans} - {catalog.default_plan}
 
 
-async def _is_new(uow: UnitOfWork, customer_id: CustomerId) -> bool:
-    """Never paid, so far as anybody can tell of one who was here before and is erased."""
+async def _was_here(uow: UnitOfWork, customer_id: CustomerId, since: datetime | None) -> bool:
+    """Who was erased may have paid, or used a code that there was by then: nobody can tell any more."""
     customer = await uow.customers.get(customer_id)
-    were_here = [await uow.customers.was_here(one) for one in customer.identities]
-    return not any(were_here) and not await uow.purchases.has_paid(customer_id)
+    for one in customer.identities:
+        if await uow.customers.was_here(one, since=since):
+            return True
+    return False
 
 
 def _made_up(id_: str) -> str:

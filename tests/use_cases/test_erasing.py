@@ -10,9 +10,10 @@ from core.domain import ledger
 from core.domain.audit import Deed
 from core.domain.broadcast import Draft
 from core.domain.credentials import NotSignedIn
-from core.domain.customer import CustomerBlocked, CustomerNotFound, identity
+from core.domain.customer import CustomerBlocked, CustomerId, CustomerNotFound, identity
 from core.domain.period import Period, PeriodUnit
-from core.domain.promo_code import PercentOff, PromoCodeNotTaken
+from core.domain.plan import PlanCode
+from core.domain.promo_code import DaysOf, PercentOff, PromoCodeNotTaken
 from core.domain.referral_program import Door, Invitation, ReferralTerms, RewardLevel, code_of
 from core.use_cases.checkouts import Terms
 from core.use_cases.consequences import consequences
@@ -196,6 +197,35 @@ async def test_what_is_for_who_never_paid_is_not_for_who_comes_back() -> None:
     with pytest.raises(PromoCodeNotTaken):
         await world.billing.redeem_promo_code(again, "WELCOME", cause=world.cause())
     await world.billing.redeem_promo_code(other, "WELCOME", cause=world.cause())
+
+
+async def test_who_comes_back_can_use_new_codes_alone(world: World) -> None:
+    async def comes_back() -> CustomerId:
+        await world.billing.erase_customer(await world.customer(REF))
+        await world.pump.drain()
+        world.clock.advance(timedelta(days=1))
+        return await world.customer(REF)
+
+    async def redeems(who: CustomerId, name: str) -> None:
+        await world.billing.redeem_promo_code(who, name, cause=world.cause())
+
+    async def makes(name: str) -> None:
+        wanted = WantedCode(DaysOf(PlanCode("PRO_MONTHLY"), 7), name)
+        await world.billing.create_promo_code(
+            wanted, deed=Deed("ann", "spring"), cause=world.cause()
+        )
+
+    await makes("FIRST")
+    await redeems(await world.customer(REF), "FIRST")
+    anna = await comes_back()
+    await makes("SECOND")
+    with pytest.raises(PromoCodeNotTaken):
+        await redeems(anna, "FIRST")
+    await redeems(anna, "SECOND")
+    anna = await comes_back()
+
+    with pytest.raises(PromoCodeNotTaken):
+        await redeems(anna, "SECOND")
 
 
 async def test_nobody_can_set_money_aside_for_who_is_erased() -> None:
