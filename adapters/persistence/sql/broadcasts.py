@@ -235,7 +235,7 @@ def _conditions(audience: Audience) -> list[ColumnElement[bool]]:
         paid = exists().where(purchase.c.customer_id == c.id, purchase.c.status.in_(sorted(PAID)))
         conditions.append(paid if segment.has_paid else ~paid)
     if segment.is_trialing:
-        conditions.append(and_(runs, s.paid_minor == 0))
+        conditions.append(and_(runs, s.paid_minor == 0, s.period_start == s.trialed_at))
     if segment.expired_days is not None:
         since = at - timedelta(days=segment.expired_days)
         ended = exists().where(
