@@ -31,7 +31,12 @@ from adapters.http.withdrawal_routes import WithdrawalBody, body_from_withdrawal
 from core.domain.audit import REASON_MAX, REASON_MIN, Deed, ReasonMissing
 from core.domain.cause import StoreBusy
 from core.domain.credentials import NotSignedIn, Scope, ScopeMissing
-from core.domain.customer import CustomerNotFound, IdentityNotReadable, OwnAffair
+from core.domain.customer import (
+    CustomerBlocked,
+    CustomerNotFound,
+    IdentityNotReadable,
+    OwnAffair,
+)
 from core.domain.errors import BillingError
 from core.domain.escrow import EscrowNotFound, EscrowSide, NothingDisputed
 from core.domain.item import EscrowId
@@ -409,8 +414,8 @@ def operator_operations() -> list[Operation]:
                    AdjustmentNotFound, AmountNotUsable, OwnAffair, body=ReverseRequest),
         operator_operation("POST", "/customers/{ref}/grant/", grant_days,
                    "Give days of a plan", GrantBody, PlanNotFound, DaysNotGivable,
-                   AnotherPlanRuns, OwnAffair, *OF_THE_CLAIM, *_OF_THE_CUSTOMER, params=CustomerPath,
-                   body=GrantRequest, **moves),
+                   AnotherPlanRuns, OwnAffair, CustomerBlocked, *OF_THE_CLAIM, *_OF_THE_CUSTOMER,
+                   params=CustomerPath, body=GrantRequest, **moves),
         operator_operation("POST", "/customers/{ref}/block/", block_customer,
                    "Serve a customer no longer", DoneBody, OwnAffair, *_OF_THE_CUSTOMER,
                    params=CustomerPath, body=ReasonRequest),

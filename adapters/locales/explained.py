@@ -25,8 +25,10 @@ _SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "purchase.agreed": (
         "purchase {purchase_id} was agreed on: {item}",
         " {plan} version {number}",
+        " {pack}, {units} of {feature}",
         " {escrow_id}, its {part}",
         ", for {amount}",
+        ", down from {full} by the promo code {promo_code}",
         ", to be paid from the {paid_from}",
         " (now {status})",
     ),
@@ -34,6 +36,7 @@ _SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "purchase.paid": (
         "it was paid with {amount}",
         "; that gave the plan {plan} until {period_end}",
+        "; that gave {units} of {feature}",
         "; that proved the payment method {method_id}",
         "; that funded the {part} of {escrow_id}",
     ),
@@ -48,6 +51,8 @@ _SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "; told to the customer: {remark}, {received} came",
     ),
     "subscription.trial_started": ("the trial began",),
+    "units.given": ("{units} of {feature} were given: {left} of packs are there now",),
+    "units.taken_back": ("{units} of {feature} were taken back; {used} had been used",),
     "promo_code.redeemed": ("the promo code {code} was used",),
     "subscription.given": ("{days} days of {plan} were given: until {period_end}",),
     "subscription.shortened": (

@@ -42,4 +42,8 @@ def _lost(visit: Visit, account: Account) -> list[str]:
         title = period.plan.terms.title(texts.language)
         lost.append(texts("erase.lost_plan", plan=title, end=period.end))
     lost += [texts("erase.lost_bonus", amount=one) for one in account.bonus if one.is_positive]
+    for quota in account.quotas:
+        if quota.packs:
+            units = texts.units(standing.catalog, quota.key.feature, quota.packs)
+            lost.append(texts("erase.lost_units", units=units))
     return lost + [texts("erase.lost_held", amount=one) for one in account.held if one.is_positive]

@@ -139,8 +139,13 @@ class Customer:
         Raises:
             CustomerBlocked: no sign-in and nothing new to pay; what was paid is honoured.
         """
-        if self.blocked_at is not None or self.is_leaving:
+        if not self.is_served:
             raise CustomerBlocked
+
+    @property
+    def is_served(self) -> bool:
+        """Whether anything new is done for this customer."""
+        return self.blocked_at is None and not self.is_leaving
 
     @property
     def is_leaving(self) -> bool:

@@ -197,7 +197,7 @@ def is_rewarded(item: Item, *, can_be_withdrawn: bool) -> bool:
 class RewardStatus(StrEnum):
     WAITING = "waiting"  # In the referrer's hold, until its time has come.
     EARNED = "earned"  # In the referrer's wallet.
-    TAKEN_BACK = "taken_back"  # All of what it was for was refunded.
+    TAKEN_BACK = "taken_back"  # All of what it was for was refunded, or the referrer is erased.
     NONE = "none"  # Looked at, and nothing is due: `why` says so.
 
 
@@ -253,7 +253,7 @@ class Reward:
         amount = base.share(level.basis_points, _WHOLE)
         limit = terms.limit_in(base.currency)
         why = None
-        if referrer.blocked_at is not None:
+        if not referrer.is_served:
             why = NoReward.BLOCKED
         elif not base.is_positive:
             why = NoReward.REFUNDED

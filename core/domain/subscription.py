@@ -204,9 +204,10 @@ class Subscription:
         """
         So much of what paid for a plan was refunded, and with it goes the `period` that it added,
         from the end; None: it was a part, and the time stays. What is left of the running period
-        stays, and so do days that were given; nothing left, and it is over now. Where time goes it
-        does not renew by itself any more: whoever was given the money back is not charged again. Where the customer has changed
-        to another plan since, there is nothing to take: its rest went to the wallet then.
+        stays, and so do days that were given, before it or after; nothing left, or only the rest of
+        a trial, and it is over now. Where time goes it does not renew by itself any more: whoever
+        was given the money back is not charged again. Where the customer has changed to another
+        plan since, there is nothing to take: its rest went to the wallet then.
         """
         present = self.at(at)
         running = present.period
@@ -226,10 +227,19 @@ class Subscription:
         count = running.count - period.count
         had = running.plan.terms.period
         end = at if had is None else running.paid_for(running.anchor, max(count, 0), had.unit)
-        if end <= at or end <= running.start:
+        if end <= at or (end <= running.start and present.has_tried(running)):
             return present.over()
-        shorter = replace(running, end=end, count=max(count, 1))
+        start = running.start if count > 0 else min(running.start, at)
+        shorter = replace(running, start=start, end=end, count=max(count, 1))
         return replace(present, period=shorter, renewal=None)
+
+    def has_tried(self, period: PaidPeriod) -> bool:
+        """Whether it was bought during the trial, and so begins where that ends."""
+        trial = period.plan.terms.trial
+        if self.trialed_at is None or trial is None:
+            return False
+        began = Anchor(self.trialed_at, period.anchor.zone)
+        return period.start <= began.after(trial.count, trial.unit)
 
     def renewing(self, source: str, terms: RenewalTerms, *, at: datetime) -> "Subscription":
         """It renews by itself from now on. Call it on what is true `at` now, while something runs."""
@@ -420,7 +430,7 @@ class Standing:
         """What its renewal by itself costs; None: there is none, or it is not sold any more."""
         present = self.subscription.at(now)
         period = present.period
-        if period is None or present.renews is None or self.customer.blocked_at is not None:
+        if period is None or present.renews is None or not self.customer.is_served:
             return None
         plan = self.catalog.plans.get(period.plan.code)
         return None if plan is None else plan.terms.price_in(period.paid.currency)

@@ -74,8 +74,8 @@ class Customers(CustomersRead, Protocol):
         """By marks that only who has the data key can compare with an identity."""
         ...
 
-    async def was_here(self, identity: Identity) -> bool:
-        """Whether it was a customer's who is erased."""
+    async def was_here(self, identity: Identity, *, since: datetime | None = None) -> bool:
+        """Whether it was a customer's who is erased; `since`: who was then, or has come after it."""
         ...
 
 

@@ -10,7 +10,7 @@ from core.domain.cause import Cause, Claim, claim
 from core.domain.customer import CustomerId
 from core.domain.errors import Invalid, Refused
 from core.domain.event import Event
-from core.domain.item import Deposit, Item, Verification
+from core.domain.item import Deposit, Item, PackItem, Verification
 from core.domain.money import Money
 from core.domain.money_terms import NotOffered
 from core.domain.purchase import (
@@ -295,7 +295,7 @@ async def _agreed(uow: UnitOfWork, new: Purchase) -> Purchase:
         told |= {"plan": new.plan.code, "plan_version": new.plan.id}
     if new.reduction is not None:
         told["promo_code"] = new.reduction.code
-    elif new.ware is not None:
-        told |= {"pack": new.ware.terms.code}
+    if isinstance(new.item, PackItem):
+        told["pack"] = new.item.terms.code
     await uow.record(Event("purchase.started", new.id, new.created_at, new.customer_id, told))
     return new

@@ -319,7 +319,7 @@ class ShowEscrows:
 
 
 async def _require_served(uow: UnitOfWork, payee_id: CustomerId) -> None:
-    if (await uow.customers.get(payee_id)).blocked_at is not None:
+    if not (await uow.customers.get(payee_id)).is_served:
         raise PayeeNotServed
 
 

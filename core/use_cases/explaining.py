@@ -189,6 +189,7 @@ def _event(event: Event) -> Link:
 
 
 def _agreed(purchase: Purchase) -> Link:
+    reduction = purchase.reduction
     item: dict[str, Fact] = {"item": purchase.item.key.partition(" ")[0]}
     match purchase.item:
         case PlanItem(plan):
@@ -202,6 +203,8 @@ def _agreed(purchase: Purchase) -> Link:
     facts: dict[str, Fact] = {
         "purchase_id": purchase.id,
         "amount": purchase.amount,
+        "full": None if reduction is None else reduction.full,
+        "promo_code": None if reduction is None else reduction.code,
         "status": purchase.status.value,
         "paid_from": "wallet" if purchase.from_wallet else None,
         **item,

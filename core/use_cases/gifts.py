@@ -6,13 +6,14 @@ from typing import Final
 
 from core.domain.audit import Deed, line_of
 from core.domain.cause import Cause, claim
-from core.domain.customer import CustomerId
+from core.domain.customer import CustomerBlocked, CustomerId
 from core.domain.errors import Invalid, Refused
 from core.domain.event import Event
 from core.domain.money import Money
 from core.domain.subscription import Subscription
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.customers import standing_of
+from core.use_cases.subscriptions import give_up_order
 
 DAYS_MAX: Final = 3660
 
@@ -38,12 +39,16 @@ async def give_days(
     """
     So many days of a plan, in the unit of whoever decided on it, which has locked the customer: from
     the current end where the same plan runs, from now on where none does. Nothing renews by itself
-    because of it. The new end; access and reminders follow.
+    because of it, and a renewal that has begun is given up until the new end comes. The new end;
+    access and reminders follow.
 
     Raises:
         PlanNotFound, DaysNotGivable, AnotherPlanRuns
+        CustomerBlocked: this one asked to be erased.
     """
     standing = await standing_of(uow, customer_id)
+    if standing.customer.is_leaving:
+        raise CustomerBlocked
     catalog = standing.catalog
     plan = catalog.plan(plan_code)
     if plan.code == catalog.default_plan or not 1 <= days <= DAYS_MAX or not catalog.currencies:
@@ -59,6 +64,7 @@ async def give_days(
         renewals=catalog.money.renewal,
         at=at,
     )
+    await give_up_order(uow, before, at=at)
     period = given.period
     assert period is not None, "it was just given"
     await uow.subscriptions.save(given)
@@ -87,7 +93,8 @@ class GrantDays:
         The new end.
 
         Raises:
-            CustomerNotFound, PlanNotFound, DaysNotGivable, AnotherPlanRuns, KeyUsedOtherwise
+            CustomerNotFound, CustomerBlocked, KeyUsedOtherwise
+            PlanNotFound, DaysNotGivable, AnotherPlanRuns
             OwnAffair: whoever does it is the customer.
         """
         async with self._store.write() as uow:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from core.domain import ledger
 from core.domain.case import Case, CaseKind
@@ -10,13 +11,17 @@ from core.domain.event import Event
 from core.domain.item import PackItem, PlanItem, Verification
 from core.domain.money import Money
 from core.domain.payment import OutgoingStatus, RefundFacts
-from core.domain.purchase import Purchase
+from core.domain.plan import PlanCode
+from core.domain.purchase import Purchase, PurchaseStatus
 from core.domain.refund import OurRefundId, Refund, RefundStatus
+from core.domain.subscription import PaidPeriod
 from core.ports.unit_of_work import UnitOfWork
 from core.use_cases.gateway_renewals import hand_on
 from core.use_cases.granting import Moves
 from core.use_cases.packs import take_units
 from core.use_cases.wallet import credited, purse_of
+
+PAGE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +185,12 @@ async def gave_back(
     if plan is None:
         return less
     assert plan.terms.period is not None, "a plan without a period is never sold"
+    subscription = await uow.subscriptions.get(less.customer_id)
+    running = subscription.at(at).period
+    if running is None or not await _pays_for(uow, less, running):
+        return less
     added = None if less.refundable.is_positive else plan.terms.period
     of_bonus = amount - amount if of_bonus is None else of_bonus
-    subscription = await uow.subscriptions.get(less.customer_id)
     shorter = subscription.without(plan, added, amount, of_bonus, at=at)
     if shorter == subscription:
         return less
@@ -196,6 +204,35 @@ async def gave_back(
             Event("subscription.shortened", less.customer_id, at, less.customer_id, told)
         )
     return less
+
+
+async def _pays_for(uow: UnitOfWork, purchase: Purchase, running: PaidPeriod) -> bool:
+    """
+    Whether the running stretch is longer by this purchase. One that was paid before it began is of
+    another, which has ended, unless it was bought during days that were free: then it is among the
+    latest, which make up what was paid for.
+    """
+    paid_at = purchase.ended_at
+    assert paid_at is not None, "it was paid"
+    if running.is_free:
+        return False
+    if paid_at >= running.start:
+        return True
+    later, after = 0, None
+    while page := await uow.purchases.page(purchase.customer_id, limit=PAGE, after=after):
+        later += sum(_paid_for(one, running.plan.code, after=paid_at) for one in page)
+        after = page[-1].id
+    return later < running.count
+
+
+def _paid_for(purchase: Purchase, plan_code: PlanCode, *, after: datetime) -> int:
+    """How many units of time of the plan; none, where it was paid before that or is given back."""
+    plan, paid_at = purchase.plan, purchase.ended_at
+    if plan is None or plan.code != plan_code or purchase.status is not PurchaseStatus.PAID:
+        return 0
+    assert plan.terms.period is not None, "a plan without a period is never sold"
+    assert paid_at is not None
+    return plan.terms.period.count if paid_at > after else 0
 
 
 async def tell(

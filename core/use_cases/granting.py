@@ -77,8 +77,8 @@ async def grant(
 async def obstacle(uow: UnitOfWork, purchase: Purchase) -> Meeting | None:
     """
     Why it cannot be given any more, though it was agreed on; None: it can. A part of an escrow is
-    funded once, by whichever purchase of it is paid first, and so is a discount used once. Ask
-    before anything is posted: the escrow's row is locked here, and balances come after it.
+    funded once, by whichever purchase of it is paid first, and for nobody who is erased, and so is
+    a discount used once. Ask before anything is posted: the escrow's row is locked here, and balances come after it.
     """
     item = purchase.item
     if await is_gone(uow, purchase):
@@ -89,6 +89,8 @@ async def obstacle(uow: UnitOfWork, purchase: Purchase) -> Meeting | None:
     if not isinstance(item, EscrowShare):
         return None
     escrow = await uow.escrows.lock(item.escrow_id)
+    if (await uow.customers.get(escrow.payee_id)).is_leaving:
+        return Meeting.AFTER_END
     if escrow.awaits(item.part):
         return None
     is_unfunded = escrow.part(item.part).status is PartStatus.UNFUNDED

@@ -262,7 +262,7 @@ def _is_to_be_reminded(news: News) -> bool:
     customer, present = news.standing.customer, news.standing.subscription.at(news.at)
     is_due_to_all = news.kind is NewsKind.RENEWS_SOON and has_another_price(news.standing, news.at)
     wants_none = customer.fewer_reminders and not is_due_to_all
-    if wants_none or customer.blocked_at is not None:
+    if wants_none or not customer.is_served:
         return False
     if news.kind in {NewsKind.QUOTA_LOW, NewsKind.QUOTA_USED_UP}:
         line, quota = QuotaLine(news.kind.removeprefix("quota_")), news.quota

@@ -77,7 +77,7 @@ class AllowPayment:
         ends_at = checkout.opened.expires_at
         asked_for = (checkout.amount.currency.code, checkout.amount.amount_minor)
         refusal = None
-        if payer.blocked_at is not None:
+        if not payer.is_served:
             refusal = Refusal.BLOCKED
         elif purchase.status is PurchaseStatus.PAID or checkout.status is CheckoutStatus.PAID:
             refusal = Refusal.PAID

@@ -182,7 +182,10 @@ class RedeemPromoCode:
     ) -> PromoCode | None:
         """None: it is no code, is over, or is not for this customer; then nothing was written."""
         code = await uow.promos.find(name)
-        if code is None or not code.is_open(at):
+        if code is None or not code.is_open(at) or not await _is_had(uow, code.gives):
+            return None
+        since = None if code.only_new else code.created_at
+        if await _was_here(uow, customer_id, since):
             return None
         if code.only_new and await uow.purchases.has_paid(customer_id):
             return None
@@ -200,6 +203,21 @@ class RedeemPromoCode:
         await uow.promos.redeem(Redemption(customer_id, name, at, discount))
         await uow.record(Event("promo_code.redeemed", customer_id, at, customer_id, {"code": name}))
         return code
+
+
+async def _is_had(uow: UnitOfWork, gives: Gives) -> bool:
+    """Whether there still is what it gives days of."""
+    catalog = await uow.catalogs.current()
+    return isinstance(gives, PercentOff) or gives.plan in {*catalog.plans} - {catalog.default_plan}
+
+
+async def _was_here(uow: UnitOfWork, customer_id: CustomerId, since: datetime | None) -> bool:
+    """Who was erased may have paid, or used a code that there was by then: nobody can tell any more."""
+    customer = await uow.customers.get(customer_id)
+    for one in customer.identities:
+        if await uow.customers.was_here(one, since=since):
+            return True
+    return False
 
 
 def _made_up(id_: str) -> str:

@@ -152,7 +152,8 @@ class TendReward:
     """
     Make the reward for a purchase what it has to be now: decided once, in the referrer's hold
     until its time has come, then in the wallet; and less of it where money of the purchase went
-    back, whether it waits or was spent meanwhile (then the rest is owed). Repeats change nothing,
+    back, whether it waits or was spent meanwhile (then the rest is owed). What waits for a referrer
+    who is erased is the business's again. Repeats change nothing,
     and nothing here touches the purchase or its buyer's money. While rewards are switched off
     nothing is decided and nothing ripens, but both are looked at again; taking back goes on.
     """
@@ -234,6 +235,8 @@ class TendReward:
         is_off: bool,
     ) -> None:
         excess = reward.excess(purchase.refundable)
+        if referrer.is_leaving and reward.status is RewardStatus.WAITING:
+            excess = reward.left  # Nobody could ever spend it.
         if excess.is_positive:
             reward = await self._take_back(uow, reward, excess, at)
         if is_off or reward.due_at is None or reward.due_at > at:

@@ -122,7 +122,7 @@ class ChangeSubscription:
         if after == before:
             return
         if after.renews is None:
-            await _give_up_order(uow, before, at=at)
+            await give_up_order(uow, before, at=at)
         await uow.subscriptions.save(after)
         await hand_on(uow, before, after, at=at)
         whose = after.customer_id
@@ -174,7 +174,7 @@ class TendSubscription:
     async def _end(
         self, uow: UnitOfWork, known: Subscription, period: PaidPeriod, at: datetime
     ) -> None:
-        await _give_up_order(uow, known, at=at)
+        await give_up_order(uow, known, at=at)
         await uow.subscriptions.save(known.at(at))
         told: dict[str, str | int] = {
             "plan": period.plan.code,
@@ -312,7 +312,7 @@ class ChargeRenewal:
                 await uow.commit()
 
 
-async def _give_up_order(uow: UnitOfWork, subscription: Subscription, *, at: datetime) -> None:
+async def give_up_order(uow: UnitOfWork, subscription: Subscription, *, at: datetime) -> None:
     """The order of a renewal that is not wanted any more, unless it is being charged already."""
     renewal = subscription.renewal
     if renewal is None or renewal.purchase_id is None:

@@ -86,6 +86,7 @@ async def crowd(store: Store) -> None:
     ended = replace(pro.period, start=NOON - DAY, end=NOON + 38 * DAY)
     runs = replace(ended, end=NOON + 99 * DAY)
     free = replace(runs, paid=rub(0), of_bonus=rub(0))
+    trial = {"trialed_at": free.start}
     grace = Renewal("wallet", None, NOON + 44 * DAY)
     kinds: list[tuple[dict[str, Any], dict[str, Any]]] = [
         ({}, {}),
@@ -95,13 +96,15 @@ async def crowd(store: Store) -> None:
         ({}, {"period": ended, "renewal": None, **ends}),
         ({}, {"period": ended, "renewal": grace, "status": SubscriptionStatus.ACTIVE, **ends}),
         ({}, {"period": ended, "renewal": grace, "cancel_at_period_end": True}),
-        ({}, {"period": free, "status": SubscriptionStatus.TRIALING, **ends}),
+        ({}, {"period": free, "status": SubscriptionStatus.TRIALING, **trial, **ends}),
         ({"unreachable_since": NOON}, {}),
         ({"blocked_at": NOON}, {}),
+        ({"leaving_since": NOON}, {}),
         ({"fewer_reminders": True, "language": "en"}, {}),
         ({"no_broadcasts": True}, {}),
         ({"identities": (Identity(IdentityKind.EXTERNAL, "web"),)}, {}),
         ({"created_at": LATER + DAY}, {}),
+        ({}, {"period": free, "trialed_at": None, **ends}),
     ]
     plain = {"unreachable_since": None, "blocked_at": None}
     plain |= {"fewer_reminders": False, "no_broadcasts": False}
@@ -190,7 +193,7 @@ async def test_an_audience_is_the_same_counted_walked_and_asked(store: Store) ->
         audience = Audience(segment, FREE, LATER, LATER)
         found[name] = await walked(store, audience, 9)
         assert await walked(store, audience, 2) == found[name]
-        everybody = [CustomerId(f"cus_0000{n:04}") for n in range(14)]
+        everybody = [CustomerId(f"cus_0000{n:04}") for n in range(16)]
         among = await written(store, lambda uow: uow.broadcasts.among(audience, everybody))  # noqa: B023
         assert numbers(among) == found[name]
         counts = await seen(store, lambda view: view.broadcasts.count(audience))  # noqa: B023
@@ -199,18 +202,18 @@ async def test_an_audience_is_the_same_counted_walked_and_asked(store: Store) ->
             assert counts[("en", False)] == counts[("ru", False)] == 1
 
     assert found == {
-        "everybody": [0, 1, 2, 3, 4, 5, 6, 7],
-        "on pro": [3, 5, 7],
+        "everybody": [0, 1, 2, 3, 4, 5, 6, 7, 15],
+        "on pro": [3, 5, 7, 15],
         "on free": [0, 1, 2, 4, 6],
-        "on either": [0, 1, 2, 3, 4, 5, 6, 7],
+        "on either": [0, 1, 2, 3, 4, 5, 6, 7, 15],
         "paid": [0, 4],
-        "never paid": [1, 2, 3, 5, 6, 7],
+        "never paid": [1, 2, 3, 5, 6, 7, 15],
         "trying": [7],
         "over since a week": [],
         "over since a month": [2, 4, 6],
-        "russian": [0, 2, 3, 4, 5, 6, 7],
+        "russian": [0, 2, 3, 4, 5, 6, 7, 15],
         "older": [2],
-        "newer": [0, 1, 3, 4, 5, 6, 7],
+        "newer": [0, 1, 3, 4, 5, 6, 7, 15],
         "russian, never paid, on free": [2, 6],
     }
 

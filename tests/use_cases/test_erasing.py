@@ -8,18 +8,24 @@ import pytest
 from adapters.persistence.memory import MemoryStore
 from core.domain import ledger
 from core.domain.audit import Deed
+from core.domain.broadcast import Draft
 from core.domain.credentials import NotSignedIn
-from core.domain.customer import CustomerBlocked, CustomerNotFound, identity
+from core.domain.customer import CustomerBlocked, CustomerId, CustomerNotFound, identity
 from core.domain.period import Period, PeriodUnit
-from core.domain.referral_program import Door, Invitation, code_of
+from core.domain.plan import PlanCode
+from core.domain.promo_code import DaysOf, PercentOff, PromoCodeNotTaken
+from core.domain.referral_program import Door, Invitation, ReferralTerms, RewardLevel, code_of
+from core.use_cases.checkouts import Terms
 from core.use_cases.consequences import consequences
 from core.use_cases.erasing import EscrowUnderWay, WalletNotEmpty, WithdrawalUnderWay
+from core.use_cases.escrows import PayeeNotServed
+from core.use_cases.promo_codes import WantedCode
 from tests.adapters.telegram.chat_room import ANNA
 from tests.builders import rub
-from tests.escrows import Trade
+from tests.escrows import DOWN, Trade
 from tests.market import ANN, opens_market, proves, withdraws
 from tests.stars import StarsShop
-from tests.world import World
+from tests.world import RETURN, World
 
 REF = "telegram:1001"
 
@@ -151,3 +157,107 @@ async def test_what_a_gateway_renews_is_stopped_there_before_the_payer_is_forgot
     assert not shop.renews_there(first)
     assert (await shop.world.me(anna)).standing.customer.telegram_id is None
     assert await shop.world.plan(anna) == "FREE"
+
+
+async def test_rewards_that_wait_are_given_up_and_no_others_come(world: World) -> None:
+    terms = ReferralTerms((RewardLevel(1, 1000),), hold=timedelta(days=3), in_cash=True)
+    wanted = world.wanted()
+    await world.billing.apply_catalog(replace(wanted, money=replace(wanted.money, referral=terms)))
+    friend = await world.customer("telegram:7")
+    world.clock.advance(timedelta(seconds=1))
+    invited = Invitation(code_of(friend), Door.BOT)
+    anna = (await world.billing.register_customer(identity(REF), invitation=invited)).id
+    first = await world.buys(anna)
+    await world.pays_and_is_heard(first)
+    await world.sweeps()
+    assert await world.books(ledger.hold(friend)) == 2990
+
+    await world.billing.erase_customer(friend)
+    await world.pump.drain()
+    await world.pays_and_is_heard(await world.buys(anna))
+    await world.time_passes(days=4)
+
+    assert await world.books(ledger.hold(friend)) == 0
+    assert await world.books(ledger.cash(friend)) == 0, "nobody could ever take it"
+    assert await world.books(ledger.REWARDS) == 0
+    await world.refunds(first)
+    await world.sweeps()
+    assert await world.books(ledger.receivable(friend)) == 0
+
+
+async def test_what_is_for_who_never_paid_is_not_for_who_comes_back() -> None:
+    world = await World(MemoryStore(consequences)).opens()
+    wanted = WantedCode(PercentOff(20), "WELCOME", only_new=True)
+    await world.billing.create_promo_code(wanted, deed=Deed("ann", "new"), cause=world.cause())
+    await world.billing.erase_customer(await world.customer(REF))
+    await world.pump.drain()
+
+    again, other = await world.customer(REF), await world.customer("telegram:1002")
+
+    with pytest.raises(PromoCodeNotTaken):
+        await world.billing.redeem_promo_code(again, "WELCOME", cause=world.cause())
+    await world.billing.redeem_promo_code(other, "WELCOME", cause=world.cause())
+
+
+async def test_who_comes_back_can_use_new_codes_alone(world: World) -> None:
+    async def comes_back() -> CustomerId:
+        await world.billing.erase_customer(await world.customer(REF))
+        await world.pump.drain()
+        world.clock.advance(timedelta(days=1))
+        return await world.customer(REF)
+
+    async def redeems(who: CustomerId, name: str) -> None:
+        await world.billing.redeem_promo_code(who, name, cause=world.cause())
+
+    async def makes(name: str) -> None:
+        wanted = WantedCode(DaysOf(PlanCode("PRO_MONTHLY"), 7), name)
+        await world.billing.create_promo_code(
+            wanted, deed=Deed("ann", "spring"), cause=world.cause()
+        )
+
+    await makes("FIRST")
+    await redeems(await world.customer(REF), "FIRST")
+    anna = await comes_back()
+    await makes("SECOND")
+    with pytest.raises(PromoCodeNotTaken):
+        await redeems(anna, "FIRST")
+    await redeems(anna, "SECOND")
+    anna = await comes_back()
+
+    with pytest.raises(PromoCodeNotTaken):
+        await redeems(anna, "SECOND")
+
+
+async def test_nobody_can_set_money_aside_for_who_is_erased() -> None:
+    trade = await Trade.begins(MemoryStore(consequences))
+    await trade.gives(trade.payer, rub(1000))
+    escrow = await trade.opens(rub(1000), rub(300))
+    world, terms = trade.world, Terms(RETURN, "yookassa")
+    started = await world.billing.fund_escrow(
+        trade.payer, escrow.id, DOWN, terms, cause=world.cause()
+    )
+    await world.billing.erase_customer(trade.payee)
+
+    with pytest.raises(PayeeNotServed):
+        await trade.funds(escrow)
+    await world.pays_and_is_heard(started)
+
+    assert await world.books(ledger.escrow(trade.payer)) == 0
+    assert await world.cash(trade.payer) == {"RUB": 130_000}
+
+
+async def test_days_are_given_to_nobody_who_is_leaving() -> None:
+    world = await World(MemoryStore(consequences)).opens()
+    anna, deed = await world.customer(REF), Deed("ann", "a kindness")
+    await world.billing.erase_customer(anna)
+
+    with pytest.raises(CustomerBlocked):
+        await world.billing.grant_days(anna, "PRO_MONTHLY", 3, deed=deed, cause=world.cause())
+
+
+async def test_a_letter_to_many_does_not_go_to_who_is_leaving(world: World) -> None:
+    await world.billing.erase_customer(await world.customer(REF))
+    draft, deed = Draft({"ru": "Весна", "en": "Spring"}), Deed("ann", "spring")
+    made = await world.billing.create_broadcast(draft, deed=deed, cause=world.cause())
+
+    assert (await world.billing.show_broadcasts.preview(made.id)).total == 0

@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 
 from adapters.locales.explained import sentence
+from adapters.persistence.memory import MemoryStore
 from core.domain.audit import Deed
 from core.domain.customer import CustomerId, identity
 from core.domain.escrow import EscrowSide
 from core.domain.ledger import EntryId
+from core.domain.promo_code import PercentOff
 from core.domain.purchase import PurchaseId
 from core.domain.referral_program import (
     Door,
@@ -19,7 +21,9 @@ from core.domain.referral_program import (
     code_of,
 )
 from core.ports.unit_of_work import Store
+from core.use_cases.consequences import consequences
 from core.use_cases.explaining import Link, NothingToExplain
+from core.use_cases.promo_codes import WantedCode
 from tests.builders import rub
 from tests.escrows import DOWN, Trade
 from tests.world import World
@@ -143,6 +147,25 @@ async def test_a_customer_is_told_with_plan_renewal_debt_and_the_last_lines(worl
     assert f"owes 50.00 RUB (receivable:{anna})" in told
     assert f"-299.00 RUB, then 0.00 RUB  'purchase {started.purchase.id}'" in told
     assert f"ann did wallet.adjust to {anna}: looked at it" in told
+
+
+async def test_a_lower_price_and_a_pack_are_told_with_what_they_are() -> None:
+    world = await World(MemoryStore(consequences)).opens()
+    anna = await world.customer()
+    wanted = WantedCode(PercentOff(20), "SPRING")
+    await world.billing.create_promo_code(wanted, deed=ANN, cause=world.cause())
+    await world.billing.redeem_promo_code(anna, "SPRING", cause=world.cause())
+    plan, pack = await world.buys(anna), await world.buys(anna, "PHOTOS_50")
+    await world.pays_and_is_heard(pack)
+    await world.refunds(pack)
+
+    told = _told(await world.billing.explain.purchase(plan.purchase.id))
+    assert "for 239.20 RUB, down from 299.00 RUB by the promo code SPRING" in told
+    told = _told(await world.billing.explain.purchase(pack.purchase.id))
+    assert "was agreed on: pack PHOTOS_50, 50 of photo_ai, for 299.00 RUB" in told
+    assert "50 of photo_ai were given: 50 of packs are there now" in told
+    assert "it was paid with 299.00 RUB; that gave 50 of photo_ai" in told
+    assert "50 of photo_ai were taken back; 0 had been used" in told
 
 
 async def test_an_adjustment_and_its_reversal_name_the_person_and_no_other_deed(

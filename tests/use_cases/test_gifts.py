@@ -155,3 +155,65 @@ async def test_whoever_is_past_due_has_the_days_at_once(world: World) -> None:
 
     assert (given.start, given.end) == (world.clock(), world.clock() + timedelta(days=1))
     assert (await gives(world, anna, 4)).end == given.end + timedelta(days=4)
+
+
+async def test_days_had_before_a_purchase_outlive_its_refund(world: World) -> None:
+    anna = await world.customer()
+    given = await gives(world, anna, 30)
+    world.clock.advance(days=2)
+    bought = await world.buys(anna)
+    await world.pays_and_is_heard(bought)
+    again = await world.buys(anna)
+    await world.pays_and_is_heard(again)
+
+    await world.refunds(again)
+    assert (await period(world, anna)).start == given.end
+    await world.refunds(bought)
+
+    left = await period(world, anna)
+    assert (left.end, left.is_free) == (given.end, True)
+    await world.pays_and_is_heard(await world.buys(anna))
+    assert (await period(world, anna)).start == given.end
+
+
+async def test_a_refund_of_what_has_ended_leaves_days_as_they_are(world: World) -> None:
+    anna = await world.customer()
+    ended = await world.buys(anna)
+    await world.pays_and_is_heard(ended)
+    await world.time_passes(days=40)
+    given = await gives(world, anna, 30)
+
+    await world.refunds(ended)
+
+    assert await period(world, anna) == given
+
+
+async def test_a_refund_of_what_has_ended_takes_nothing_of_what_runs(world: World) -> None:
+    anna = await world.customer()
+    ended = await world.buys(anna)
+    await world.pays_and_is_heard(ended)
+    await world.time_passes(days=40)
+    await gives(world, anna, 60)
+    await world.pays_and_is_heard(await world.buys(anna))
+    runs = await period(world, anna)
+
+    await world.refunds(ended, rub(99))
+    await world.refunds(ended)
+
+    assert await period(world, anna) == runs
+
+
+async def test_days_given_let_the_order_of_a_late_renewal_go(world: World) -> None:
+    anna = await world.customer()
+    await world.pays_and_is_heard(await world.buys(anna))
+    await world.billing.change_subscription.renew_from(anna, FROM_WALLET)
+    end = (await period(world, anna)).end
+    await world.time_passes(seconds=(end - world.clock()).total_seconds() + 3600)
+
+    given = await gives(world, anna, 30)
+    await world.deposits(anna, rub(299))
+
+    assert await period(world, anna) == given
+    assert await world.cash(anna) == {"RUB": 299_00}
+    await world.time_passes(seconds=(given.end - world.clock()).total_seconds())
+    assert await world.cash(anna) == {}

@@ -75,6 +75,15 @@ async def test_an_invoice_of_somebody_else_is_not(shop: Store) -> None:
     assert await verdict(shop, boris) == Verdict(Refusal.OTHER_PAYER, "en")
 
 
+async def test_who_is_leaving_is_asked_for_nothing(shop: Store) -> None:
+    async with shop.write() as uow:
+        anna = await uow.customers.lock(a_customer().id)
+        await uow.customers.save(anna.leaving(at=NOON))
+        await uow.commit()
+
+    assert await verdict(shop) == Verdict(Refusal.BLOCKED, "ru")
+
+
 async def test_a_forwarded_invoice_is_not_for_whom_nobody_knows(shop: Store) -> None:
     stranger = replace(ANNA_PAYS, payer=Identity(IdentityKind.TELEGRAM, "777"))
 

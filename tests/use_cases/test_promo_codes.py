@@ -30,13 +30,14 @@ from core.domain.promo_code import (
 from core.domain.purchase import PurchaseStatus, Reduction
 from core.domain.renewal import FROM_WALLET
 from core.use_cases.buying import WALLET
+from core.use_cases.checkouts import Started
 from core.use_cases.consequences import consequences
 from core.use_cases.gifts import AnotherPlanRuns
 from core.use_cases.promo_codes import WantedCode
 from core.use_cases.wallet import WalletTooLow
 from tests.adapters.telegram.chat_room import labels
 from tests.builders import rub
-from tests.contracts.units import written
+from tests.contracts.units import seen, written
 from tests.stars import PRICE, StarsShop
 from tests.world import RETURN, World
 
@@ -205,6 +206,36 @@ async def test_days_where_another_plan_runs_are_kept_for_later(world: World) -> 
 
     assert await world.plan(anna) == "PRO_YEARLY"
     assert (await world.billing.show_promo_codes.one("SPRING")).used == 1
+
+
+async def test_days_of_a_plan_that_is_gone_are_no_code_any_more() -> None:
+    world = await World(MemoryStore(consequences)).opens()
+    anna, wanted = await world.customer(), world.wanted()
+    await makes(world, DaysOf(PlanCode("PRO_YEARLY"), 7))
+    left = tuple(one for one in wanted.plans if one.code != "PRO_YEARLY")
+    await world.billing.apply_catalog(replace(wanted, plans=left))
+
+    with pytest.raises(PromoCodeNotTaken):
+        await redeems(world, anna)
+
+    assert (await world.billing.show_promo_codes.one("SPRING")).used == 0
+
+
+async def test_the_history_tells_a_plan_and_its_code_and_never_a_pack() -> None:
+    world = await World(MemoryStore(consequences)).opens()
+    anna = await world.customer()
+    full = await world.buys(anna)
+    await makes(world)
+    await redeems(world, anna)
+    lower, pack = await world.buys(anna), await world.buys(anna, "PHOTOS_50")
+
+    async def told(started: Started) -> set[str]:
+        history = await seen(world.store, lambda view: view.history(started.purchase.id))
+        return set(history[0].facts)
+
+    assert await told(full) == {"item", "plan", "plan_version"}
+    assert await told(lower) == {"item", "plan", "plan_version", "promo_code"}
+    assert await told(pack) == {"item", "pack"}
 
 
 async def test_a_discount_waits_again_when_its_purchase_is_not_paid(world: World) -> None:

@@ -96,7 +96,7 @@ class MemoryBroadcasts(Dated):
         }
 
     def _belongs(self, audience: Audience, customer: Customer) -> bool:
-        is_away = customer.unreachable_since is not None or customer.blocked_at is not None
+        is_away = customer.unreachable_since is not None or not customer.is_served
         if customer.telegram_id is None or is_away:
             return False
         standing = find_standing(self._tables, self._unit, customer.id)

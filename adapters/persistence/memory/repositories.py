@@ -84,9 +84,10 @@ class MemoryCustomers(Repository):
         for one in identities:
             await self._unit.put(self._tables.gone, mark_of(one), at)
 
-    async def was_here(self, identity: Identity) -> bool:
+    async def was_here(self, identity: Identity, *, since: datetime | None = None) -> bool:
         await self._unit.called()
-        return self._unit.get(self._tables.gone, mark_of(identity)) is not None
+        gone_at = self._unit.get(self._tables.gone, mark_of(identity))
+        return gone_at is not None and (since is None or since <= gone_at)
 
 
 def mark_of(identity: Identity) -> str:

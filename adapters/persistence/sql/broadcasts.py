@@ -206,6 +206,7 @@ def _of(audience: Audience, wanted: Select[Any]) -> Select[Any]:
     return wanted.join_from(customer, subscription).where(
         c.unreachable_since.is_(None),
         c.blocked_at.is_(None),
+        c.leaving_since.is_(None),
         c.created_at <= audience.registered_by,
         exists().where(
             customer_identity.c.customer_id == c.id,
@@ -234,7 +235,7 @@ def _conditions(audience: Audience) -> list[ColumnElement[bool]]:
         paid = exists().where(purchase.c.customer_id == c.id, purchase.c.status.in_(sorted(PAID)))
         conditions.append(paid if segment.has_paid else ~paid)
     if segment.is_trialing:
-        conditions.append(and_(runs, s.paid_minor == 0))
+        conditions.append(and_(runs, s.paid_minor == 0, s.period_start == s.trialed_at))
     if segment.expired_days is not None:
         since = at - timedelta(days=segment.expired_days)
         ended = exists().where(

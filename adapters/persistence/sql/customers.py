@@ -114,11 +114,15 @@ class SqlCustomers:
         rows = [{"mark": self._data_key.marks(str(one))[0], "at": at} for one in gone]
         if rows:
             insert = self._statements.insert(former_identity)
-            await self._statements.run(insert.on_conflict_do_nothing(), rows)
+            latest = {"at": insert.excluded.at}
+            again = insert.on_conflict_do_update(index_elements=["mark"], set_=latest)
+            await self._statements.run(again, rows)
 
-    async def was_here(self, identity: Identity) -> bool:
+    async def was_here(self, identity: Identity, *, since: datetime | None = None) -> bool:
         marks = self._data_key.marks(str(identity))
         known = select(former_identity.c.mark).where(former_identity.c.mark.in_(marks))
+        if since is not None:
+            known = known.where(former_identity.c.at >= since)
         return await self._statements.first(known) is not None
 
     async def _add_identities(self, customer: Customer, new: tuple[Identity, ...]) -> None:

@@ -23,3 +23,6 @@ async def test_a_pack_is_offered_ordered_and_told_of(room: ChatRoom) -> None:
     status = await room.says("/status", BEN)
     assert "3 photos left of 3" in status["text"]
     assert "50 photos from packs, yours until you use them" in status["text"]
+    await room.says("/settings", BEN)
+    asked = await room.presses("Delete my data", BEN)
+    assert "• 50 photos from packs;" in asked["text"]
