@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, RootModel
 
 from adapters.http.operations import Closed
 from adapters.locales.display import money_text
 from core.domain.checkout import CheckoutStatus
 from core.domain.credentials import Session
-from core.domain.item import Deposit, EscrowShare, PackItem, PlanItem, Verification, Ware
+from core.domain.item import Deposit, EscrowShare, PackItem, PlanItem, Verification
 from core.domain.money import AMOUNT_MINOR_MAX, Money
 from core.domain.promo_code import Discount
 from core.domain.purchase import Purchase, PurchaseStatus, Reduction
@@ -56,47 +56,6 @@ class MoneyRequest(Closed):
             UnknownCurrency
         """
         return Money.of(self.amount_minor, self.currency)
-
-
-def _only(named: str, other: str) -> dict[str, Any]:
-    return {
-        "required": [named],
-        "properties": {named: {"type": "string"}, other: {"type": "null"}},
-    }
-
-
-class WareRequest(Closed):
-    """Either a plan or a pack."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"oneOf": [_only("plan", "pack"), _only("pack", "plan")]}
-    )
-
-    plan: WareCodeText | None = None
-    pack: WareCodeText | None = None
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> "WareRequest":
-        if (self.plan is None) == (self.pack is None):
-            raise ValueError("name either a plan or a pack")
-        return self
-
-    @property
-    def ware(self) -> tuple[str, type[Ware]]:
-        if self.pack is not None:
-            return self.pack, PackItem
-        assert self.plan is not None, "one of them is named"
-        return self.plan, PlanItem
-
-
-class PurchaseRequest(WareRequest):
-    gateway: GatewayText | None = None
-    preview_id: Annotated[str, Field(pattern=r"^pre_[0-9a-f]{32}$")] | None = None
-    return_url: ReturnUrl | None = None
-
-
-class PreviewRequest(WareRequest):
-    gateway: GatewayText | None = None
 
 
 class CheckoutRequest(Closed):

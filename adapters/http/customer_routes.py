@@ -17,9 +17,7 @@ from adapters.http.bodies import (
     HoldRequest,
     MeBody,
     PreviewBody,
-    PreviewRequest,
     PurchaseBody,
-    PurchaseRequest,
     PurchasesBody,
     body_from_account,
     body_from_decision,
@@ -34,6 +32,7 @@ from adapters.http.init_data import InitDataNotTrusted, InitDataTooOld
 from adapters.http.limits import OPENING_BY_ADDRESS, LimitsAway, TooManyRequests
 from adapters.http.operations import Answer, Closed, Operation
 from adapters.http.return_urls import ReturnUrlNotListed
+from adapters.http.ware_requests import PreviewRequest, PurchaseRequest
 from core.domain.cause import KeyUsedOtherwise, StillRunning, StoreBusy
 from core.domain.credentials import (
     NotSignedIn,

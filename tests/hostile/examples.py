@@ -14,10 +14,10 @@ import httpx
 from pydantic import BaseModel
 
 from adapters.http.app import operations
-from adapters.http.bodies import WareRequest
 from adapters.http.customer_routes import API_KEY, SESSION
 from adapters.http.operations import Operation
 from adapters.http.tokens import api_key_hash
+from adapters.http.ware_requests import WareRequest
 from core.domain.credentials import Scope
 from core.domain.promo_code import PercentOff
 from core.domain.referral_program import code_of
