@@ -62,6 +62,7 @@ def simulate(
     Ends with 0 where the books hold, else with 1.
     """
     from entrypoints.forecast_command import tell  # noqa: PLC0415
+    from entrypoints.logs import configure_logs  # noqa: PLC0415
     from simulation.habits import Assumptions  # noqa: PLC0415
 
     if customers * days > SIZE_MAX:
@@ -83,5 +84,8 @@ def simulate(
     }
     told = {name: share_from_text(text, f"--{name}") for name, text in shares.items()}
     assumed = Assumptions(customers, days, seed, uses=uses, **told)
-    if tell(read(catalog=catalog), assumed, as_json=as_json):
+    settings = read(catalog=catalog)
+    # A line for each of its thousands of jobs would bury what it says.
+    configure_logs("error", for_people=settings.is_development)
+    if tell(settings, assumed, as_json=as_json):
         raise typer.Exit(1)
