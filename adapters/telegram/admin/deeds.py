@@ -339,7 +339,8 @@ def _plan_and_days(draft: Draft) -> tuple[str, int]:
 
 async def _giving(visit: Visit, draft: Draft) -> Facts:
     code, days = _plan_and_days(draft)
-    return {**await _of_customer(visit, draft), "plan": code, "days": days}
+    span = visit.texts.count("span.days", days)
+    return {**await _of_customer(visit, draft), "plan": code, "span": span}
 
 
 async def _give(visit: Visit, draft: Draft, deed: Deed, cause: Cause) -> None:
