@@ -64,7 +64,7 @@ async def show(settings: Settings, broadcast_id: BroadcastId) -> int:
 
 
 def _told(one: Broadcast) -> str:
-    said = f"{one.id}  {one.created_at:%Y-%m-%d %H:%M}  {one.status}"
+    said = f"{one.id}  {one.created_at:%Y-%m-%d %H:%M} UTC  {one.status}"
     if one.started_at is None:
         return said
     counts = f"sent {one.sent}, unreachable {one.unreachable}, failed {one.failed}"

@@ -85,6 +85,7 @@ def simulate(
     told = {name: share_from_text(text, f"--{name}") for name, text in shares.items()}
     assumed = Assumptions(customers, days, seed, uses=uses, **told)
     settings = read(catalog=catalog)
-    configure_logs("critical", for_people=True)  # What a simulated worker does is no news.
+    # A line for each of its thousands of jobs would bury what it says.
+    configure_logs("error", for_people=settings.is_development)
     if tell(settings, assumed, as_json=as_json):
         raise typer.Exit(1)

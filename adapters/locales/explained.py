@@ -202,7 +202,7 @@ def sentence(link: Link, *, indent: int = INDENT) -> str:
 def _text(fact: object, indent: int) -> str:
     match fact:
         case datetime():
-            return moment_text(fact)
+            return f"{moment_text(fact)} UTC"
         case Posting():
             return f"\n{' ' * indent}{fact.account} {_signed(fact)}"
         case Line():

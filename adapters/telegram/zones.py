@@ -8,6 +8,7 @@ from adapters.locales.display import city_text, clock_text
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.texts import Texts
 from adapters.telegram.visits import Visit
+from core.domain.customer import ZoneChangedLately
 
 ZONES: Final = (
     "Europe/Kaliningrad",
@@ -53,7 +54,10 @@ async def change(visit: Visit, words: Sequence[str]) -> Screen:
     by_word = {word_of(name): name for name in (*ZONES, own)}
     if wanted not in by_word:
         return await zone(visit)
-    customer = await visit.billing.change_zone(visit.customer.id, by_word[wanted])
+    try:
+        customer = await visit.billing.change_zone(visit.customer.id, by_word[wanted])
+    except ZoneChangedLately as refused:
+        return (await zone(visit)).after(visit.texts.error(refused))
     return await zone(replace(visit, customer=customer, texts=Texts.of(customer)))
 
 

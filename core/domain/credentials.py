@@ -40,7 +40,7 @@ class ScopeMissing(Refused):
 
 @dataclass(eq=False)
 class SignInTooOldForMoney(Refused):
-    """Signed in with data older than an hour; reopen the app to pay."""
+    """Signed in with data older than an hour; reopen the app for this."""
 
 
 @dataclass(eq=False)

@@ -53,7 +53,7 @@ class NothingToExplain(NotFound):
     There is nothing of this name. Understood are: customer telegram:123, external:abc or cus_…;
     purchase pur_…; and an entry by its whole id in one pair of quotes, such as
     'charge yookassa 2d8f…', 'purchase pur_…', 'refund ref_… ended', 'reward pur_…',
-    'adjustment adj_…', 'escrow esc_… down_payment ended', 'withdrawal wdr_…'.
+    'adjustment adj_…', 'escrow esc_… down_payment ended', 'withdrawal wd_…'.
     """
 
     name: str

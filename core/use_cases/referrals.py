@@ -61,7 +61,7 @@ class JoinReferral:
         Raises:
             ReferralCodeNotFound, NotOffered
             OwnReferralCode, ReferrerNotOlder, TooLateToJoin, ReferredAlready
-            OwnAffair: an operator attaches themselves.
+            OwnAffair: an operator attaches themselves, or somebody to themselves.
         """
         assert (deed is not None) == (invitation.door is Door.OPERATOR)
         async with self._store.write() as uow:
@@ -70,6 +70,8 @@ class JoinReferral:
             if deed is not None:
                 customer.require_another(deed.actor)
             referrer = await _whose(uow, invitation.code)
+            if deed is not None:
+                referrer.require_another(deed.actor)
             known = await uow.referrals.find(customer_id)
             if known is not None:
                 if known.referrer_id == referrer.id:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 from core.domain.audit import Deed, line_of
-from core.domain.customer import Identity
-from core.domain.errors import NotFound, Refused
+from core.domain.customer import Identity, IdentityKind
+from core.domain.errors import Invalid, NotFound, Refused
 from core.domain.operator import Draft, Operator, Role
 from core.ports.unit_of_work import NewId, Now, Store
 
@@ -12,6 +12,13 @@ from core.ports.unit_of_work import NewId, Now, Store
 @dataclass(eq=False)
 class RoleNotFound(NotFound):
     """Nobody of this name has a role."""
+
+    identity: str
+
+
+@dataclass(eq=False)
+class NotOfTelegram(Invalid):
+    """A role counts in the chat alone: name whom Telegram knows, such as telegram:123."""
 
     identity: str
 
@@ -68,8 +75,10 @@ class GrantRole:
     async def __call__(self, identity: Identity, role: Role, *, deed: Deed) -> Operator:
         """
         Raises:
-            OwnerBySetting
+            NotOfTelegram, OwnerBySetting
         """
+        if identity.kind is not IdentityKind.TELEGRAM:
+            raise NotOfTelegram(str(identity))
         if identity == self._owner:
             raise OwnerBySetting(str(identity))
         async with self._store.write() as uow:

@@ -37,16 +37,16 @@ from tests.contracts.units import let_others_go_on, seen, written
 async def test_the_customers_page_is_read_in_one_go(shop):
     today = UsageKey(ANNA, PHOTO_AI, NOON)
     yesterday = UsageKey(ANNA, PHOTO_AI, NOON - timedelta(days=1))
-    anothers = UsageKey(BORIS, PHOTO_AI, NOON)
+    foreign = UsageKey(BORIS, PHOTO_AI, NOON)
     async with shop.write() as uow:
         await uow.subscriptions.save(a_subscription())
-        await uow.usage.lock([today, yesterday, anothers])
+        await uow.usage.lock([today, yesterday, foreign])
         await uow.usage.give(today.of_packs, 50)
         await uow.usage.save(
             [
                 UsageQuota(today, NOON, 3, used=2),
                 UsageQuota(yesterday, NOON, 3, used=3),
-                UsageQuota(anothers, NOON, 3, used=1),
+                UsageQuota(foreign, NOON, 3, used=1),
             ]
         )
         for number, account in enumerate([cash(ANNA), bonus(ANNA), cash(BORIS)], start=1):

@@ -8,12 +8,13 @@ from adapters.persistence.memory import MemoryStore
 from core.domain.audit import Deed
 from core.domain.customer import Names, OwnAffair, identity
 from core.domain.operator import Role
-from core.domain.referral_program import Door, Invitation
+from core.domain.referral_program import Door, Invitation, code_of
 from core.use_cases.consequences import consequences
 from core.use_cases.desk import Found
 from core.use_cases.roles import (
     GrantRole,
     ListRoles,
+    NotOfTelegram,
     OwnerBySetting,
     RevokeRole,
     ShowRole,
@@ -82,6 +83,7 @@ async def test_nobody_decides_by_hand_about_themselves() -> None:
         lambda: billing.reverse_adjustment(entry.id, deed=own),
         lambda: billing.refund_purchase(started.purchase.id, deed=own, cause=world.cause()),
         lambda: billing.join_referral(anna, Invitation(boris, Door.OPERATOR), deed=own),
+        lambda: billing.join_referral(boris, Invitation(code_of(anna), Door.OPERATOR), deed=own),
         lambda: billing.block_customer(anna, deed=own),
         lambda: billing.unblock_customer(anna, deed=own),
     ):
@@ -120,6 +122,8 @@ async def test_the_owner_by_setting_is_one_and_stays_one() -> None:
     for act in (lambda: grant(boss, Role.SUPPORT, deed=WHY), lambda: revoke(boss, deed=WHY)):
         with pytest.raises(OwnerBySetting):
             await act()
+    with pytest.raises(NotOfTelegram):
+        await grant(identity("external:olga"), Role.SUPPORT, deed=WHY)
 
     assert await show(boss) is Role.OWNER
     assert [(one.identity, one.role) for one in await everybody()] == [

@@ -96,15 +96,15 @@ def _plan(visit: Visit, account: Account) -> str:
 def _money(visit: Visit, account: Account) -> Iterable[str]:
     """Cash of the first currency, and all else where there is any."""
     kinds = {
-        "wallet.cash": account.cash,
-        "wallet.bonus": account.bonus,
-        "wallet.held": account.held,
-        "wallet.escrow": account.escrow,
-        "wallet.owed": account.owed,
+        "admin.money.cash": account.cash,
+        "admin.money.bonus": account.bonus,
+        "admin.money.held": account.held,
+        "admin.money.escrow": account.escrow,
+        "admin.money.owed": account.owed,
     }
     for key, amounts in kinds.items():
         for amount in amounts:
-            if amount.is_positive or (key == "wallet.cash" and amount in account.cash[:1]):
+            if amount.is_positive or (key == "admin.money.cash" and amount in account.cash[:1]):
                 yield visit.texts(key, amount=amount)
 
 

@@ -11,13 +11,15 @@ from adapters.telegram.texts import called
 from adapters.telegram.visits import Visit
 from core.domain.audit import Deed, ReasonMissing
 from core.domain.broadcast import BroadcastId, BroadcastMove
-from core.domain.cause import Cause
+from core.domain.cause import Cause, StillRunning
 from core.domain.customer import CustomerId, IdentityKind, IdentityNotReadable, identity
+from core.domain.errors import BillingError, Unavailable
 from core.domain.money import AmountNotUsable, Money
 from core.domain.operator import Draft, Right, Role
 from core.domain.purchase import PurchaseId, PurchaseNotFound
 from core.domain.referral_program import Door, Invitation
-from core.domain.refund import RefundStatus
+from core.domain.refund import RefundStatus, RefundTooLarge
+from core.use_cases.checkouts import Started
 from core.use_cases.customers import Account
 from core.use_cases.roles import OperatorNotBlocked
 from core.use_cases.switches import SwitchNotFound
@@ -73,6 +75,8 @@ async def hear(visit: Visit, draft: Draft, text: str) -> Screen:
     except (ReasonMissing, AmountNotUsable, IdentityNotReadable):
         line = visit.texts(f"admin.not_read.{question}")
         return _question(visit, question).after(line)
+    except RefundTooLarge as refused:
+        return _question(visit, question).after(visit.texts.error(refused))
     drafting, message = visit.billing.drafting, visit.cause.key
     return await _next(visit, await drafting.answer(draft, question, answer, message=message))
 
@@ -101,7 +105,13 @@ async def do(visit: Visit, words: Sequence[str]) -> Screen:
         return Screen(visit.texts("admin.overtaken"), rows)
     await visit.takes_a_while()
     deed = Deed(str(visit.who), draft.answers["reason"])
-    came_of_it = await kind.do(visit, draft, deed, Cause("chat deed", draft.id, draft.deed))
+    try:
+        came_of_it = await kind.do(visit, draft, deed, Cause("chat deed", draft.id, draft.deed))
+    except (Unavailable, StillRunning):
+        raise
+    except BillingError as refused:  # Given up, so that nothing more is taken for an answer to it.
+        await visit.billing.drafting.begin(visit.who, NOTHING)
+        return Screen(visit.texts.error(refused), rows)
     await visit.billing.drafting.end(draft)
     return Screen(visit.texts(came_of_it or "admin.done", reason=deed.reason), rows)
 
@@ -175,9 +185,17 @@ async def _amount(visit: Visit, draft: Draft, text: str) -> str:
 
 
 async def _part(visit: Visit, draft: Draft, text: str) -> str:
+    """
+    Raises:
+        RefundTooLarge: said before why is asked.
+    """
     if text[:1] in SIGNS:
         raise AmountNotUsable(text[:32])
-    return await _amount(visit, draft, text)
+    word = await _amount(visit, draft, text)
+    amount, purchase = _sum_of(word), (await _purchase(visit, draft)).purchase
+    if amount.currency != purchase.amount.currency or not amount <= purchase.refundable:
+        raise RefundTooLarge(purchase.id, purchase.refundable)
+    return word
 
 
 async def _days(visit: Visit, draft: Draft, text: str) -> str:
@@ -227,8 +245,10 @@ ANSWERS: Final[Mapping[str, Callable[[Visit, Draft, str], Awaitable[str]]]] = {
 def _money(draft: Draft) -> Money | None:
     """None: nothing was asked about it, so all that is left."""
     word = draft.answers.get("amount") or draft.answers.get("part")
-    if word is None:
-        return None
+    return None if word is None else _sum_of(word)
+
+
+def _sum_of(word: str) -> Money:
     minor, _, code = word.partition("_")
     return Money.of(int(minor), code)
 
@@ -277,10 +297,13 @@ async def _adjust(visit: Visit, draft: Draft, deed: Deed, cause: Cause) -> None:
     )
 
 
+async def _purchase(visit: Visit, draft: Draft) -> Started:
+    buyer_id = await _customer(visit, draft)
+    return await visit.billing.show_purchases.one(buyer_id, PurchaseId(draft.about))
+
+
 async def _refunding(visit: Visit, draft: Draft) -> Facts:
-    account = await _account(visit, draft)
-    customer_id = account.standing.customer.id
-    started = await visit.billing.show_purchases.one(customer_id, PurchaseId(draft.about))
+    account, started = await _account(visit, draft), await _purchase(visit, draft)
     purchase, amount = started.purchase, _money(draft)
     told = {"amount": purchase.refundable if amount is None else amount, "paid": purchase.amount}
     way = "wallet" if purchase.from_wallet or started.checkout is None else started.checkout.gateway
@@ -316,7 +339,8 @@ def _plan_and_days(draft: Draft) -> tuple[str, int]:
 
 async def _giving(visit: Visit, draft: Draft) -> Facts:
     code, days = _plan_and_days(draft)
-    return {**await _of_customer(visit, draft), "plan": code, "days": days}
+    span = visit.texts.count("span.days", days)
+    return {**await _of_customer(visit, draft), "plan": code, "span": span}
 
 
 async def _give(visit: Visit, draft: Draft, deed: Deed, cause: Cause) -> None:

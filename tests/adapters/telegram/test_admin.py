@@ -152,6 +152,36 @@ async def test_a_refund_that_the_gateway_will_not_make_is_not_called_done(room: 
     assert await room.world.plan(anna) == "PRO_MONTHLY"
 
 
+async def test_more_than_was_paid_is_said_before_why_is_asked(room: ChatRoom) -> None:
+    _, started = await a_sale(room)
+    await room.says(f"/admin {started.purchase.id}", BEN)
+    await room.presses("↩️ Refund a part", BEN)
+
+    for too_much in ("300", "100 USDT"):
+        told = await room.says(too_much, BEN)
+        assert "more than is left to give back: RUB\xa0299.00" in told["text"]
+        assert "How much goes back?" in told["text"]
+    assert "Why?" in (await room.says("99", BEN))["text"]
+
+
+async def test_what_was_refused_is_over_and_leads_back(room: ChatRoom) -> None:
+    anna, started = await a_sale(room)
+    await room.says(f"/admin {started.purchase.id}", BEN)
+    await room.presses("↩️ Refund a part", BEN)
+    await room.says("299", BEN)
+    will = await room.says("as agreed", BEN)
+    await room.world.billing.refund_purchase(
+        started.purchase.id, deed=WHY, cause=room.world.cause(), amount=rub(1)
+    )
+
+    refused = await room.presses("✅ Do it", BEN)
+    assert "RUB\xa0298.00" in refused["text"]
+    assert "🧾 Purchase" in labels(refused)
+    assert "did nothing" in (await presses_data(room, data_of(will, "✅ Do it")))["text"]
+    assert "This will happen" not in (await room.says("hello?", BEN))["text"]
+    assert await room.world.plan(anna) == "PRO_MONTHLY"
+
+
 async def test_an_adjustment_is_shown_before_it_is_made(room: ChatRoom) -> None:
     anna, _ = await a_sale(room)
     await room.world.billing.adjust_wallet(

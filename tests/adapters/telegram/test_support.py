@@ -89,3 +89,4 @@ async def test_the_clock_is_chosen_by_a_city_and_not_every_day(room: ChatRoom) -
     assert "Is it 15:00 where you are?" in moved["text"]
     assert "✓ Omsk" in labels(moved)
     assert "once in 30 days: the next time on 9 Apr 2026, 15:00" in again["text"]
+    assert {"✓ Omsk", "‹ Back"} < set(labels(again))
