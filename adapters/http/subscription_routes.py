@@ -91,7 +91,7 @@ def subscription_operations() -> list[Operation]:
         *for_both("PATCH", "/subscription/", change_renewal,
                   "Renew by itself, and from what; or not", SubscriptionBody,
                   scope=Scope.PURCHASES, body=RenewalRequest,
-                  errors=(NothingToRenew, *_OF_THE_METHOD)),
+                  errors=(NothingToRenew, CustomerBlocked, *_OF_THE_METHOD)),
         *for_both("POST", "/subscription/trial/", start_trial,
                   "Try the plan that can be tried, once, for nothing", SubscriptionBody,
                   scope=Scope.PURCHASES,

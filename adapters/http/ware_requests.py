@@ -1,15 +1,16 @@
 """What clients send to buy a plan or a pack, or to see what that would do."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from adapters.http.bodies import GatewayText, ReturnUrl, WareCodeText
 from adapters.http.operations import Closed
 from core.domain.item import PackItem, PlanItem, Ware
 
 
-def _only(named: str, other: str) -> dict[str, Any]:
+def _only(named: str, other: str) -> JsonDict:
     return {
         "required": [named],
         "properties": {named: {"type": "string"}, other: {"type": "null"}},
