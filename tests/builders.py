@@ -383,6 +383,7 @@ def an_open_hold(**fields: Any) -> UsageHold:
         "status": HoldStatus.OPEN,
         "captured": 0,
         "ended_at": None,
+        "of_packs": 0,
     }
     return a_hold(**fresh | fields)
 
