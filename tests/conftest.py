@@ -54,12 +54,12 @@ ON_ONE_DATABASE = (
 )
 SWEPT = {
     # Of long sweeps so many of a hundred cases run on a day.
-    "tests/hostile/test_clashing_keys.py": 25,
-    "tests/hostile/test_foreign_things.py": 40,
-    "tests/hostile/test_malformed_bodies.py": 25,
-    "tests/hostile/test_sql_injection.py": 25,
-    "tests/simulation/": 30,
-    "tests/use_cases/": 45,
+    "tests/hostile/test_clashing_keys.py": 30,
+    "tests/hostile/test_foreign_things.py": 50,
+    "tests/hostile/test_malformed_bodies.py": 30,
+    "tests/hostile/test_sql_injection.py": 30,
+    "tests/simulation/": 50,
+    "tests/use_cases/": 70,
 }
 
 

@@ -13,7 +13,7 @@ from core.domain.item import PlanItem
 from core.domain.money import Money
 from core.domain.payment import OpenedCheckout
 from core.domain.payment_method import Billing
-from core.domain.plan import PlanNotForSale, PlanNotFound
+from core.domain.plan import NoWayToPay, PlanNotForSale, PlanNotFound
 from core.domain.purchase import PurchaseNotFound, PurchaseNotPending, PurchaseStatus
 from core.ports.payment_gateway import (
     CheckoutDeclined,
@@ -52,7 +52,7 @@ async def test_inside_telegram_no_step_leads_to_a_gateway_without_the_operators_
         billing.start_purchase(anna, "PRO_MONTHLY", cause=world.cause(), **told),
         billing.add_checkout(anna, outside.purchase.id, cause=world.cause(), **told),
     ):
-        with pytest.raises(PlanNotForSale):
+        with pytest.raises(NoWayToPay):
             await act
 
 
