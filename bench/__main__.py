@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from bench import consume, forecast, jobs, renewals, settle, sqlite, statements, wallet
 from bench.rounds import Plan, Report, table
+from entrypoints.logs import configure_logs
 from tests.postgres_server import postgres_server
 
 PARTS: Final[Mapping[str, Callable[[Plan], Coroutine[Any, Any, Report]]]] = {
@@ -36,6 +37,7 @@ def main() -> int:
     unknown = set(given.parts) - set(PARTS)
     if unknown:
         options.error(f"no such part: {', '.join(sorted(unknown))}")
+    configure_logs("warning", for_people=True)  # A line for each job would be measured too.
     whole = Report()
     with postgres_server(durable=True) as url:
         plan = Plan(url, given.rounds, given.seconds, given.due, given.among)

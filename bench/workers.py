@@ -25,6 +25,7 @@ from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Now
 from core.use_cases.billing import Billing
 from entrypoints.container import Container
+from entrypoints.logs import configure_logs
 
 NOTHING: Final = "nothing"
 """The name of jobs that do nothing, and of the kind of worker that does them."""
@@ -126,4 +127,5 @@ def _resident() -> float:
 
 if __name__ == "__main__":
     _kind, _url, _name, _now = sys.argv[1:]
+    configure_logs("warning", for_people=True)  # What it prints is read by who began it.
     print(json.dumps(asdict(asyncio.run(_work(_kind, _url, _name, datetime.fromisoformat(_now))))))
