@@ -117,12 +117,16 @@ class Shop:
             )
         )
         work = work_of(self.billing)
-        self._pump = Pump(self._store, work, self.now, aside=ASIDE, on_error=self._loop.fail)
+        self._pump = Pump(self._store, work, self.now, aside=ASIDE, on_error=self._job_failed)
         self._acts: list[tuple[datetime, int, Act]] = []
         self._due: list[tuple[datetime, tuple[str, str]]] = []
         self._order = count()
         self._standings: list[Standing] = []
         self._changed: set[CustomerId] = set()
+
+    def _job_failed(self, error: Exception) -> None:
+        """Here nothing is down and nobody races, so a job that fails is a fault of ours."""
+        self._loop.fail(PromiseBroken(f"a job failed: {error}"))
 
     @property
     def tables(self) -> Tables:

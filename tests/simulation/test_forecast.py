@@ -123,7 +123,7 @@ def no_access(outside):
 @pytest.mark.parametrize(
     ("compose", "promise"),
     [
-        (posting_in_a_second_unit, "law 9"),
+        (posting_in_a_second_unit, "a job failed: wallet_too_low"),
         (reward_inside_the_settlement, "F4"),
         (access_ordered_once, "E6"),
         (no_access, "E6"),
