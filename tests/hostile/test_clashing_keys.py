@@ -16,6 +16,7 @@ from tests.hostile.served import everything_in
 from tests.world import World
 
 OTHER_VALUES = {
+    "days": 11,
     "plan": "PRO_YEARLY",
     "gateway": "yookassa",
     "return_url": "https://shop.example.com/x",
@@ -23,6 +24,8 @@ OTHER_VALUES = {
     "part": "remainder",
     "amount": {"amount_minor": 20001, "currency": "RUB"},
     "to": "payer",
+    "code": "AUTUMN-30",
+    "limit": 7,
 }
 """Valid values that make a request another one; at least one for each operation with a key."""
 

@@ -177,7 +177,8 @@ async def test_anothers_idempotency_key_opens_nothing_of_theirs(
         operation, token=boris, key="shared", path=scene.path(operation, **places)
     )
     assert theirs.status_code < 300, theirs.text
-    assert theirs.json()["id"] != first.json()["id"]
+    if "id" in first.json():  # A promo code answers all who use it alike.
+        assert theirs.json()["id"] != first.json()["id"]
     if places:
         answer = await scene.sends(operation, token=boris, key="shared2")
         assert answer.status_code == 404
