@@ -68,7 +68,9 @@ class ShowSystemState:
             return SystemState([Trouble("store_away", level=Level.UNAVAILABLE), *away])
         late = timedelta() if oldest is None else self._now() - oldest
         given_up = sum(case.kind is CaseKind.POISON for case in cases)
-        stopped = [case.facts for case in cases if case.kind is CaseKind.SAFETY]
+        # A bound of one subscription turns no switch, and one that a person turned on is believed.
+        safety = [case.facts for case in cases if case.kind is CaseKind.SAFETY]
+        stopped = [facts for facts in safety if facts["switch"] in off]
         found = [
             *([Trouble("jobs_late", {"seconds": int(late.total_seconds())})] * (late > JOBS_LATE)),
             *([Trouble("work_given_up", {"count": given_up})] * (given_up > 0)),

@@ -9,6 +9,7 @@ from core.domain.errors import Unavailable
 from core.ports.payment_gateway import Gateways, GatewayUnavailable
 from core.use_cases.system_state import Level, ShowSystemState, SystemState, Trouble
 from tests.builders import a_job
+from tests.market import ANN
 from tests.world import World
 
 
@@ -56,6 +57,23 @@ async def test_work_given_up_on_degrades_it_until_its_case_is_closed(world: Worl
     async with world.store.write() as uow:
         await uow.close_case(f"cause {CaseKind.POISON}", reason="done", at=world.clock())
         await uow.commit()
+    assert (await world.billing.show_system_state()).level is Level.OK
+
+
+async def test_what_stopped_by_itself_is_told_while_it_is_off(world: World) -> None:
+    """A bound may open its case and stop one subscription alone: then no switch is off."""
+    facts = {"bound": "payouts", "switch": "payouts", "why": "too much in a day"}
+    async with world.store.write() as uow:
+        case = Case("case safety", CaseKind.SAFETY, "safety", world.clock(), facts)
+        await uow.open_case(case)
+        await uow.commit()
+    assert (await world.billing.show_system_state()).level is Level.OK
+
+    await world.billing.turn_switch("payouts", is_on=False, deed=ANN)
+    state = await world.billing.show_system_state()
+    assert told(state) == [("stopped_by_itself", {"switch": "payouts", "why": "too much in a day"})]
+
+    await world.billing.turn_switch("payouts", is_on=True, deed=ANN)
     assert (await world.billing.show_system_state()).level is Level.OK
 
 
