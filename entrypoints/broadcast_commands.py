@@ -1,13 +1,12 @@
 """What an operator does about broadcasts."""
 
-import secrets
 from typing import Final
 
 import typer
 
 from core.domain.audit import Deed
 from core.domain.broadcast import Broadcast, BroadcastId, BroadcastMove, Draft
-from core.domain.cause import Cause
+from entrypoints.operator_commands import once
 from entrypoints.process import opened
 from entrypoints.settings import Settings
 
@@ -15,8 +14,8 @@ SHOWN: Final = 50
 
 
 async def create(settings: Settings, draft: Draft, deed: Deed) -> int:
-    cause = Cause("command broadcast", secrets.token_hex(16), "")
     async with opened(settings) as parts:
+        cause = once("create_broadcast")
         made = await parts.billing.create_broadcast(draft, deed=deed, cause=cause)
     typer.echo(f"{made.id} is written: `billhook broadcast preview {made.id}`, then `start`")
     return 0
