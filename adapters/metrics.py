@@ -1,5 +1,7 @@
 """What a process counts and times, in the text format that Prometheus reads."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from prometheus_client import (
@@ -18,19 +20,21 @@ BUCKETS: Final = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 class Metrics:
     """
-    Iterations are counted by this process since its start. The labels are names of jobs and codes of
-    troubles, so series are few whatever happens.
+    Iterations are counted by this process since its start; the system is the same for all, and told
+    by whoever looks at it. The labels are names of jobs and codes of troubles, so series are few
+    whatever happens.
     """
 
     def __init__(self) -> None:
-        self._registry = registry = CollectorRegistry()
+        self._own = CollectorRegistry()
         self._iterations = Histogram(
             "billhook_iteration_seconds",
             "Tries of jobs and rounds of the sweep: how many ended how, and how long they took",
             ["name", "ending"],
             buckets=BUCKETS,
-            registry=registry,
+            registry=self._own,
         )
+        self._of_system = registry = CollectorRegistry()
         self._level = Gauge(
             "billhook_system_level", "0: ok, 1: degraded, 2: unavailable", registry=registry
         )
@@ -57,8 +61,21 @@ class Metrics:
         self._troubles.clear()
         for trouble in state.troubles:
             self._troubles.labels(trouble.code).inc()
-        return generate_latest(self._registry)
+        return generate_latest(self._of_system) + generate_latest(self._own)
 
-    def serve(self, port: int) -> None:
-        """What was counted here, for a process that has no web of its own, on a thread."""
-        start_http_server(port, registry=self._registry)
+    @contextmanager
+    def served(self, port: int | None) -> Iterator[None]:
+        """
+        What was counted here, for a process that has no web of its own, to this machine alone. None:
+        to nobody.
+        """
+        if port is None:
+            yield
+            return
+        server, thread = start_http_server(port, addr="127.0.0.1", registry=self._own)
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()

@@ -156,8 +156,9 @@ async def work_off(settings: Settings) -> int:
             typer.echo("\n".join(reasons), err=True)
             return 1
         told_to_stop = _told_to_stop()
-        async with worker(parts) as working:
-            await _until_told_or_ended(told_to_stop, working)
+        with parts.metrics.served(settings.metrics_port):
+            async with worker(parts) as working:
+                await _until_told_or_ended(told_to_stop, working)
     return 0
 
 

@@ -42,20 +42,20 @@ def health_of(
         lost = _lost_here(process)
         return [*await process.outdated(), *(_said(trouble) for trouble in lost)]
 
-    async def state() -> SystemState:
-        """The system's, with what this process has to add."""
-        found = await show_state()
-        _, is_away = await process.limits()
+    async def look() -> tuple[SystemState, str]:
+        """The system's state, with what this process has to add; and where requests are counted."""
+        limits, is_away = await process.limits()
         own = [*_lost_here(process), *([Trouble("limits_away")] if is_away else ())]
         try:
-            if found.level is not Level.UNAVAILABLE:
-                own += [_outdated(reason) for reason in await process.outdated()]
+            unusable = [_outdated(reason) for reason in await process.outdated()]
         except Unavailable:
-            own.append(Trouble("store_away", level=Level.UNAVAILABLE))
-        return replace(found, troubles=[*found.troubles, *own])
+            unusable = [Trouble("store_away", level=Level.UNAVAILABLE)]
+        # Of a database at another revision nothing more is read: it may be of any shape.
+        found = SystemState([]) if unusable else await show_state()
+        return replace(found, troubles=[*unusable, *found.troubles, *own]), limits
 
     async def status() -> Mapping[str, object]:
-        found, (limits, _) = await state(), await process.limits()
+        found, limits = await look()
         is_away = found.level is Level.UNAVAILABLE
         workers = {} if is_away else await process.workers()
         reasons = [{"code": it.code, "says": _said(it), **it.facts} for it in found.troubles]
@@ -77,7 +77,8 @@ def health_of(
         }
 
     async def measured() -> bytes:
-        return metrics.told(await state())
+        found, _ = await look()
+        return metrics.told(found)
 
     return Health(not_ready, status, measured)
 

@@ -141,6 +141,7 @@ class Settings(BaseSettings):
     redis_prefix: str = Field("billhook", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     api_key_limit_per_minute: int | None = Field(None, ge=1)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics_port: int | None = Field(None, ge=1, le=65535)
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -350,7 +351,7 @@ class Settings(BaseSettings):
     def secrets_of(self, gateway: str) -> tuple[str, ...] | None:
         """What the gateway needs of the mode in force; None: it is not all there."""
         mode = self.mode_of(gateway)
-        found = [self._told(f"{gateway}_{one}_{mode}") for one in SECRETS[gateway]]
+        found = [self.secret(f"{gateway}_{one}_{mode}") for one in SECRETS[gateway]]
         return tuple(filter(None, found)) if all(found) else None
 
     @property
@@ -459,12 +460,9 @@ class Settings(BaseSettings):
             return f"http://127.0.0.1:{self.port}"
         return self.base_url
 
-    def _told(self, name: str) -> str | None:
-        value: SecretStr | str | None = getattr(self, name)
-        return value.get_secret_value() if isinstance(value, SecretStr) else value
-
     def secret(self, name: str) -> str | None:
-        return self._told(name) or None
+        value: SecretStr | str | None = getattr(self, name)
+        return (value.get_secret_value() if isinstance(value, SecretStr) else value) or None
 
 
 def read_settings(**overrides: object) -> Settings:

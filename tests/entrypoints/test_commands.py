@@ -1,7 +1,10 @@
 """What the operator's commands do and say."""
 
+import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -13,6 +16,8 @@ from starlette.types import Receive, Scope, Send
 
 from adapters.catalog_file import catalog_from_file
 from adapters.http.limits import TooManyRequests
+from adapters.jobs.pump import Ended, Ending
+from adapters.metrics import Metrics
 from core.domain.audit import Deed
 from core.domain.customer import CustomerNotFound, identity
 from entrypoints.commands import examine, migrate_database
@@ -116,6 +121,41 @@ async def test_health_says_where_requests_are_counted(
         status = await client.get("/health/status")
         assert status.json()["limits"].startswith(told)
         assert (await client.get("/health/ready")).status_code == 200
+
+
+async def test_the_systems_state_is_told_to_people_and_to_monitors(tmp_path: Path) -> None:
+    settings = await a_shop(tmp_path)
+    async with served(settings) as client:
+        status, metrics = await client.get("/health/status"), await client.get("/metrics")
+        assert (status.status_code, status.json()["state"]) == (200, "ok")
+        assert "billhook_system_level 0.0" in metrics.text
+
+        with closing(sqlite3.connect(tmp_path / "billhook.db")) as database, database:
+            database.execute("UPDATE alembic_version SET version_num = '0001'")
+            database.execute("DROP TABLE billing_case")
+        status, metrics = await client.get("/health/status"), await client.get("/metrics")
+
+    told = status.json()
+    assert (status.status_code, told["state"]) == (503, "unavailable")
+    assert [reason["code"] for reason in told["reasons"]] == ["outdated"]
+    assert "billhook migrate" in told["reasons"][0]["says"]
+    assert "billhook_system_level 2.0" in metrics.text
+    assert 'billhook_troubles{code="outdated"} 1.0' in metrics.text
+
+
+async def test_a_process_without_a_web_tells_monitors_of_its_own_jobs_alone() -> None:
+    metrics = Metrics()
+    metrics.iteration_ended(Ended("settle_payment", Ending.AGAIN, 0.3))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    with metrics.served(port):
+        async with httpx.AsyncClient() as client:
+            told = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+
+    counted = 'billhook_iteration_seconds_count{ending="again",name="settle_payment"} 1.0'
+    assert counted in told
+    assert "billhook_system_level" not in told  # Nobody looked, so that it would lie.
 
 
 def served(settings: Settings) -> httpx.AsyncClient:
