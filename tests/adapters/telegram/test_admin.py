@@ -18,6 +18,7 @@ from core.domain.customer import CustomerId, Identity, IdentityKind
 from core.domain.operator import DRAFT_LIFE, Role
 from core.domain.payment import InboxStatus
 from core.domain.plan import PlanCode
+from core.domain.safety import BILLHOOK
 from core.use_cases.checkouts import Started
 from core.use_cases.roles import RoleNotFound
 from tests.adapters.telegram.chat_room import ANNA, BEN, ChatRoom, forged, labels
@@ -453,6 +454,7 @@ async def test_the_desk_says_whether_all_is_well_and_if_not_why(
     await written(room.world.store, lambda uow: uow.jobs.enqueue(a_job(run_at=room.world.clock())))
     stopped = Case("case 1", CaseKind.SAFETY, "c", NOON, {"switch": "payouts", "why": "9 > <5>"})
     await written(room.world.store, lambda uow: uow.open_case(stopped))
+    await room.world.billing.turn_switch("payouts", is_on=False, deed=Deed(BILLHOOK, "9 > <5>"))
     room.world.clock.advance(timedelta(minutes=3))
 
     for screen in (await room.says("/admin", who), await presses_data(room, press("adoors"), who)):
