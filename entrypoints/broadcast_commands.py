@@ -7,14 +7,14 @@ import typer
 from core.domain.audit import Deed
 from core.domain.broadcast import Broadcast, BroadcastId, BroadcastMove, Draft
 from entrypoints.operator_commands import once
-from entrypoints.process import opened
+from entrypoints.process import ready
 from entrypoints.settings import Settings
 
 SHOWN: Final = 50
 
 
 async def create(settings: Settings, draft: Draft, deed: Deed) -> int:
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         cause = once("create_broadcast")
         made = await parts.billing.create_broadcast(draft, deed=deed, cause=cause)
     typer.echo(f"{made.id} is written: `billhook broadcast preview {made.id}`, then `start`")
@@ -22,7 +22,7 @@ async def create(settings: Settings, draft: Draft, deed: Deed) -> int:
 
 
 async def preview(settings: Settings, broadcast_id: BroadcastId) -> int:
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         one = await parts.billing.show_broadcasts.one(broadcast_id)
         found = await parts.billing.show_broadcasts.preview(broadcast_id)
     for language, number in found.by_language.items():
@@ -39,14 +39,14 @@ async def preview(settings: Settings, broadcast_id: BroadcastId) -> int:
 async def move(
     settings: Settings, broadcast_id: BroadcastId, wanted: BroadcastMove, deed: Deed
 ) -> int:
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         moved = await parts.billing.move_broadcast(broadcast_id, wanted, deed=deed)
     typer.echo(_told(moved))
     return 0
 
 
 async def list_broadcasts(settings: Settings) -> int:
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         found = await parts.billing.show_broadcasts.page(limit=SHOWN)
     for one in found:
         typer.echo(_told(one))
@@ -56,7 +56,7 @@ async def list_broadcasts(settings: Settings) -> int:
 
 
 async def show(settings: Settings, broadcast_id: BroadcastId) -> int:
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         one = await parts.billing.show_broadcasts.one(broadcast_id)
     typer.echo(_told(one))
     return 0

@@ -38,6 +38,7 @@ from entrypoints.process import (
     not_ready,
     opened,
     rate_limits,
+    ready,
     worker,
 )
 from entrypoints.settings import Settings
@@ -150,11 +151,7 @@ def server_config(app: ASGIApp, settings: Settings, limits: ConnectionLimits) ->
 
 async def work_off(settings: Settings) -> int:
     """The job pump as a process of its own."""
-    async with opened(settings) as parts:
-        reasons = await not_ready(parts.store)
-        if reasons:
-            typer.echo("\n".join(reasons), err=True)
-            return 1
+    async with ready(settings) as parts:
         told_to_stop = _told_to_stop()
         with parts.metrics.served(settings.metrics_port):
             async with worker(parts) as working:
@@ -171,11 +168,7 @@ async def answer_chats(settings: Settings) -> int:
             err=True,
         )
         return 1
-    async with opened(settings) as parts:
-        reasons = await not_ready(parts.store)
-        if reasons:
-            typer.echo("\n".join(reasons), err=True)
-            return 1
+    async with ready(settings) as parts:
         told_to_stop = _told_to_stop()
         async with (
             rate_limits(settings, parts.now) as limits,
@@ -207,7 +200,7 @@ def check_catalog(settings: Settings) -> None:
 
 async def change_catalog(settings: Settings, *, dry: bool) -> int:
     wanted = catalog_from_file(settings.catalog)
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         change = parts.billing.diff_catalog if dry else parts.billing.apply_catalog
         diff = await change(wanted)
     typer.echo(_told(diff) if not diff.is_empty else "nothing to change")
@@ -232,14 +225,14 @@ def _told(diff: CatalogDiff) -> str:
 async def create_key(settings: Settings, name: str, scopes: list[str]) -> int:
     wanted = frozenset(_scope(text) for text in scopes) or BACKEND_SCOPES
     key = new_api_key(secrets.token_bytes)
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         await parts.billing.put_key(name, api_key_hash(key, settings.signing_keys[0]), wanted)
     typer.echo(f"{key}\nShown this once: keep it where your backend reads it.")
     return 0
 
 
 async def list_keys(settings: Settings) -> int:
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         for key in await parts.billing.list_keys():
             state = "live" if key.revoked_at is None else f"revoked {key.revoked_at:%Y-%m-%d}"
             typer.echo(f"{key.name}  {','.join(sorted(key.scopes))}  {state}")
@@ -247,14 +240,14 @@ async def list_keys(settings: Settings) -> int:
 
 
 async def revoke_key(settings: Settings, name: str) -> int:
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         await parts.billing.revoke_key(name)
     typer.echo(f"{name} is refused from now on")
     return 0
 
 
 async def check_the_books(settings: Settings) -> int:
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         findings = await check_books(parts.store)
     typer.echo("\n".join(findings) if findings else "the books hold")
     return 1 if findings else 0

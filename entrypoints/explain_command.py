@@ -9,22 +9,22 @@ from core.domain.customer import customer_ref
 from core.domain.ledger import EntryId
 from core.domain.purchase import PurchaseId
 from core.use_cases.explaining import Link
-from entrypoints.process import opened
+from entrypoints.process import ready
 from entrypoints.settings import Settings
 
 
 async def explain_customer(settings: Settings, ref: str) -> int:
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         return _tell(await parts.billing.explain.customer(customer_ref(ref)))
 
 
 async def explain_purchase(settings: Settings, purchase_id: str) -> int:
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         return _tell(await parts.billing.explain.purchase(PurchaseId(purchase_id)))
 
 
 async def explain_entry(settings: Settings, entry_id: str) -> int:
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         return _tell(await parts.billing.explain.entry(EntryId(entry_id)))
 
 

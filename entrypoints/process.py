@@ -41,7 +41,7 @@ from adapters.telegram.ways_in import open_bot
 from adapters.webhooks import WebhookSender, is_public, is_public_or_this_machine
 from core.domain.cause import Cause
 from core.domain.customer import CustomerId
-from core.domain.errors import Unavailable
+from core.domain.errors import Refused, Unavailable
 from core.domain.event import ALONE
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Now
@@ -63,6 +63,14 @@ from sandbox.clock import SandboxClock
 STOP_SECONDS_MAX: Final = 10
 
 log = structlog.get_logger()
+
+
+@dataclass(eq=False)
+class DatabaseOfAnotherVersion(Refused):
+    """The database is at another version's revision: run `billhook migrate`, or the version it is at."""
+
+    revision: str | None
+    expected: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,21 @@ async def opened(settings: Settings, *, now: Now = utc_now) -> AsyncIterator[Ope
         )
         billing = container.billing()
         yield Opened(settings, store, gateways, provisioner, billing, webhooks, now, proof)
+
+
+@asynccontextmanager
+async def ready(settings: Settings) -> AsyncIterator[Opened]:
+    """
+    For what works on the database at once, as commands do.
+
+    Raises:
+        DatabaseOfAnotherVersion
+    """
+    async with opened(settings) as parts:
+        present, expected = await parts.store.revision()
+        if present != expected:
+            raise DatabaseOfAnotherVersion(present, expected)
+        yield parts
 
 
 def _webhooks(settings: Settings, now: Now) -> WebhookSender:

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from core.domain.audit import Deed
-from core.domain.plan import PlanCode
-from core.domain.promo_code import DaysOf, Gives, PercentOff
+from core.domain.plan import Feature, PlanCode
+from core.domain.promo_code import DaysOf, Gives, PercentOff, UnitsOf
 from core.use_cases.promo_codes import WantedCode
 from entrypoints.command_line import DataDir, read, run_to_end
 from entrypoints.operator_cli import As, Reason
@@ -26,6 +26,8 @@ def promo_create(
     plan: Annotated[
         list[str] | None, typer.Option(help="May be repeated with --percent; nothing: any plan.")
     ] = None,
+    units: Annotated[int | None, typer.Option(help="Of a feature that a plan counts.")] = None,
+    feature: Annotated[str | None, typer.Option(help="Of which --units are given.")] = None,
     limit: Annotated[int | None, typer.Option(help="To how many customers in all.")] = None,
     until: Annotated[
         datetime | None,
@@ -36,23 +38,32 @@ def promo_create(
     ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Make a code that gives a discount (--percent) or days of a plan (--days and --plan)."""
+    """Make a code that gives a discount (--percent), days of a plan (--days and --plan) or units (--units and --feature)."""
     from entrypoints import promo_commands as commands  # noqa: PLC0415
 
     end = None if until is None else until.replace(tzinfo=UTC)
-    wanted = WantedCode(_gives(percent, days, plan or []), name, limit, end, only_new)
+    wanted = WantedCode(
+        _gives(percent, days, plan or [], units, feature), name, limit, end, only_new
+    )
     run_to_end(commands.create_code(read(data_dir=data_dir), wanted, Deed(who, reason)))
 
 
-def _gives(percent: int | None, days: int | None, plans: list[str]) -> Gives:
+def _gives(
+    percent: int | None, days: int | None, plans: list[str], units: int | None, feature: str | None
+) -> Gives:
     named = tuple(PlanCode(one) for one in dict.fromkeys(plans))
-    if percent is not None and days is None:
-        return PercentOff(percent, named)
-    if days is None or percent is not None:
-        raise typer.BadParameter("say what it gives: --percent, or --days and --plan")
-    if len(named) != 1:
-        raise typer.BadParameter("days are of one plan: name it by --plan")
-    return DaysOf(named[0], days)
+    match percent, days, units, feature:
+        case int(), None, None, None:
+            return PercentOff(percent, named)
+        case None, int(), None, None:
+            if len(named) != 1:
+                raise typer.BadParameter("days are of one plan: name it by --plan")
+            return DaysOf(named[0], days)
+        case None, None, int(), str() if not named:
+            return UnitsOf(Feature(feature), units)
+    raise typer.BadParameter(
+        "say what it gives: --percent, or --days and --plan, or --units and --feature"
+    )
 
 
 @promo_cli.command("list")

@@ -9,7 +9,7 @@ import typer
 from core.domain.money import Money
 from core.domain.plan import GatewayName
 from core.domain.reconciliation import Found, Reconciliation, Total, Verdict
-from entrypoints.process import opened
+from entrypoints.process import ready
 from entrypoints.settings import Settings
 
 
@@ -39,7 +39,7 @@ async def reconcile(
     settings: Settings, gateway: str, since: datetime, *, as_json: bool = False
 ) -> int:
     """0 where books and gateway agree, if need be after healing; else 1."""
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         if since > parts.now():
             raise typer.BadParameter("--since is in the future")
         done = await parts.billing.reconcile(GatewayName(gateway), since)

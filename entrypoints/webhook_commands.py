@@ -7,7 +7,7 @@ import typer
 from core.domain.audit import Deed
 from core.domain.case import CaseKind
 from core.domain.delivery import Delivery, DeliveryId, DeliveryStatus
-from entrypoints.process import Opened, opened
+from entrypoints.process import Opened, ready
 from entrypoints.settings import Settings
 
 SHOWN: Final = 100
@@ -15,7 +15,7 @@ PAGE: Final = 100
 
 
 async def list_deliveries(settings: Settings, status: DeliveryStatus | None) -> int:
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         found = await parts.billing.show_deliveries(limit=SHOWN, status=status)
     for one in found:
         typer.echo(_told(one))
@@ -37,7 +37,7 @@ def _told(one: Delivery) -> str:
 
 
 async def replay_one(settings: Settings, delivery_id: DeliveryId, deed: Deed) -> int:
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         await parts.billing.replay_delivery(delivery_id, deed=deed)
     typer.echo(f"{delivery_id} is sent again by the next job")
     return 0
@@ -46,7 +46,7 @@ async def replay_one(settings: Settings, delivery_id: DeliveryId, deed: Deed) ->
 async def replay_failed(settings: Settings, deed: Deed) -> int:
     """What was replayed has failed no more, so each round finds others."""
     count = 0
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         show, replay = parts.billing.show_deliveries, parts.billing.replay_delivery
         while found := await show(limit=PAGE, status=DeliveryStatus.FAILED):
             for one in found:
@@ -57,7 +57,7 @@ async def replay_failed(settings: Settings, deed: Deed) -> int:
 
 
 async def send_test(settings: Settings) -> int:
-    async with opened(settings) as parts:
+    async with ready(settings) as parts:
         reply = await parts.billing.try_webhook()
         host = parts.webhooks.host
     typer.echo(f"{host} answered: {reply.said}")

@@ -31,6 +31,7 @@ from core.use_cases.quotas import EndedHold
 # What clients send.
 
 WareCodeText = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]
+FeatureText = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 GatewayText = Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
 ContactText = Annotated[

@@ -13,6 +13,7 @@ from adapters.http.bodies import (
     DecisionBody,
     EndedHoldBody,
     ErasedBody,
+    FeatureText,
     HoldBody,
     HoldRequest,
     MeBody,
@@ -102,7 +103,6 @@ _Ref = Annotated[
     ),
 ]
 _PurchaseRef = Annotated[str, Field(pattern=r"^pur_[a-z0-9]{8,40}$")]
-_FeatureRef = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
 
 class CustomerPath(BaseModel):
@@ -118,7 +118,7 @@ class CustomerPurchasePath(CustomerPath, PurchasePath):
 
 
 class FeaturePath(CustomerPath):
-    feature: _FeatureRef
+    feature: FeatureText
 
 
 class HoldPath(BaseModel):

@@ -5,14 +5,14 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.requests import Request
 
-from adapters.http.bodies import WareCodeText
+from adapters.http.bodies import FeatureText, WareCodeText
 from adapters.http.customer_routes import OF_THE_CLAIM, IdempotencyHeader, for_both
 from adapters.http.edge import Call, edge_of, key_of
 from adapters.http.operations import Closed, Moment, Operation
 from adapters.http.operator_routes import ReasonRequest, operator_of, operator_operation
 from core.domain.credentials import Scope
 from core.domain.customer import CustomerBlocked
-from core.domain.plan import PlanCode, PlanNotFound
+from core.domain.plan import Feature, FeatureNotFound, PlanCode, PlanNotFound
 from core.domain.promo_code import (
     PERCENT_MAX,
     USES_MAX,
@@ -28,7 +28,9 @@ from core.domain.promo_code import (
     PromoCodeTaken,
     PromoCodeUsed,
     TooManyWrongCodes,
+    UnitsOf,
 )
+from core.domain.usage_quota import UNITS_MAX
 from core.use_cases.gifts import DAYS_MAX, AnotherPlanRuns
 from core.use_cases.promo_codes import WantedCode
 
@@ -53,13 +55,18 @@ class DaysRequest(Closed):
     days: Annotated[int, Field(ge=1, le=DAYS_MAX)]
 
 
+class UnitsRequest(Closed):
+    feature: FeatureText
+    units: Annotated[int, Field(ge=1, le=UNITS_MAX)]
+
+
 class CreatePromoRequest(ReasonRequest):
     """
     No `name`: one is made up. `limit` is to how many customers in all, `only_new`: to those alone
     who never paid.
     """
 
-    gives: PercentRequest | DaysRequest
+    gives: PercentRequest | DaysRequest | UnitsRequest
     name: CodeText | None = None
     limit: Annotated[int, Field(ge=1, le=USES_MAX)] | None = None
     until: Moment | None = None
@@ -76,12 +83,17 @@ class PromosQuery(Closed):
 
 
 class GivesBody(BaseModel):
-    """Either `percent` off the next purchase (of `plans`, empty: of any), or `days` of a `plan`."""
+    """
+    One of three: `percent` off the next purchase (of `plans`, empty: of any), `days` of a `plan`,
+    or `units` of a `feature`.
+    """
 
     percent: int | None = None
     plans: list[str] = []
     plan: str | None = None
     days: int | None = None
+    feature: str | None = None
+    units: int | None = None
 
 
 class RedeemedBody(BaseModel):
@@ -144,10 +156,14 @@ async def stop_promo_code(request: Request, params: PromoPath, body: ReasonReque
     return _body_from_code(stopped)
 
 
-def _gives(body: PercentRequest | DaysRequest) -> Gives:
-    if isinstance(body, DaysRequest):
-        return DaysOf(PlanCode(body.plan), body.days)
-    return PercentOff(body.percent, tuple(PlanCode(one) for one in dict.fromkeys(body.plans)))
+def _gives(body: PercentRequest | DaysRequest | UnitsRequest) -> Gives:
+    match body:
+        case PercentRequest(percent=percent, plans=plans):
+            return PercentOff(percent, tuple(PlanCode(one) for one in dict.fromkeys(plans)))
+        case DaysRequest(plan=plan, days=days):
+            return DaysOf(PlanCode(plan), days)
+        case UnitsRequest(feature=feature, units=units):
+            return UnitsOf(Feature(feature), units)
 
 
 def _body_from_gives(gives: Gives) -> GivesBody:
@@ -156,6 +172,8 @@ def _body_from_gives(gives: Gives) -> GivesBody:
             return GivesBody(percent=percent, plans=list(plans))
         case DaysOf(plan, days):
             return GivesBody(plan=plan, days=days)
+        case UnitsOf(feature, units):
+            return GivesBody(feature=feature, units=units)
 
 
 def _body_from_code(code: PromoCode) -> PromoBody:
@@ -174,14 +192,14 @@ def _body_from_code(code: PromoCode) -> PromoBody:
 def promo_operations() -> list[Operation]:
     return [
         *for_both("POST", "/promo/", redeem_promo_code,
-                  "Use a promo code: a discount for the next purchase, or days of a plan",
+                  "Use a promo code: a discount for the next purchase, days of a plan, or units",
                   RedeemedBody, scope=Scope.PURCHASES, body=PromoRequest,
                   headers=IdempotencyHeader,
                   errors=(PromoCodeNotReadable, PromoCodeNotTaken, PromoCodeUsed, DiscountWaits,
                           AnotherPlanRuns, TooManyWrongCodes, CustomerBlocked, *OF_THE_CLAIM)),
         operator_operation("POST", "/promo-codes/", create_promo_code, "Make a promo code",
                            PromoBody, PromoCodeNotReadable, PromoCodeNotUsable, PromoCodeTaken,
-                           PlanNotFound, *OF_THE_CLAIM, body=CreatePromoRequest,
+                           PlanNotFound, FeatureNotFound, *OF_THE_CLAIM, body=CreatePromoRequest,
                            headers=IdempotencyHeader),
         operator_operation("GET", "/promo-codes/", list_promo_codes,
                            "Promo codes and how often each was used, the newest first", PromosBody,

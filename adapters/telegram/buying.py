@@ -39,7 +39,7 @@ async def plans(visit: Visit, _: Sequence[str] = ()) -> Screen:
     for pack in standing.catalog.packs.values():
         lines += ["", *_pack_lines(texts, standing.catalog, pack)]
         rows.append([ware_button(texts, PackItem(pack))])
-    if await visit.billing.show_promo_codes.page(limit=1):
+    if await visit.billing.show_promo_codes.any_open(visit.now):
         rows.append([visit.button("promo", "promo")])
     return Screen("\n".join(lines), [*rows, [visit.button("back", "home")]])
 

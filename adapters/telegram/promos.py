@@ -7,7 +7,7 @@ from typing import Final
 from adapters.telegram import buying, home
 from adapters.telegram.screens import Screen
 from adapters.telegram.visits import Visit
-from core.domain.promo_code import DaysOf, PercentOff, TooManyWrongCodes
+from core.domain.promo_code import DaysOf, PercentOff, TooManyWrongCodes, UnitsOf
 
 _TYPED: Final = re.compile(
     r"(?=.*[A-Z])(?:[A-Z0-9-]{4,32}|(?=.*[0-9-])[A-Za-z0-9-]{4,32})", re.ASCII
@@ -37,5 +37,8 @@ async def redeem(visit: Visit, words: Sequence[str]) -> Screen:
         case PercentOff(percent, _):
             return (await buying.plans(visit)).after(texts("promo.waits", percent=percent))
         case DaysOf(_, days):
-            span = texts.count("span.days", days)
-            return (await home.status(visit)).after(texts("promo.given", span=span))
+            gift = texts.count("span.days", days)
+        case UnitsOf(feature, units):
+            catalog = await visit.billing.show_catalog()
+            gift = texts.units(catalog, feature, units)
+    return (await home.status(visit)).after(texts("promo.given", gift=gift))

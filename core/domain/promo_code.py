@@ -8,7 +8,7 @@ from typing import Final
 from core.domain.customer import CustomerId
 from core.domain.errors import Conflict, Invalid, NotFound, Refused
 from core.domain.money import Money
-from core.domain.plan import PlanCode, PlanVersion
+from core.domain.plan import Feature, PlanCode, PlanVersion
 from core.domain.purchase import PurchaseId
 
 PERCENT_MAX: Final = 90
@@ -50,7 +50,7 @@ class TooManyWrongCodes(Refused):
 
 @dataclass(eq=False)
 class PromoCodeNotUsable(Invalid):
-    """A promo code gives 1 to 90 percent off, or days of a plan, to somebody, until a time to come."""
+    """A promo code gives 1 to 90 percent off, days of a plan, or units, to somebody, until a time to come."""
 
 
 @dataclass(eq=False)
@@ -94,7 +94,15 @@ class DaysOf:
     days: int
 
 
-Gives = PercentOff | DaysOf
+@dataclass(frozen=True, slots=True)
+class UnitsOf:
+    """As a pack of them gives, on top of what the plan does, and kept until they are used."""
+
+    feature: Feature
+    units: int
+
+
+Gives = PercentOff | DaysOf | UnitsOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,10 @@ class PromoCode:
     only_new: bool = False
     stopped_at: datetime | None = None
     used: int = 0
+
+    @property
+    def has_uses_left(self) -> bool:
+        return self.limit is None or self.used < self.limit
 
     def is_open(self, now: datetime) -> bool:
         """Before its uses are counted."""

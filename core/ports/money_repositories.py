@@ -294,6 +294,10 @@ class PromosRead(Protocol):
         """The newest first (by `created_at`, then name); `after`: older than that one."""
         ...
 
+    async def any_open(self, now: datetime) -> bool:
+        """Whether there is a code that somebody could still use."""
+        ...
+
     async def redemption(self, customer_id: CustomerId, name: str) -> Redemption | None:
         """The use that this customer made of the code. A discount that waits is in the standing."""
         ...

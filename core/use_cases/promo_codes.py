@@ -8,6 +8,7 @@ from core.domain.audit import Deed, line_of
 from core.domain.cause import Cause, claim
 from core.domain.customer import CustomerId
 from core.domain.event import Event
+from core.domain.plan import FeatureNotFound
 from core.domain.promo_code import (
     PERCENT_MAX,
     USES_MAX,
@@ -24,12 +25,15 @@ from core.domain.promo_code import (
     PromoCodeUsed,
     Redemption,
     TooManyWrongCodes,
+    UnitsOf,
     WrongCodes,
     promo_name,
 )
+from core.domain.usage_quota import UNITS_MAX
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.customers import standing_of
 from core.use_cases.gifts import DAYS_MAX, give_days
+from core.use_cases.packs import give_units
 
 LETTERS: Final = 12
 """Of a name that is made up: 48 bits of chance, and ten guesses an hour."""
@@ -59,7 +63,7 @@ class CreatePromoCode:
     async def __call__(self, wanted: WantedCode, *, deed: Deed, cause: Cause) -> PromoCode:
         """
         Raises:
-            PromoCodeNotUsable, PromoCodeNotReadable, PlanNotFound
+            PromoCodeNotUsable, PromoCodeNotReadable, PlanNotFound, FeatureNotFound
             PromoCodeTaken: also where that one is over.
             KeyUsedOtherwise
         """
@@ -72,7 +76,7 @@ class CreatePromoCode:
             if taken.answer is not None:
                 taken.taken_again(cause, at=at)
                 return await _found(uow, taken.answer)
-            await _require_plans(uow, wanted.gives)
+            await _require_offered(uow, wanted.gives)
             code = PromoCode(name, wanted.gives, at, wanted.limit, wanted.until, wanted.only_new)
             if not await uow.promos.add(code):
                 raise PromoCodeTaken(name)
@@ -122,6 +126,11 @@ class ShowPromoCodes:
             raise PromoCodeNotFound(name[:32])
         return found
 
+    async def any_open(self, now: datetime) -> bool:
+        """Whether there is one that somebody could still use."""
+        async with self._store.read() as view:
+            return await view.promos.any_open(now)
+
     async def page(self, *, limit: int, after: str | None = None) -> list[PromoCode]:
         """`after`: older than that one."""
         async with self._store.read() as view:
@@ -130,8 +139,8 @@ class ShowPromoCodes:
 
 class RedeemPromoCode:
     """
-    Use a code: once for each customer, and by no more of them than it is for. Days are given at
-    once; a discount waits for the next purchase of a plan.
+    Use a code: once for each customer, and by no more of them than it is for. Days and units are
+    given at once; a discount waits for the next purchase of a plan.
 
     Whatever is wrong with a code, the answer is the same, so that a guesser learns nothing of
     those that exist, and after ten wrong ones within an hour there is a pause. The count of uses
@@ -200,15 +209,23 @@ class RedeemPromoCode:
                 discount = Discount(name, percent, plans)
             case DaysOf(plan, days):
                 await give_days(uow, customer_id, plan, days, at=at)
+            case UnitsOf(feature, units):
+                await give_units(uow, customer_id, feature, units, by=name, at=at)
         await uow.promos.redeem(Redemption(customer_id, name, at, discount))
         await uow.record(Event("promo_code.redeemed", customer_id, at, customer_id, {"code": name}))
         return code
 
 
 async def _is_had(uow: UnitOfWork, gives: Gives) -> bool:
-    """Whether there still is what it gives days of."""
+    """Whether there still is what it gives days or units of."""
     catalog = await uow.catalogs.current()
-    return isinstance(gives, PercentOff) or gives.plan in {*catalog.plans} - {catalog.default_plan}
+    match gives:
+        case PercentOff():
+            return True
+        case DaysOf(plan, _):
+            return plan in {*catalog.plans} - {catalog.default_plan}
+        case UnitsOf(feature, _):
+            return feature in catalog.features
 
 
 async def _was_here(uow: UnitOfWork, customer_id: CustomerId, since: datetime | None) -> bool:
@@ -238,21 +255,30 @@ def _require_usable(wanted: WantedCode, at: datetime) -> None:
             fits = 1 <= percent <= PERCENT_MAX
         case DaysOf(_, days):
             fits = 1 <= days <= DAYS_MAX
+        case UnitsOf(_, units):
+            fits = 1 <= units <= UNITS_MAX
     in_time = wanted.until is None or wanted.until > at
     to_some = wanted.limit is None or 1 <= wanted.limit <= USES_MAX
     if not (fits and in_time and to_some):
         raise PromoCodeNotUsable
 
 
-async def _require_plans(uow: UnitOfWork, gives: Gives) -> None:
+async def _require_offered(uow: UnitOfWork, gives: Gives) -> None:
     """A discount is off what is sold, and everybody has the default plan already."""
     catalog = await uow.catalogs.current()
-    named = gives.plans if isinstance(gives, PercentOff) else (gives.plan,)
-    for code in named:
-        plan = catalog.plan(code)
-        is_given = isinstance(gives, DaysOf)
-        if plan.code == catalog.default_plan or not (is_given or plan.terms.prices):
-            raise PromoCodeNotUsable
+    match gives:
+        case PercentOff(_, plans):
+            fits = all(
+                catalog.plan(code).terms.prices and code != catalog.default_plan for code in plans
+            )
+        case DaysOf(plan, _):
+            fits = catalog.plan(plan).code != catalog.default_plan
+        case UnitsOf(feature, _):
+            if feature not in catalog.features:
+                raise FeatureNotFound(feature[:64])
+            return
+    if not fits:
+        raise PromoCodeNotUsable
 
 
 def _told(code: PromoCode) -> dict[str, str | int]:
@@ -261,6 +287,8 @@ def _told(code: PromoCode) -> dict[str, str | int]:
             told: dict[str, str | int] = {"percent": percent, "plans": " ".join(plans)}
         case DaysOf(plan, days):
             told = {"plan": plan, "days": days}
+        case UnitsOf(feature, units):
+            told = {"feature": feature, "units": units}
     if code.limit is not None:
         told["limit"] = code.limit
     if code.until is not None:

@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 
 from core.domain.customer import CustomerId
-from core.domain.plan import PlanCode
+from core.domain.plan import Feature, PlanCode
 from core.domain.promo_code import (
     DaysOf,
     Discount,
     PercentOff,
     PromoCode,
     Redemption,
+    UnitsOf,
     WrongCodes,
 )
 from core.domain.purchase import PurchaseStatus, Reduction
@@ -24,11 +25,12 @@ from tests.contracts.units import again, let_others_go_on, seen, written
 OFF = PercentOff(20, (PlanCode("PRO_MONTHLY"), PlanCode("PRO_YEARLY")))
 SPRING = PromoCode("SPRING", OFF, NOON, 3, NOON + timedelta(days=9), only_new=True)
 DAYS = PromoCode("DAYS-7", DaysOf(PlanCode("PRO_MONTHLY"), 7), NOON - timedelta(days=1))
+UNITS = PromoCode("UNITS", UnitsOf(Feature("photo_ai"), 50), NOON - timedelta(days=2))
 
 
 @pytest.fixture
 async def codes(shop: Store) -> Store:
-    for code in (SPRING, DAYS):
+    for code in (SPRING, DAYS, UNITS):
         assert await written(shop, lambda uow, code=code: uow.promos.add(code))
     return shop
 
@@ -38,8 +40,8 @@ async def test_codes_come_back_whole_the_newest_first_and_a_name_is_there_once(c
 
     assert await seen(codes, lambda view: view.promos.find("SPRING")) == SPRING
     assert await seen(codes, lambda view: view.promos.find("NOTHING")) is None
-    assert await seen(codes, lambda view: view.promos.page(limit=9)) == [SPRING, DAYS]
-    assert await seen(codes, lambda view: view.promos.page(limit=9, after="SPRING")) == [DAYS]
+    assert await seen(codes, lambda view: view.promos.page(limit=9)) == [SPRING, DAYS, UNITS]
+    assert await seen(codes, lambda view: view.promos.page(limit=1, after="SPRING")) == [DAYS]
     assert await seen(codes, lambda view: view.promos.page(limit=9, after="NOTHING")) == []
 
 
@@ -79,6 +81,23 @@ async def test_what_is_stopped_takes_nobody_and_stops_once(codes):
     assert not await written(codes, lambda uow: uow.promos.take_use("NOTHING"))
     found = await seen(codes, lambda view: view.promos.find("DAYS-7"))
     assert found == replace(DAYS, stopped_at=NOON)
+
+
+async def test_whether_any_code_can_still_be_used_is_told(shop: Store) -> None:
+    async def is_any_open() -> bool:
+        return await seen(shop, lambda view: view.promos.any_open(NOON))
+
+    over = replace(DAYS, name="OVER", until=NOON)
+    used_up = replace(DAYS, name="USED-UP", limit=1)
+    stopped = replace(DAYS, name="STOPPED")
+    for code in (over, used_up, stopped):
+        await written(shop, lambda uow, code=code: uow.promos.add(code))
+    await written(shop, lambda uow: uow.promos.take_use("USED-UP"))
+    await written(shop, lambda uow: uow.promos.stop("STOPPED", at=NOON))
+
+    assert not await is_any_open()
+    await written(shop, lambda uow: uow.promos.add(SPRING))
+    assert await is_any_open()
 
 
 async def test_one_discount_waits_and_is_in_the_standing_until_it_is_used(codes):

@@ -22,7 +22,7 @@ from core.domain.audit import Deed
 from core.domain.customer import CustomerNotFound, identity
 from entrypoints.commands import examine, migrate_database
 from entrypoints.operator_commands import block_customer, unblock_customer
-from entrypoints.process import application, opened, rate_limits
+from entrypoints.process import DatabaseOfAnotherVersion, application, opened, rate_limits
 from entrypoints.settings import Settings
 from tests.world import FITNESS
 
@@ -71,6 +71,18 @@ async def test_a_customer_is_blocked_and_unblocked_by_any_name(
     ]
     with pytest.raises(CustomerNotFound):
         await block_customer(settings, "telegram:404", Deed("ann", "spam"))
+
+
+async def test_a_command_on_a_database_of_another_version_says_what_to_do(tmp_path: Path) -> None:
+    settings = await a_shop(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "billhook.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '0002'")
+
+    with pytest.raises(DatabaseOfAnotherVersion) as told:
+        await block_customer(settings, "telegram:1001", Deed("ann", "charged back"))
+
+    assert told.value.revision == "0002"
+    assert "billhook migrate" in (told.value.__doc__ or "")
 
 
 async def test_the_doctor_looks_whether_the_shared_limits_answer(

@@ -12,7 +12,7 @@ from core.domain import ledger
 from core.domain.audit import Deed
 from core.domain.customer import CustomerId
 from core.domain.money import Money
-from core.domain.plan import PlanCode, PlanNotFound
+from core.domain.plan import Feature, FeatureNotFound, PlanCode, PlanNotFound
 from core.domain.promo_code import (
     DaysOf,
     Discount,
@@ -26,6 +26,7 @@ from core.domain.promo_code import (
     PromoCodeTaken,
     PromoCodeUsed,
     TooManyWrongCodes,
+    UnitsOf,
 )
 from core.domain.purchase import PurchaseStatus, Reduction
 from core.domain.renewal import FROM_WALLET
@@ -43,6 +44,7 @@ from tests.world import RETURN, World
 
 ANN = Deed("ann", "the spring sale")
 MONTHLY = PlanCode("PRO_MONTHLY")
+PHOTOS = Feature("photo_ai")
 
 
 async def makes(
@@ -214,6 +216,33 @@ async def test_days_of_a_plan_that_is_gone_are_no_code_any_more() -> None:
     await makes(world, DaysOf(PlanCode("PRO_YEARLY"), 7))
     left = tuple(one for one in wanted.plans if one.code != "PRO_YEARLY")
     await world.billing.apply_catalog(replace(wanted, plans=left))
+
+    with pytest.raises(PromoCodeNotTaken):
+        await redeems(world, anna)
+
+    assert (await world.billing.show_promo_codes.one("SPRING")).used == 0
+
+
+async def test_units_are_given_at_once_on_top_of_the_plan_and_stay(world: World) -> None:
+    anna, boris = await world.customer(), await world.customer("telegram:2")
+    await makes(world, UnitsOf(PHOTOS, 50), limit=1)
+
+    told = await outcomes(*(redeems(world, who) for who in (anna, anna, boris, anna)))
+
+    assert told.count("PromoCode") == 1
+    assert (await world.billing.show_promo_codes.one("SPRING")).used == 1
+    had = [quota.packs for who in (anna, boris) for quota in (await world.me(who)).quotas]
+    assert sorted(one for one in had if one) == [50]
+
+
+async def test_units_of_what_no_plan_counts_are_no_code_any_more() -> None:
+    world = await World(MemoryStore(consequences)).opens()
+    anna, wanted = await world.customer(), world.wanted()
+    with pytest.raises(FeatureNotFound):
+        await makes(world, UnitsOf(Feature("teleport"), 1))
+    await makes(world, UnitsOf(PHOTOS, 50))
+    plans = tuple(replace(one, quotas={}) for one in wanted.plans)
+    await world.billing.apply_catalog(replace(wanted, plans=plans, packs=()))
 
     with pytest.raises(PromoCodeNotTaken):
         await redeems(world, anna)
@@ -399,7 +428,8 @@ async def test_codes_are_made_once_with_a_line_and_what_cannot_be_is_not(world: 
     await makes(world)
     with pytest.raises(PromoCodeTaken):
         await makes(world, 30, "spring")
-    for gives in (0, 91, 100, -1, DaysOf(MONTHLY, 0), DaysOf(PlanCode("FREE"), 3)):
+    for gives in (0, 91, 100, -1, DaysOf(MONTHLY, 0), DaysOf(PlanCode("FREE"), 3),
+                  UnitsOf(PHOTOS, 0), UnitsOf(PHOTOS, 10**6 + 1)):  # fmt: skip
         with pytest.raises(PromoCodeNotUsable):
             await makes(world, gives, "OTHER")
     for limits in ({"limit": 0}, {"until": world.clock()}):

@@ -22,6 +22,11 @@ class MemoryPromos(Repository):
             newest = newest[names.index(after) + 1 :] if after in names else []
         return newest[:limit]
 
+    async def any_open(self, now: datetime) -> bool:
+        await self._unit.called()
+        codes = dict(self._unit.all(self._tables.promo_codes)).values()
+        return any(one.is_open(now) and one.has_uses_left for one in codes)
+
     async def redemption(self, customer_id: CustomerId, name: str) -> Redemption | None:
         await self._unit.called()
         return self._unit.get(self._tables.redemptions, (customer_id, name))
@@ -48,9 +53,7 @@ class MemoryPromos(Repository):
     async def take_use(self, name: str) -> bool:
         await self._unit.called()
         code = await self._unit.lock(self._tables.promo_codes, name)
-        if code is None or code.stopped_at is not None:
-            return False
-        if code.limit is not None and code.used >= code.limit:
+        if code is None or code.stopped_at is not None or not code.has_uses_left:
             return False
         await self._unit.put(self._tables.promo_codes, name, replace(code, used=code.used + 1))
         return True

@@ -10,6 +10,7 @@ from adapters.persistence.sql.shapes import (
     moment,
     refers,
     table,
+    together,
     whole,
     words,
     yes_no,
@@ -21,6 +22,8 @@ promo_code: Final = table(
     words("name"),
     whole("percent", null=True),
     whole("days", null=True),
+    whole("units", null=True),
+    words("feature", null=True),
     words("plans"),
     whole("max_uses", null=True),
     moment("until", null=True),
@@ -29,7 +32,13 @@ promo_code: Final = table(
     moment("created_at"),
     moment("stopped_at", null=True),
     key("name"),
-    check("gives", "(percent IS NULL) <> (days IS NULL)"),
+    check(
+        "gives",
+        "(percent IS NOT NULL AND days IS NULL AND units IS NULL)"
+        " OR (percent IS NULL AND days IS NOT NULL AND units IS NULL)"
+        " OR (percent IS NULL AND days IS NULL AND units IS NOT NULL)",
+    ),
+    together("units_whole", "units", "feature"),
     check("percent", f"percent BETWEEN 1 AND {PERCENT_MAX}"),
     check("used", "used >= 0 AND (max_uses IS NULL OR used <= max_uses)"),
     Index(None, "created_at", "name"),

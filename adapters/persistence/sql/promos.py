@@ -19,6 +19,7 @@ from core.domain.promo_code import (
     PercentOff,
     PromoCode,
     Redemption,
+    UnitsOf,
     WrongCodes,
 )
 
@@ -33,6 +34,8 @@ waiting_discount: Final = (
     .label("discount")
 )
 """For `discount_from_row`: there is at most one."""
+
+_HAS_USES_LEFT: Final = or_(codes.c.max_uses.is_(None), codes.c.used < codes.c.max_uses)
 
 
 def discount_from_row(row: RowMapping) -> Discount | None:
@@ -63,6 +66,12 @@ class SqlPromos:
             _code_from_row(row) for row in await self._statements.all(newest_first.limit(limit))
         ]
 
+    async def any_open(self, now: datetime) -> bool:
+        c = codes.c
+        in_time = or_(c.until.is_(None), c.until > now)
+        one = select(c.name).where(c.stopped_at.is_(None), in_time, _HAS_USES_LEFT).limit(1)
+        return await self._statements.first(one) is not None
+
     async def redemption(self, customer_id: CustomerId, name: str) -> Redemption | None:
         c = redemptions.c
         same = select(redemptions).where(c.customer_id == customer_id, c.code == name)
@@ -91,8 +100,7 @@ class SqlPromos:
 
     async def take_use(self, name: str) -> bool:
         c = codes.c
-        left = or_(c.max_uses.is_(None), c.used < c.max_uses)
-        one_more = update(codes).where(c.name == name, c.stopped_at.is_(None), left)
+        one_more = update(codes).where(c.name == name, c.stopped_at.is_(None), _HAS_USES_LEFT)
         return (await self._statements.run(one_more.values(used=c.used + 1))).rowcount == 1
 
     async def redeem(self, redemption: Redemption) -> None:
@@ -121,6 +129,8 @@ def _code_from_row(row: RowMapping) -> PromoCode:
     gives: Gives
     if row[c.percent] is not None:
         gives = PercentOff(row[c.percent], _plans(row[c.plans]))
+    elif row[c.units] is not None:
+        gives = UnitsOf(row[c.feature], row[c.units])
     else:
         gives = DaysOf(row[c.plans], row[c.days])
     return PromoCode(
@@ -138,18 +148,25 @@ def _code_from_row(row: RowMapping) -> PromoCode:
 def _row_from_code(code: PromoCode) -> Mapping[str, Any]:
     match code.gives:
         case PercentOff(percent, plans):
-            gives: dict[str, Any] = {"percent": percent, "days": None, "plans": " ".join(plans)}
+            gives: dict[str, Any] = {"percent": percent, "plans": " ".join(plans)}
         case DaysOf(plan, days):
-            gives = {"percent": None, "days": days, "plans": plan}
-    return gives | {
-        "name": code.name,
-        "max_uses": code.limit,
-        "until": code.until,
-        "only_new": code.only_new,
-        "used": code.used,
-        "created_at": code.created_at,
-        "stopped_at": code.stopped_at,
-    }
+            gives = {"days": days, "plans": plan}
+        case UnitsOf(feature, units):
+            gives = {"units": units, "feature": feature}
+    kinds = {"percent": None, "days": None, "plans": "", "units": None, "feature": None}
+    return (
+        kinds
+        | gives
+        | {
+            "name": code.name,
+            "max_uses": code.limit,
+            "until": code.until,
+            "only_new": code.only_new,
+            "used": code.used,
+            "created_at": code.created_at,
+            "stopped_at": code.stopped_at,
+        }
+    )
 
 
 def _row_from_redemption(redemption: Redemption) -> dict[str, Any]:

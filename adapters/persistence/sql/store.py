@@ -26,7 +26,7 @@ from adapters.persistence.sql.unit_of_work import SqlUnitOfWork, SqlView
 from core.domain.cause import StoreBusy
 from core.ports.unit_of_work import Consequences, HeldElsewhere, unit_is_open
 
-HEAD: Final = "0023"
+HEAD: Final = "0024"
 """The revision of the migrations that this code is written for."""
 
 _WAIT_SECONDS: Final = 10

@@ -41,7 +41,7 @@ async def test_a_code_from_its_making_to_the_purchase_it_reduces(api: Api) -> No
     stopped = await api.call("POST", "operator/promo-codes/Spring-20/stop/", stop, token=OLGA)
     listed = await api.call("GET", "operator/promo-codes/", token=OLGA)
 
-    gives = {"percent": 20, "plans": [], "plan": None, "days": None}
+    gives = {"percent": 20, "plans": [], **dict.fromkeys(("plan", "days", "feature", "units"))}
     assert (made.status_code, made.json()["name"], made.json()["used"]) == (200, "SPRING-20", 0)
     assert again.json() == made.json()
     assert used.json() == repeat.json() == {"code": "SPRING-20", "gives": gives}
@@ -68,12 +68,29 @@ async def test_what_cannot_be_is_refused_and_a_guesser_is_told_to_wait(api: Api)
     answer = await api.host("POST", path, {"code": "GUESS"}, key="more")
     assert (answer.status_code, answer.json()["code"]) == (429, "too_many_wrong_codes")
     assert answer.json()["at"] == "2026-03-10T10:00:00.123457Z"
-    for gives in ({}, {"percent": 91}, {"percent": 10, "days": 3}, {"days": 3}, {"plan": "X"}):
+    for gives in ({}, {"percent": 91}, {"percent": 10, "days": 3}, {"days": 3}, {"plan": "X"},
+                  {"units": 3}, {"units": 0, "feature": "photo_ai"}, {"feature": "photo_ai"}):  # fmt: skip
         body = {**SPRING, "gives": gives}
         answer = await api.call("POST", "operator/promo-codes/", body, token=OLGA, key="k")
         assert answer.status_code == 422, gives
     unknown = await api.call("GET", "operator/promo-codes/NO-SUCH/", token=OLGA)
     assert (unknown.status_code, unknown.json()["code"]) == (404, "promo_code_not_found")
+
+
+async def test_a_code_gives_units_of_a_feature_that_some_plan_counts(api: Api) -> None:
+    anna = await api.session(1001)
+    made = {**SPRING, "gives": {"feature": "photo_ai", "units": 50}}
+    unknown = {**SPRING, "gives": {"feature": "teleport", "units": 50}}
+
+    refused = await api.call("POST", "operator/promo-codes/", unknown, token=OLGA, key="j")
+    answer = await api.call("POST", "operator/promo-codes/", made, token=OLGA, key="k")
+    used = await api.call("POST", "promo/", {"code": "spring-20"}, token=anna, key="k")
+    me = await api.call("GET", "me/", token=anna)
+
+    assert (refused.status_code, refused.json()["code"]) == (404, "feature_not_found")
+    assert answer.status_code == 200, answer.text
+    assert used.json()["gives"]["units"] == 50
+    assert me.json()["usage"]["photo_ai"]["packs"] == {"remaining": 50}
 
 
 async def test_an_operator_gives_days_once(api: Api) -> None:

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from core.domain.audit import Deed
-from core.domain.plan import PlanCode
-from core.domain.promo_code import DaysOf, Gives, PercentOff
+from core.domain.plan import Feature, PlanCode
+from core.domain.promo_code import DaysOf, Gives, PercentOff, UnitsOf
 from core.use_cases.promo_codes import WantedCode
 from tests.adapters.telegram.chat_room import ANNA, BEN, ChatRoom, labels
 
@@ -52,6 +52,23 @@ async def test_days_are_given_at_once_and_once(shop: ChatRoom) -> None:
     assert "уже использовали" in (await shop.says("WEEK", ANNA))["text"]
     home = await shop.says("/start", ANNA)
     assert "Попробовать" not in "".join(labels(home))
+
+
+async def test_units_are_given_at_once_and_told_in_the_words_of_the_shop(shop: ChatRoom) -> None:
+    await makes(shop, UnitsOf(Feature("photo_ai"), 50), "PHOTOS")
+
+    given = await shop.says("/promo photos", ANNA)
+
+    assert "в подарок" in given["text"]
+    assert "50" in given["text"].splitlines()[0]
+
+
+async def test_nobody_is_asked_for_a_code_when_there_is_none_to_use(room: ChatRoom) -> None:
+    assert "I have a promo code" not in labels(await room.says("/plans", BEN))
+    await makes(room, PercentOff(20))
+    assert "I have a promo code" in labels(await room.says("/plans", BEN))
+    await room.world.billing.stop_promo_code("SPRING-20", deed=ANN)
+    assert "I have a promo code" not in labels(await room.says("/plans", BEN))
 
 
 async def test_who_asks_is_told_how_and_what_is_no_code_is_said_kindly(shop: ChatRoom) -> None:
