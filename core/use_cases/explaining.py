@@ -32,6 +32,9 @@ LATEST = 20
 
 TRACED = 3
 
+_MOMENTS = {"period_end", "until", "grace_until", "resets_at"}
+"""Facts of events that are moments."""
+
 Fact = str | int | Money | datetime | tuple[Posting | Line | str, ...] | None
 
 
@@ -183,8 +186,8 @@ def _event(event: Event) -> Link:
     if "amount_minor" in facts:
         amount_minor, code = int(event.facts["amount_minor"]), str(event.facts["currency"])
         facts["amount"] = Money.of(amount_minor, code)
-    if "period_end" in facts:
-        facts["period_end"] = datetime.fromisoformat(str(facts["period_end"]))
+    for name in _MOMENTS & facts.keys():
+        facts[name] = datetime.fromisoformat(str(facts[name]))
     return Link(event.at, event.name, facts)
 
 

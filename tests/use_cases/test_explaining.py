@@ -244,6 +244,19 @@ async def test_what_is_not_there_is_refused_with_the_forms_understood(world: Wor
         assert "adjustment adj_" in str(refused.value.__doc__)
 
 
+async def test_the_same_chain_is_told_in_russian_too(world: World) -> None:
+    anna = await world.customer()
+    await world.pays_and_is_heard(await world.buys(anna))
+
+    links = await world.billing.explain.customer(anna)
+    told = [sentence(link, language="ru") for link in links]
+
+    assert "клиент зарегистрирован, у него есть подписка" in told
+    [present] = [one for one in told if one.startswith("тариф PRO_MONTHLY, версия 1, active до ")]
+    assert " UTC, по pur_" in present
+    assert not [one for one in told if "{" in one or "|" in one]
+
+
 def test_what_has_no_sentence_is_told_by_its_facts() -> None:
     assert sentence(Link(None, "moon.landed", {"gateway": "x", "why": None})) == (
         "moon.landed gateway=x"

@@ -203,7 +203,7 @@ async def why(visit: Visit, words: Sequence[str]) -> Screen:
 def _line(visit: Visit, link: Link) -> str:
     texts = visit.texts
     when = texts("admin.why.now") if link.at is None else texts("admin.why.at", at=link.at)
-    return f"{when} {html.escape(sentence(link, indent=2)[:WHY_LETTERS])}"
+    return f"{when} {html.escape(sentence(link, language=texts.language, indent=2)[:WHY_LETTERS])}"
 
 
 def _pages(lines: Iterable[str]) -> list[str]:

@@ -22,6 +22,7 @@ from core.domain.errors import BillingError
 from core.domain.money import Money
 from core.domain.operator import Role
 from core.domain.purchase import PurchaseStatus
+from core.domain.referral_program import ReferralStatus
 from core.domain.subscription import Activation
 from core.ports.notifier import NewsKind
 from core.use_cases.buying import WALLET
@@ -34,6 +35,7 @@ from tests.house.test_errors import leaves  # noqa: F401 - A fixture is found by
 ROOT = Path(__file__).parents[3]
 SOURCES = ROOT / "adapters" / "telegram"
 TELL_OF_TROUBLE = (ROOT / "core/use_cases/system_state.py", ROOT / "entrypoints/health.py")
+EXPLAINED = ROOT / "core"
 SAID_WITH = {"texts", "label", "count", "error", "button"}
 
 
@@ -59,7 +61,7 @@ def keys_in_the_code() -> set[str]:
     found |= {f"news.{kind}" for kind in NewsKind} | {f"period.{unit}" for unit in ("day", "month")}
     found |= {f"order.{status}" for status in PurchaseStatus}
     found |= {f"command.{name}" for name in COMMANDS}
-    return found | put_together()
+    return found | put_together() | whys()
 
 
 def put_together() -> set[str]:
@@ -81,6 +83,18 @@ def put_together() -> set[str]:
     found |= {f"admin.doors.{state}" for state in ("well", "down", "off")}
     found |= {f"admin.sold.{span}{none}" for span in ("today", "month") for none in ("", ".none")}
     return found
+
+
+def whys() -> set[str]:
+    """A link of a chain of causes is named in the core: as an event is, or by a beginning and one of a few."""
+    found = {f"subscription.by_{why}" for why in ("default", "trial", "gift", "purchase")}
+    found |= {f"charge.{fate}" for fate in ("settled", "left", "suspense")}
+    found |= {f"referral.{status}" for status in ReferralStatus}
+    for file in EXPLAINED.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found |= {node.value, f"reward.none.{node.value}"}
+    return {f"why.{what}" for what in found}
 
 
 def trouble_keys() -> set[str]:
