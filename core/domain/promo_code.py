@@ -149,8 +149,8 @@ class Discount:
 @dataclass(frozen=True, slots=True)
 class Redemption:
     """
-    A customer's one use of a code. `discount` is None where all was given at once; else it waits
-    until `purchase_id` was paid with it.
+    A customer's one use of a code. `discount` waits until `purchase_id` was paid with it; it is None
+    where all was given at once, and where it was given up.
     """
 
     customer_id: CustomerId
@@ -159,6 +159,10 @@ class Redemption:
     discount: Discount | None = None
     purchase_id: PurchaseId | None = None
     version: int = 0
+
+    def given_up(self) -> "Redemption":
+        assert self.purchase_id is None, "a discount is used once"
+        return replace(self, discount=None)
 
     def used_up(self, purchase_id: PurchaseId) -> "Redemption":
         assert self.discount is not None

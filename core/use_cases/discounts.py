@@ -8,13 +8,13 @@ from core.ports.unit_of_work import UnitOfWork
 
 
 async def is_gone(uow: UnitOfWork, purchase: Purchase) -> bool:
-    """Whether the discount that this purchase was agreed with was used up by another."""
+    """Whether the discount that this purchase was agreed with was used up by another, or given up."""
     reduction = purchase.reduction
     if reduction is None:
         return False
     redemption = await uow.promos.redemption(purchase.customer_id, reduction.code)
     assert redemption is not None, "it was agreed with it"
-    return redemption.purchase_id not in {None, purchase.id}
+    return redemption.discount is None or redemption.purchase_id not in {None, purchase.id}
 
 
 async def use_up(uow: UnitOfWork, purchase: Purchase, *, at: datetime) -> None:

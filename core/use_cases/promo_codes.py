@@ -203,9 +203,7 @@ class RedeemPromoCode:
         discount = None
         match code.gives:
             case PercentOff(percent, plans):
-                waiting = (await standing_of(uow, customer_id)).discount
-                if waiting is not None:
-                    raise DiscountWaits(waiting.percent)
+                await _require_room(uow, customer_id)
                 discount = Discount(name, percent, plans)
             case DaysOf(plan, days):
                 await give_days(uow, customer_id, plan, days, at=at)
@@ -214,6 +212,20 @@ class RedeemPromoCode:
         await uow.promos.redeem(Redemption(customer_id, name, at, discount))
         await uow.record(Event("promo_code.redeemed", customer_id, at, customer_id, {"code": name}))
         return code
+
+
+async def _require_room(uow: UnitOfWork, customer_id: CustomerId) -> None:
+    """One discount waits at a time; one that no purchase can use any more gives way."""
+    standing = await standing_of(uow, customer_id)
+    waiting, plans = standing.discount, standing.catalog.plans.values()
+    if waiting is None:
+        return
+    is_of_use = any(waiting.fits(plan) and plan.terms.prices for plan in plans)
+    if is_of_use or await uow.purchases.reduced(customer_id):
+        raise DiscountWaits(waiting.percent)
+    redemption = await uow.promos.redemption(customer_id, waiting.code)
+    assert redemption is not None, "it waits"
+    await uow.promos.save(redemption.given_up())
 
 
 async def _is_had(uow: UnitOfWork, gives: Gives) -> bool:

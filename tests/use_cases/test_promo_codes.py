@@ -186,6 +186,29 @@ async def test_one_discount_waits_at_a_time_and_the_second_code_stays_good(world
     assert (await world.buys(anna)).purchase.amount == Money.of(14950, "RUB")
 
 
+async def test_a_discount_for_what_is_sold_no_more_gives_way_to_the_next(world: World) -> None:
+    anna, wanted = await world.customer(), world.wanted()
+    await makes(world, PercentOff(20, (PlanCode("PRO_YEARLY"),)))
+    await makes(world, 50, "SUMMER")
+    await redeems(world, anna)
+    ordered = await world.buys(anna, "PRO_YEARLY")
+    left = tuple(one for one in wanted.plans if one.code != "PRO_YEARLY")
+    await world.billing.apply_catalog(replace(wanted, plans=left))
+
+    with pytest.raises(DiscountWaits):  # What was ordered with it can be paid yet.
+        await redeems(world, anna, "SUMMER")
+    expired = ordered.purchase.expired(at=world.clock())
+    await written(world.store, lambda uow: uow.purchases.save(expired))
+    await redeems(world, anna, "SUMMER")
+
+    assert await discount(world, anna) == Discount("SUMMER", 50)
+    await world.pays_and_is_heard(ordered)
+    assert await world.cash(anna) == {"RUB": ordered.purchase.amount.amount_minor}
+    assert (await world.buys(anna)).purchase.amount == Money.of(14950, "RUB")
+    with pytest.raises(PromoCodeUsed):
+        await redeems(world, anna)
+
+
 async def test_two_codes_at_once_leave_one_waiting(world: World) -> None:
     anna = await world.customer()
     await makes(world)
