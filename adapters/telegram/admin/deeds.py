@@ -216,13 +216,16 @@ async def _code(_visit: Visit, _draft: Draft, text: str) -> str:
 
 
 async def _somebody(visit: Visit, _draft: Draft, text: str) -> str:
-    """A Telegram number, or whoever is the only one of that username."""
+    """
+    A Telegram number, or whoever is the only one of that username: one that was given up is still
+    its former owner's here, until they write again.
+    """
     text = f"{IdentityKind.TELEGRAM}:{text}" if text.isdecimal() else text
     if text.startswith("@"):
-        for found in await visit.billing.search_customers(text):
-            is_meant = (found.customer.username or "").casefold() == text[1:].casefold()
-            if is_meant and found.customer.telegram_id is not None:
-                return f"{IdentityKind.TELEGRAM}:{found.customer.telegram_id}"
+        known = [found.customer for found in await visit.billing.search_customers(text)]
+        meant = [one for one in known if (one.username or "").casefold() == text[1:].casefold()]
+        if len(meant) == 1 and meant[0].telegram_id is not None:
+            return f"{IdentityKind.TELEGRAM}:{meant[0].telegram_id}"
     who = identity(text)
     if who.kind is not IdentityKind.TELEGRAM:
         raise IdentityNotReadable(text[:64])
