@@ -171,14 +171,15 @@ async def fund_escrow(
 ) -> PurchaseBody:
     call.require_fresh_sign_in()
     return_url = call.edge.return_urls.checked(body.return_url)
-    await call.count_opening(headers.key)
     asked = (params.escrow_id, body.model_dump(exclude_none=True))
+    cause = call.cause("fund_escrow", headers.key, *asked)
+    await call.count_opening(cause)
     started = await call.billing.fund_escrow(
         call.customer_id,
         EscrowId(params.escrow_id),
         EscrowPart(body.part),
         Terms(return_url, body.source, call.in_telegram),
-        cause=call.cause("fund_escrow", headers.key, *asked),
+        cause=cause,
     )
     return body_from_started(started)
 
