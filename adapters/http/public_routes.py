@@ -141,6 +141,7 @@ async def sign_out(request: Request) -> Response:
 
 
 async def open_session_for_customer(request: Request, params: CustomerPath) -> TokenBody:
+    await key_of(request, Scope.PURCHASES)  # Whoever has the token buys with it.
     call = await key_call(request, params.ref, Scope.CUSTOMERS)
     session = await call.billing.open_session(call.customer_id, may_pay=True)
     return _token(call.edge, session)
