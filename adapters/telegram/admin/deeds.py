@@ -15,7 +15,7 @@ from core.domain.cause import Cause, StillRunning
 from core.domain.customer import CustomerId, IdentityKind, IdentityNotReadable, identity
 from core.domain.errors import BillingError, Unavailable
 from core.domain.money import AmountNotUsable, Money
-from core.domain.operator import Draft, Right, Role
+from core.domain.operator import Draft, Right, Role, may
 from core.domain.purchase import PurchaseId, PurchaseNotFound
 from core.domain.referral_program import Door, Invitation
 from core.domain.refund import RefundStatus, RefundTooLarge
@@ -99,11 +99,12 @@ async def do(visit: Visit, words: Sequence[str]) -> Screen:
     rows = [_back(visit, draft), [visit.button("to_desk", "admin")]]
     if draft.is_done:
         return Screen(visit.texts("admin.done_before"), rows)
-    if kind is None or not visit.may(kind.right):
+    await visit.takes_a_while()
+    # Asked once more: Telegram may have kept us, and the role be gone by now.
+    if kind is None or not may(await visit.billing.show_role(visit.who), kind.right):
         return Screen(visit.texts("admin.not_yours"), rows)
     if not draft.listens(visit.now):
         return Screen(visit.texts("admin.overtaken"), rows)
-    await visit.takes_a_while()
     deed = Deed(str(visit.who), draft.answers["reason"])
     try:
         came_of_it = await kind.do(visit, draft, deed, Cause("chat deed", draft.id, draft.deed))

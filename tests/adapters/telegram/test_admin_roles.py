@@ -3,7 +3,7 @@
 from adapters.telegram.screens import press
 from core.domain.operator import Role
 from tests.adapters.telegram.chat_room import ANNA, BEN, ChatRoom
-from tests.adapters.telegram.test_admin import a_sale, presses_data, tg
+from tests.adapters.telegram.test_admin import WHY, a_sale, presses_data, tg
 
 CARL = 1003
 
@@ -40,3 +40,23 @@ async def test_a_role_goes_to_nobody_by_a_username_that_two_have_had(room: ChatR
     await room.says("@olga", BEN)
     asked = await room.says("she helps us", BEN)
     assert f"telegram:{ANNA}" in asked["text"]
+
+
+async def test_a_role_that_is_taken_while_telegram_is_slow_does_nothing_more(
+    room: ChatRoom,
+) -> None:
+    anna, _ = await a_sale(room)
+    await room.says(f"/admin {anna}", BEN)
+    await room.presses("💵 Adjust cash", BEN)
+    await room.says("+100", BEN)
+    await room.says("she is kind", BEN)
+
+    async def demote(method: str) -> None:
+        if method == "sendChatAction":
+            await room.world.billing.revoke_role(tg(BEN), deed=WHY)
+
+    room.network.on_the_way = demote
+    told = await room.presses("✅ Do it", BEN)
+
+    assert "Your role" in told["text"]
+    assert (await room.world.cash(anna)).get("RUB", 0) == 0
