@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from socket import SOCK_STREAM
 from typing import Final
 
@@ -23,6 +23,8 @@ ANSWER_BYTES_MAX: Final = 16_384
 """Read so that the connection can be used again; what the answer says is not looked at."""
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+_INNER_TOO: Final = (IPv4Network("192.0.0.0/24"), IPv6Network("fec0::/10"))
+"""Inner ones that not every version of Python counts as such, or none: a cloud's own, site-local."""
 
 log = structlog.get_logger()
 
@@ -124,6 +126,8 @@ def is_public(address: str) -> bool:
         if ip in _NAT64:
             inner = IPv4Address(int(ip) & 0xFFFFFFFF)
         ip = inner or ip
+    if any(ip in network for network in _INNER_TOO):
+        return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 

@@ -164,7 +164,8 @@ async def start_purchase(
 ) -> PurchaseBody:
     call.require_fresh_sign_in()
     return_url = call.edge.return_urls.checked(body.return_url)
-    await call.count_opening(headers.key)
+    cause = call.cause("start_purchase", headers.key, body.model_dump(exclude_none=True))
+    await call.count_opening(cause)
     code, kind = body.ware
     started = await call.billing.start_purchase(
         call.customer_id,
@@ -174,7 +175,7 @@ async def start_purchase(
         preview_id=body.preview_id,
         return_url=return_url,
         in_telegram=call.in_telegram,
-        cause=call.cause("start_purchase", headers.key, body.model_dump(exclude_none=True)),
+        cause=cause,
     )
     return body_from_started(started)
 
@@ -200,16 +201,16 @@ async def add_checkout(
 ) -> PurchaseBody:
     call.require_fresh_sign_in()
     return_url = call.edge.return_urls.checked(body.return_url)
-    await call.count_opening(headers.key)
+    asked = (params.purchase_id, body.model_dump(exclude_none=True))
+    cause = call.cause("add_checkout", headers.key, *asked)
+    await call.count_opening(cause)
     started = await call.billing.add_checkout(
         call.customer_id,
         PurchaseId(params.purchase_id),
         gateway=body.gateway,
         return_url=return_url,
         in_telegram=call.in_telegram,
-        cause=call.cause(
-            "add_checkout", headers.key, params.purchase_id, body.model_dump(exclude_none=True)
-        ),
+        cause=cause,
     )
     return body_from_started(started)
 

@@ -124,9 +124,9 @@ class Call:
         if not self.may_pay:
             raise SignInTooOldForMoney
 
-    async def count_opening(self, key: str) -> None:
+    async def count_opening(self, cause: Cause) -> None:
         """
-        Before a checkout is opened under this idempotency key.
+        Before a checkout is opened because of this.
 
         Raises:
             TooManyRequests, LimitsAway
@@ -134,7 +134,7 @@ class Call:
         await self.edge.limits.hit_once(
             OPENINGS_BY_CUSTOMER,
             self.customer_id,
-            f"{self.caller} {key}",
+            f"{cause.scope} {cause.key}",
             again=OPENINGS_REPEATED,
         )
 

@@ -144,12 +144,13 @@ def _body_from_part(escrow: Escrow, which: EscrowPart, part: Part) -> PartBody:
 
 async def open_escrow(call: Call, body: EscrowRequest, headers: IdempotencyHeader) -> EscrowBody:
     call.require_fresh_sign_in()
+    total, down_payment = body.total.money(), body.down_payment.money()
     escrow = await call.billing.open_escrow(
         call.customer_id,
         await _payee(call, body.payee),
         body.title,
-        total=body.total.money(),
-        down_payment=body.down_payment.money(),
+        total=total,
+        down_payment=down_payment,
         cause=call.cause("open_escrow", headers.key, body.model_dump()),
     )
     return body_from_escrow(escrow)
@@ -159,11 +160,17 @@ async def _payee(call: Call, ref: str) -> CustomerId:
     """
     Raises:
         IdentityNotReadable, CustomerNotFound
+        NotOffered: else anybody could ask of anybody whether this business has them as a customer.
     """
     named = customer_ref(ref)
-    if call.is_backend and isinstance(named, Identity):
-        return (await call.billing.register_customer(named)).id
-    return await call.billing.find_customer(named)
+    try:
+        return await call.billing.find_customer(named)
+    except CustomerNotFound:
+        if not (await call.billing.show_catalog()).money.escrow.is_offered:
+            raise NotOffered("escrow") from None
+        if call.is_backend and isinstance(named, Identity):
+            return (await call.billing.register_customer(named)).id
+        raise
 
 
 async def fund_escrow(
@@ -171,14 +178,15 @@ async def fund_escrow(
 ) -> PurchaseBody:
     call.require_fresh_sign_in()
     return_url = call.edge.return_urls.checked(body.return_url)
-    await call.count_opening(headers.key)
     asked = (params.escrow_id, body.model_dump(exclude_none=True))
+    cause = call.cause("fund_escrow", headers.key, *asked)
+    await call.count_opening(cause)
     started = await call.billing.fund_escrow(
         call.customer_id,
         EscrowId(params.escrow_id),
         EscrowPart(body.part),
         Terms(return_url, body.source, call.in_telegram),
-        cause=call.cause("fund_escrow", headers.key, *asked),
+        cause=cause,
     )
     return body_from_started(started)
 

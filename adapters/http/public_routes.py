@@ -1,6 +1,7 @@
 """Signing in and out, customers of the business's backend, and the gateways' webhooks."""
 
 import hmac
+import json
 from contextlib import suppress
 from typing import Annotated, Final
 
@@ -43,7 +44,6 @@ from adapters.http.json_reader import (
     BodyNotJson,
     BodyTooLarge,
     MediaTypeNotSupported,
-    parse_json,
     read_body,
 )
 from adapters.http.limits import (
@@ -141,6 +141,7 @@ async def sign_out(request: Request) -> Response:
 
 
 async def open_session_for_customer(request: Request, params: CustomerPath) -> TokenBody:
+    await key_of(request, Scope.PURCHASES)  # Whoever has the token buys with it.
     call = await key_call(request, params.ref, Scope.CUSTOMERS)
     session = await call.billing.open_session(call.customer_id, may_pay=True)
     return _token(call.edge, session)
@@ -185,7 +186,8 @@ async def take_in_webhook(request: Request, params: GatewayPath) -> tuple[int, N
 async def take_in_update(request: Request) -> tuple[int, None]:
     """
     Acted on, then answered. 503 has Telegram send it again, and anything else would have it wait
-    in front of everything that the same person sends for a day.
+    in front of everything that the same person sends for a day. So it is read as polling reads it:
+    once it is proven to be Telegram's, no limit of ours is on how much somebody's message says.
     """
     updates = edge_of(request).updates
     if updates is None:  # Updates are asked for, or there is no bot.
@@ -194,8 +196,8 @@ async def take_in_update(request: Request) -> tuple[int, None]:
     if not hmac.compare_digest(given, updates.secret.encode()):
         raise WebhookNotTrusted
     try:
-        told = parse_json(await read_body(request, size_max=WEBHOOK_SIZE_MAX))
-    except BodyNotJson:
+        told = json.loads(await read_body(request, size_max=WEBHOOK_SIZE_MAX))
+    except (BodyNotJson, ValueError, RecursionError):
         raise WebhookNotReadable from None
     if not isinstance(told, dict):
         raise WebhookNotReadable

@@ -113,12 +113,13 @@ async def start_deposit(
 ) -> PurchaseBody:
     call.require_fresh_sign_in()
     return_url = call.edge.return_urls.checked(body.return_url)
-    await call.count_opening(headers.key)
+    cause = call.cause("start_deposit", headers.key, body.model_dump(exclude_none=True))
+    await call.count_opening(cause)
     started = await call.billing.start_deposit(
         call.customer_id,
         body.amount.money(),
         Terms(return_url, body.gateway, call.in_telegram),
-        cause=call.cause("start_deposit", headers.key, body.model_dump(exclude_none=True)),
+        cause=cause,
     )
     return body_from_started(started)
 

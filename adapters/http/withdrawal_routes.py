@@ -143,13 +143,14 @@ async def add_payment_method(
     return_url = call.edge.return_urls.checked(body.return_url)
     account = PayoutAccount(body.type, body.account_number, body.holder_name)
     billing = Billing(body.billing.name, body.billing.email, body.billing.phone)
-    await call.count_opening(headers.key)
+    cause = call.cause("add_payment_method", headers.key, body.model_dump(exclude_none=True))
+    await call.count_opening(cause)
     method, started = await call.billing.add_payment_method(
         call.customer_id,
         account,
         billing,
         Terms(return_url, body.gateway, call.in_telegram),
-        cause=call.cause("add_payment_method", headers.key, body.model_dump(exclude_none=True)),
+        cause=cause,
     )
     return _body_from_added(method, started)
 

@@ -1,5 +1,6 @@
 """The bot's side of every private chat: an update comes in, something is done, a screen is drawn."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ from adapters.telegram.sums import looks_like_a_sum
 from adapters.telegram.texts import Texts
 from adapters.telegram.visits import Action, Surroundings, Visit, names_of
 from core.domain.cause import Cause, StillRunning, StoreBusy
-from core.domain.customer import CustomerNotFound, Identity, IdentityKind
+from core.domain.customer import CustomerId, CustomerNotFound, Identity, IdentityKind
 from core.domain.errors import BillingError, NotFound, Unavailable
 from core.domain.plan import GatewayName
 from core.domain.referral_program import Door, Invitation, code_in
@@ -205,7 +206,7 @@ class Chat:
         query = update.callback_query
         if query is not None:
             await acknowledge(self._bot, query.id)
-        visit = await self._visit(user, cause, _invitation(update.message))
+        visit = await self._visit(user, cause, update)
         try:
             await self._draw(user.id, query, await self._screen(visit, update))
         except CustomerUnreachable:
@@ -237,13 +238,13 @@ class Chat:
             rows = [[visit.button("plans", "plans"), visit.button("home", "home")]]
             return Screen(visit.texts.error(refused), rows)
 
-    async def _visit(self, user: User, cause: Cause, invitation: Invitation | None) -> Visit:
+    async def _visit(self, user: User, cause: Cause, update: Update) -> Visit:
         """The first contact registers; the language is guessed then, and never again."""
         who = Identity(IdentityKind.TELEGRAM, str(user.id))
         customer = await self._around.billing.register_customer(
             who,
             first_language=guessed(user.language_code),
-            invitation=invitation,
+            invitation=_invitation(update.message),
             names=names_of(user),
         )
         if customer.unreachable_since is not None:
@@ -252,7 +253,7 @@ class Chat:
             self._around,
             customer,
             Texts.of(customer),
-            cause,
+            replace(cause, fingerprint=_fingerprint(customer.id, update)),
             self._around.now(),
             who,
             seem_busy=partial(seem_busy, self._bot, user.id),
@@ -299,6 +300,13 @@ def _about(update: Update) -> tuple[str, dict[str, object]] | None:
     if change is not None:
         return "my_chat_member", {"user": user.id, "status": change.new_chat_member.status}
     return None
+
+
+def _fingerprint(customer_id: CustomerId, update: Update) -> str:
+    """Of whose update it is and what it asks for. Of a Telegram number it would tell the number."""
+    _, words = _about(update) or ("", {})
+    asked = json.dumps({**words, "user": customer_id}, sort_keys=True)
+    return hashlib.sha256(asked.encode()).hexdigest()
 
 
 async def _pressed(visit: Visit, query: CallbackQuery) -> Screen:

@@ -35,6 +35,9 @@ WAIT_SECONDS_MAX: Final = 30
 FIRST_WAIT_SECONDS: Final = 0.25
 QUIET_TRIES: Final = 3
 """So often nothing is said: a process that starts together with what it asks is early."""
+CROWD: Final = BATCH // 2
+"""While so many are under way no screen is waited for: Telegram shows no more than a batch at once,
+and one customer alone can fill it, whom it then lets see no more screens for a while."""
 SCREEN_TRIES: Final = 3
 """A screen that Telegram does not take is not worth everybody's waiting: the button is still there."""
 
@@ -134,6 +137,7 @@ async def poll(bot: AskingBot, chat: Chat, stop: asyncio.Event) -> None:
     offset: int | None = None
     under_way: dict[int, asyncio.Task[bool]] = {}  # By the update's id, until it is confirmed.
     newest: dict[int, asyncio.Task[bool]] = {}  # By who sent it, or by itself.
+    crowded = asyncio.Event()
 
     async def ask() -> Sequence[Mapping[str, Any]]:
         """What is under way comes with every answer; then the answer does not wait for more."""
@@ -145,8 +149,9 @@ async def poll(bot: AskingBot, chat: Chat, stop: asyncio.Event) -> None:
                 number = update["update_id"]
                 if number not in under_way:
                     who = -number if waits_for_nobody(update) else _sender(update)
-                    taking = _take_in(chat, update, stop, after=newest.get(who))
+                    taking = _take_in(chat, update, stop, crowded, after=newest.get(who))
                     newest[who] = under_way[number] = tasks.create_task(taking)
+            (crowded.set if len(under_way) >= CROWD else crowded.clear)()
             if under_way:
                 await asyncio.wait(under_way.values(), timeout=LOOK_SECONDS)
             offset = _confirmed(under_way) or offset
@@ -180,20 +185,24 @@ async def _take_in(
     chat: Chat,
     update: Mapping[str, Any],
     stop: asyncio.Event,
+    crowded: asyncio.Event,
     *,
     after: "asyncio.Task[bool] | None",
 ) -> bool:
     """Whether it is done with, before it was time to stop."""
     if after is not None and not await after:
         return False
+    hurries = [] if waits_for_nobody(update) else [crowded]  # An answer to a payer is no screen.
     for attempt in count(1):
+        until = [stop]
         try:
             await chat.hear(update)
         except NotifierUnavailable as error:
-            if attempt == SCREEN_TRIES:
+            if attempt == SCREEN_TRIES or any(one.is_set() for one in hurries):
                 log.warning("a screen was not drawn", update=update["update_id"])
                 return True
             wait = min(error.retry_after_seconds, WAIT_SECONDS_MAX)
+            until += hurries
         except Unavailable as error:
             log.warning("an update waits", update=update["update_id"], why=error.code)
             wait = min(2**attempt, WAIT_SECONDS_MAX)
@@ -202,7 +211,7 @@ async def _take_in(
             return True
         else:
             return True
-        await _rest(wait, stop)
+        await _rest(wait, *until)
         if stop.is_set():
             break
     return False
@@ -235,7 +244,11 @@ async def until_done(
     return None
 
 
-async def _rest(seconds: float, stop: asyncio.Event) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()
+async def _rest(seconds: float, *until: asyncio.Event) -> None:
+    """Or until one of these is set."""
+    waits = [asyncio.create_task(one.wait()) for one in until]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waits:
+            one.cancel()

@@ -20,8 +20,8 @@ REFRESH_GRACE: Final = timedelta(seconds=60)
 class Scope(StrEnum):
     """What an API key may do."""
 
-    CUSTOMERS = "customers"  # Create and read customers, sign them in.
-    PURCHASES = "purchases"  # Start, read and cancel their purchases.
+    CUSTOMERS = "customers"  # Create, read and erase customers.
+    PURCHASES = "purchases"  # All about their money; with the former, sign them in.
     USAGE = "usage"  # Consume their quotas.
     OPERATOR = "operator"  # What a person on duty may do.
 

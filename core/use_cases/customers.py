@@ -116,6 +116,8 @@ class RegisterCustomer:
             return known
         async with self._store.write() as uow:
             locked = await uow.customers.lock(known.id)
+            if locked.erased_at is not None:  # Forgotten since that look: nothing is kept anew.
+                return locked
             customer = wanted.on(locked)
             await uow.customers.save(customer)
             await uow.commit()

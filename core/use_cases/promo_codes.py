@@ -165,7 +165,8 @@ class RedeemPromoCode:
         async with self._store.write() as uow:
             at = self._now()
             (await uow.customers.lock(customer_id)).require_served()
-            taken = await uow.claims.take(claim(cause, name, at=at))
+            # Not about what was typed, which is kept only where it is a code.
+            taken = await uow.claims.take(claim(cause, customer_id, at=at))
             if taken.answer is not None:
                 taken.taken_again(cause, at=at)
                 if taken.answer == _REFUSED:

@@ -1,6 +1,5 @@
 """Updates of a chat: acted on once, and never lost because something of ours broke."""
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -42,7 +41,9 @@ class HandleUpdate:
 
     async def __call__(self, update: ChatUpdate, act: Callable[[Cause], Awaitable[None]]) -> None:
         """
-        `act` does what the update asks for; refusals that the customer is told of are its own.
+        `act` does what the update asks for; refusals that the customer is told of are its own. It
+        completes the cause, which has no fingerprint yet: what it causes is kept for ever, and
+        whose update this is shall be said there by our id alone.
 
         Raises:
             Unavailable: from `act`, or of the store. Nothing was decided; have it sent again.
@@ -55,9 +56,7 @@ class HandleUpdate:
         notice = Notice(TELEGRAM, NoticeKind.OTHER, update.kind, str(update.id), None, False, "")
         item = InboxItem(item_id, notice, received_at=self._now())
         try:
-            # Kept for ever with what it caused, so of whose update it is only a digest.
-            said = hashlib.sha256(update.body.encode()).hexdigest()
-            await act(Cause(TELEGRAM, str(update.id), said))
+            await act(Cause(TELEGRAM, str(update.id), ""))
             item = item.done("acted on", at=self._now())
         except Unavailable:
             raise

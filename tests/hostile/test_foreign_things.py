@@ -92,7 +92,9 @@ async def test_a_key_needs_the_one_scope_and_no_other_will_do(
         if answer.status_code == 403:
             assert everything_in(scene.api.world) == before
 
-    assert list(answers.values()).count(403) == len(Scope) - 1, answers
+    # A session may do what two scopes let a key do, so no single one opens it.
+    enough = 0 if operation.name == "open_session_for_customer" else 1
+    assert list(answers.values()).count(403) == len(Scope) - enough, answers
 
 
 @pytest.mark.parametrize("operation", WITH_IDS, ids=name_of)

@@ -1,5 +1,7 @@
 """Erasing a person: what stops it, what goes, what stays, and that the books stay whole."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,11 +12,18 @@ from core.domain import ledger
 from core.domain.audit import Deed
 from core.domain.broadcast import Draft
 from core.domain.credentials import NotSignedIn
-from core.domain.customer import CustomerBlocked, CustomerId, CustomerNotFound, identity
+from core.domain.customer import (
+    CustomerBlocked,
+    CustomerId,
+    CustomerNotFound,
+    Names,
+    identity,
+)
 from core.domain.period import Period, PeriodUnit
 from core.domain.plan import PlanCode
 from core.domain.promo_code import DaysOf, PercentOff, PromoCodeNotTaken
 from core.domain.referral_program import Door, Invitation, ReferralTerms, RewardLevel, code_of
+from core.ports.unit_of_work import UnitOfWork
 from core.use_cases.checkouts import Terms
 from core.use_cases.consequences import consequences
 from core.use_cases.erasing import EscrowUnderWay, WalletNotEmpty, WithdrawalUnderWay
@@ -64,6 +73,37 @@ async def test_a_person_goes_and_comes_back_as_somebody_new(world: World) -> Non
     await world.billing.erase_customer(anna)
     await world.pump.drain()
     assert len(await world.billing.show_audit(limit=9, subject=anna)) == 1, "a repeat is nothing"
+
+
+class OvertakenStore(MemoryStore):
+    """Something happens between somebody's look and their unit."""
+
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[UnitOfWork]:
+        happens, self.meanwhile = self.meanwhile, None
+        if happens is not None:
+            await happens()
+        async with super().write() as uow:
+            yield uow
+
+
+async def test_what_a_person_writes_while_being_forgotten_is_not_kept() -> None:
+    store = OvertakenStore(consequences)
+    world = await World(store).opens()
+    anna = await world.customer(REF)
+    await world.billing.erase_customer(anna)
+    store.meanwhile = world.pump.drain
+
+    told = await world.billing.register_customer(
+        identity(REF), receipt_contact="anna@example.com", names=Names("Anna", "anna")
+    )
+
+    gone = (await world.me(anna)).standing.customer
+    assert gone.erased_at is not None
+    assert (gone.receipt_contact, gone.name, gone.username) == (None, None, None)
+    assert told == gone
 
 
 async def test_money_that_is_here_is_not_given_up_by_a_tap(world: World) -> None:

@@ -283,7 +283,6 @@ def _notice_of_subscription(
         raise WebhookNotReadable
     kept = {
         "invoice_payload": _payment_id(payload if isinstance(payload, str) else ""),
-        "payer": payer if type(payer := at(subscription, "user", "id")) is int else None,
         "state": state,
     }
     return Notice(

@@ -15,7 +15,7 @@ from core.domain.cause import Cause, StillRunning
 from core.domain.customer import CustomerId, IdentityKind, IdentityNotReadable, identity
 from core.domain.errors import BillingError, Unavailable
 from core.domain.money import AmountNotUsable, Money
-from core.domain.operator import Draft, Right, Role
+from core.domain.operator import Draft, Right, Role, may
 from core.domain.purchase import PurchaseId, PurchaseNotFound
 from core.domain.referral_program import Door, Invitation
 from core.domain.refund import RefundStatus, RefundTooLarge
@@ -99,11 +99,12 @@ async def do(visit: Visit, words: Sequence[str]) -> Screen:
     rows = [_back(visit, draft), [visit.button("to_desk", "admin")]]
     if draft.is_done:
         return Screen(visit.texts("admin.done_before"), rows)
-    if kind is None or not visit.may(kind.right):
+    await visit.takes_a_while()
+    # Asked once more: Telegram may have kept us, and the role be gone by now.
+    if kind is None or not may(await visit.billing.show_role(visit.who), kind.right):
         return Screen(visit.texts("admin.not_yours"), rows)
     if not draft.listens(visit.now):
         return Screen(visit.texts("admin.overtaken"), rows)
-    await visit.takes_a_while()
     deed = Deed(str(visit.who), draft.answers["reason"])
     try:
         came_of_it = await kind.do(visit, draft, deed, Cause("chat deed", draft.id, draft.deed))
@@ -216,13 +217,16 @@ async def _code(_visit: Visit, _draft: Draft, text: str) -> str:
 
 
 async def _somebody(visit: Visit, _draft: Draft, text: str) -> str:
-    """A Telegram number, or whoever is the only one of that username."""
+    """
+    A Telegram number, or whoever is the only one of that username: one that was given up is still
+    its former owner's here, until they write again.
+    """
     text = f"{IdentityKind.TELEGRAM}:{text}" if text.isdecimal() else text
     if text.startswith("@"):
-        for found in await visit.billing.search_customers(text):
-            is_meant = (found.customer.username or "").casefold() == text[1:].casefold()
-            if is_meant and found.customer.telegram_id is not None:
-                return f"{IdentityKind.TELEGRAM}:{found.customer.telegram_id}"
+        known = [found.customer for found in await visit.billing.search_customers(text)]
+        meant = [one for one in known if (one.username or "").casefold() == text[1:].casefold()]
+        if len(meant) == 1 and meant[0].telegram_id is not None:
+            return f"{IdentityKind.TELEGRAM}:{meant[0].telegram_id}"
     who = identity(text)
     if who.kind is not IdentityKind.TELEGRAM:
         raise IdentityNotReadable(text[:64])

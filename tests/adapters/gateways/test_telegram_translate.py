@@ -117,9 +117,8 @@ def test_what_becomes_of_a_subscription_moves_no_money(state: str) -> None:
     assert notice.event == f"subscription.{state}"
     assert json.loads(notice.body) == {
         "invoice_payload": "sub:77",
-        "payer": 123456789,
         "state": state,
-    }
+    }, "the payer, whom nobody needs, may have been erased by then"
     assert facts_from_notice(notice) is None
     renewal = renewal_from_notice(notice)
     assert (renewal is None) is (state == "failed")

@@ -292,6 +292,11 @@ async def test_keys_do_what_their_scopes_say_and_no_more(api: Api) -> None:
         refused = await api.call(method, path, {} if method == "PUT" else None, token=weak)
         assert refused.status_code == 403
         assert refused.json()["needs"] == "customers"
+    hashed = api_key_hash(weak, PEPPER)
+    await api.world.billing.put_key("weak", hashed, frozenset({Scope.CUSTOMERS}))
+    api.world.clock.advance(seconds=1)
+    opened = await api.call("POST", "customers/external:anna/sessions/", token=weak)
+    assert (opened.status_code, opened.json()["needs"]) == (403, "purchases"), "a session may buy"
     await api.world.billing.revoke_key("weak")
     api.world.clock.advance(seconds=1)
     assert (await api.call("POST", consume, {"request_id": "s"}, token=weak)).status_code == 401

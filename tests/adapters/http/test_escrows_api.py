@@ -235,6 +235,23 @@ async def test_what_makes_no_escrow_is_said_so(
     assert (await api.host("GET", f"{ANNA}/escrows/")).json()["items"] == []
 
 
+async def test_without_escrows_nobody_learns_who_is_a_customer() -> None:
+    world = await World(MemoryStore(consequences)).opens()
+    async with an_api(world) as shop:
+        await shop.host("PUT", "customers/telegram:1002/", {})
+        token = await shop.session(1001)
+        for named in ("telegram:1002", "telegram:1003", "cus_nobody00"):
+            odd = asked(payee=named, total=money(1, "ZZZ"))
+            told = [
+                (await shop.call("POST", "escrows/", body, token=token, key="k")).json()["code"]
+                for body in (asked(payee=named), odd)
+            ]
+            assert told == ["not_offered", "unknown_currency"]
+        await shop.host("POST", "customers/telegram:1001/escrows/", asked(), key="k")
+        shown = await shop.host("GET", "customers/external:worker-1/")
+    assert shown.status_code == 404, "nor is a payee made where nothing can be paid"
+
+
 async def test_where_money_moves_a_key_is_needed_and_stands_for_one_request(api: Api) -> None:
     escrow_id = await funded(api)
     place = f"{ANNA}/escrows/{escrow_id}"

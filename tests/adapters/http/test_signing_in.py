@@ -258,6 +258,21 @@ async def test_a_customer_opens_so_many_checkouts_whoever_asks(api: Api) -> None
     assert mine.status_code == 201
 
 
+async def test_one_key_at_two_doors_is_no_repeat(api: Api) -> None:
+    token = await api.session()
+    most, deposit = (
+        OPENINGS_BY_CUSTOMER[0].amount,
+        {"amount": {"amount_minor": 100, "currency": "RUB"}},
+    )
+    asked = {"purchases/": PLAN, "wallet/deposits/": deposit}
+    answers = [
+        await api.call("POST", path, body, token=token, key=f"k{n}")
+        for n in range(most)
+        for path, body in asked.items()
+    ]
+    assert await passed(answers) == most
+
+
 async def test_in_an_hour_a_customer_opens_sixty(api: Api) -> None:
     api.world.gateway.unavailable(1000)
     token, answers = await api.session(), []

@@ -111,6 +111,24 @@ async def test_what_the_library_cannot_read_is_kept_and_waits_in_front_of_nothin
     assert kept.notice.body == ""
 
 
+async def test_whatever_a_customer_has_telegram_say_waits_in_front_of_nothing(
+    api: Api, room: ChatRoom
+) -> None:
+    told = json.loads(told_by(room))
+    friend = {"id": 1003, "is_bot": False, "first_name": "C", "last_name": "D", "username": "e"}
+    mentions = [
+        {"type": "text_mention", "offset": at, "length": 1, "user": friend} for at in range(100)
+    ]
+    message = told["message"] | {"text": "x" * 100, "entities": mentions}
+    crowded = told | {"message": message | {"reply_to_message": message}}
+    assert (await post(api, json.dumps(crowded).encode())).status_code == 200
+    assert room.messages(BEN)[-1]["from"] == "bot"
+
+    for number, text in enumerate(["\0", "\ud83d", 10**30, 0.1], start=900):
+        odd = told | {"update_id": number, "message": told["message"] | {"text": text}}
+        assert (await post(api, json.dumps(odd).encode())).status_code == 200
+
+
 async def test_a_body_over_the_limit_is_refused(api: Api) -> None:
     assert (await post(api, b" " * (256 * 1024 + 1))).status_code == 413
 

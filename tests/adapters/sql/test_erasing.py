@@ -1,5 +1,6 @@
 """After a person was erased nothing of them is left in any table, sealed or open."""
 
+import hashlib
 import re
 
 from sqlalchemy import inspect, text
@@ -25,10 +26,13 @@ CANARIES = (
     rf"(?<!\d){BEN}(?!\d)",
     "canary@example",
     "billing@example",
-    "(?i)canary bird",
+    "(?i)canary.bird",
     "9170000777",
     "-saved",  # Of every token.
 )
+TYPED = f'{{"command": "promo", "kind": "message", "payload": "", "user": {BEN}}}'
+GUESSED = hashlib.sha256(TYPED.encode()).hexdigest()
+"""Whoever has the table could try all numbers there are, if it held such a digest."""
 _SEALED = re.compile(r"gAAAA[\w=-]+")
 
 
@@ -43,6 +47,7 @@ def left(url: str) -> list[str]:
         ]
     engine.dispose()
     told = [*lies, *(DATA_KEY.open(it) for one in lies for it in _SEALED.findall(one))]
+    assert not [one for one in lies if GUESSED in one]
     return [f"{canary}: {one}" for canary in CANARIES for one in told if re.search(canary, one)]
 
 
@@ -56,6 +61,7 @@ async def lives(room: ChatRoom) -> None:
         ben, ACCOUNT, BILLING, Terms(RETURN), cause=world.cause()
     )
     await world.pays_and_is_heard(proving)
+    await room.says("/promo CANARY-BIRD", BEN)
     await room.says("/start p_PRO_MONTHLY", BEN)
     await room.presses("Choose", BEN)
     [bought, *_] = await _orders(room)

@@ -317,23 +317,6 @@ async def test_whoever_has_a_role_is_not_shut_out(room: ChatRoom) -> None:
     assert "take the role first" in (await room.says("a coup", BEN))["text"]
 
 
-async def test_an_owner_gives_and_takes_roles_by_pressing(room: ChatRoom) -> None:
-    await a_sale(room, Role.OWNER)
-    await room.presses("🔑 Roles", BEN)
-    await room.presses("Make somebody support", BEN)
-    assert "Nobody is known" in (await room.says("external:anna", BEN))["text"]
-    await room.says(str(ANNA), BEN)
-    await room.says("she helps us", BEN)
-    await room.presses("✅ Do it", BEN)
-    assert await room.world.billing.show_role(tg(ANNA)) is Role.SUPPORT
-
-    await presses_data(room, press("aroles"))
-    await room.presses(f"Take the role of telegram:{ANNA}", BEN)
-    await room.says("she left", BEN)
-    await room.presses("✅ Do it", BEN)
-    assert await room.world.billing.show_role(tg(ANNA)) is None
-
-
 async def test_who_looks_at_a_person_leaves_one_line_a_day(room: ChatRoom) -> None:
     anna, started = await a_sale(room, Role.SUPPORT)
     for sought in (anna, started.purchase.id, f"telegram:{ANNA}"):

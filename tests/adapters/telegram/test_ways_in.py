@@ -13,9 +13,17 @@ from telegram.error import BadRequest
 from adapters.persistence.memory import MemoryStore
 from adapters.telegram.chat import ALLOWED_UPDATES, Chat
 from adapters.telegram.visits import Surroundings
-from adapters.telegram.ways_in import AskingBot, introduce, open_bot, open_webhook, poll
+from adapters.telegram.ways_in import (
+    BATCH,
+    AskingBot,
+    introduce,
+    open_bot,
+    open_webhook,
+    poll,
+)
 from core.domain.cause import Cause, StoreBusy
 from core.domain.customer import CustomerId
+from core.ports.notifier import NotifierUnavailable
 from core.use_cases.consequences import consequences
 from sandbox.app import DEMO_BOT_TOKEN
 from tests.adapters.telegram.chat_room import ANNA, BEN, ChatRoom
@@ -143,6 +151,26 @@ async def test_nobody_waits_for_what_keeps_another(served: Served) -> None:
         pending = (await bot.get_webhook_info()).pending_update_count
     assert ["Тарифы" in one for one in heard(served, ANNA)] == [False, True]
     assert pending == 0
+
+
+async def test_a_crowd_of_ones_own_updates_is_in_nobody_elses_way(served: Served) -> None:
+    async with a_bot(served) as bot:
+        room = Room(bot)
+        await room.world.opens()
+
+        class Refused(Chat):
+            async def take_in(self, update: Update) -> None:
+                await super().take_in(update)
+                if update.effective_user.id == ANNA:
+                    raise NotifierUnavailable(30)  # So many messages a second are too many.
+
+        served.control(f"telegram/users/{ANNA}/send", text="/start")
+        async with polling(bot, Refused(bot, room.around)):
+            await until(lambda: heard(served, ANNA))
+            for _ in range(2 * BATCH):
+                served.control(f"telegram/users/{ANNA}/send", text="/start")
+            served.control(f"telegram/users/{BEN}/send", text="/start")
+            await until(lambda: heard(served, BEN))
 
 
 async def test_a_bug_of_ours_ends_no_loop(served: Served) -> None:
