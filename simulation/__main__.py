@@ -11,9 +11,10 @@ from typing import Final
 
 from simulation.app import Compose, wired
 from simulation.growth_mutants import GROWTH_MUTANTS
-from simulation.lives import run_growth_rush, run_life
+from simulation.lives import run_growth_rush, run_life, run_offer_rush, run_offers
 from simulation.money_mutants import MONEY_MUTANTS
 from simulation.mutants import MUTANTS
+from simulation.offer_mutants import OFFER_MUTANTS
 from simulation.sweep import FLOWS, SweepResult, crash_sweep
 from simulation.world import Outcome, run_money_seed, run_rush, run_seed
 
@@ -26,10 +27,12 @@ LIVES: Final = {
     "life": run_life,
     "rush": run_rush,
     "growth": run_growth_rush,
+    "offers": run_offers,
+    "offer_rush": run_offer_rush,
 }
 """What a seed may be run as: plans, quotas and chat; money in every direction; weeks of referrals
-and renewals; everybody at once."""
-PLANTED: Final = MUTANTS | MONEY_MUTANTS | GROWTH_MUTANTS
+and renewals; promo codes, packs and broadcasts; and everybody at once."""
+PLANTED: Final = MUTANTS | MONEY_MUTANTS | GROWTH_MUTANTS | OFFER_MUTANTS
 
 
 def say(text: str) -> None:

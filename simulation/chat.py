@@ -15,7 +15,14 @@ from core.domain.cause import Cause, StillRunning, StoreBusy
 from core.domain.customer import CustomerId, Identity, IdentityKind
 from core.domain.purchase import PurchaseId, PurchaseStatus
 from core.domain.subscription import Standing
-from core.ports.notifier import CustomerUnreachable, Letter, News, NewsKind, NotifierUnavailable
+from core.ports.notifier import (
+    CustomerUnreachable,
+    Letter,
+    News,
+    NewsKind,
+    NotifierUnavailable,
+    SentTooFast,
+)
 from core.ports.payment_gateway import CheckoutDeclined, GatewayUnavailable
 from core.ports.unit_of_work import Now, unit_is_open
 from core.use_cases.billing import Billing
@@ -40,6 +47,8 @@ class SimulatedTelegram:
         self.node: Final = Node("telegram")
         self.faults: Faults = CALM
         self.told: Final[Counter[tuple[NewsKind, PurchaseId | None]]] = Counter()
+        self.mailed: Final[Counter[tuple[CustomerId, str]]] = Counter()
+        """By whom it reached, and what it said."""
         self.away: Final[set[CustomerId]] = set()
         self.have_left: Final[set[CustomerId]] = set()
         self.updates: Final = Updates()
@@ -99,7 +108,18 @@ class SimulatedTelegram:
             raise NotifierUnavailable(1)
 
     async def mail(self, standing: Standing, letter: Letter) -> None:
-        raise AssertionError(f"no broadcast is simulated: {standing.customer.id}, {letter}")
+        assert not unit_is_open.get(), "nobody is sent anything inside a unit of work"
+        chance, faults, whose = self._chance, self.faults, standing.customer.id
+        await asyncio.sleep(chance.uniform(0, faults.call_seconds_max))
+        if chance.random() < faults.sent_too_fast:
+            raise SentTooFast(chance.randint(1, 60))
+        if chance.random() < faults.call_lost:
+            raise NotifierUnavailable(1)
+        if whose in self.away:
+            raise CustomerUnreachable
+        self.mailed[whose, letter.text] += 1
+        if chance.random() < faults.answer_lost:
+            raise NotifierUnavailable(1)
 
 
 async def act(billing: Billing, content: dict[str, Any], cause: Cause) -> None:

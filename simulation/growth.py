@@ -18,7 +18,9 @@ from core.domain.item import Deposit, Ware
 from core.domain.purchase import PAID, Purchase, PurchaseId
 from core.domain.referral_program import Door, Referral, Reward, RewardStatus
 from core.domain.subscription import Subscription
+from simulation.changes import purchases_of
 from simulation.network import PromiseBroken
+from simulation.offers import lost_its_discount
 
 TRIES_MAX: Final = 3
 """Of the simulated shop, for one period."""
@@ -102,7 +104,7 @@ class GrowthInvariants:
             moved = forward.index(has.status) - forward.index(had.status)
             self.demand(moved > 0, "F3 a referral went backwards", had, has)
         elif has.door is not Door.OPERATOR:
-            bought = [one for one in _purchases(tables, has.customer_id) if one.status in PAID]
+            bought = [one for one in purchases_of(tables, has.customer_id) if one.status in PAID]
             self.demand(not bought, "F6 brought after the first purchase", has, bought)
 
     def _count_entry(self, entry_id: str, tables: Tables) -> None:
@@ -200,7 +202,7 @@ class GrowthInvariants:
             return
         events = tables.events
         names = [events.rows[key].name for key in events.keys("subject", purchase.id)]
-        given_up = "purchase.canceled" in names
+        given_up = "purchase.canceled" in names or lost_its_discount(purchase, tables)
         self.demand(given_up, "law 4 a late payment was dropped", charge, purchase)
 
 
@@ -228,10 +230,6 @@ def growth_problems(tables: Tables, now: Any) -> list[str]:
         if purchase.ended_at >= referral.at:
             problems.append(f"F1 a purchase earned nothing, and nobody said why: {purchase}")
     return problems
-
-
-def _purchases(tables: Tables, who: CustomerId) -> list[Purchase]:
-    return [tables.purchases.rows[key] for key in tables.purchases.keys("customer", who)]
 
 
 def _rewards(tables: Tables, referrer: CustomerId) -> list[Reward]:

@@ -5,12 +5,10 @@ A broken promise is told by its letter and number: M money, E entitlement, R cal
 S sessions, W messages, O operation; or by the law of the design that it breaks.
 """
 
-import calendar
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from adapters.persistence.memory import Committed
 from adapters.persistence.memory.tables import JobStatus, Tables
@@ -21,15 +19,24 @@ from core.domain.item import Deposit
 from core.domain.ledger import Account, Entry, is_of_a_customer, natural_sign
 from core.domain.money import Currency, Money
 from core.domain.payment import InboxStatus
-from core.domain.period import Anchor, PeriodUnit
+from core.domain.period import Anchor
 from core.domain.purchase import Purchase, PurchaseStatus
 from core.domain.subscription import PaidPeriod, Subscription
 from core.domain.usage_quota import RECEIPT_LIFE, HoldStatus, UsageHold, UsageKey
 from core.ports.unit_of_work import Now
 from simulation.bank import BANK, Bank
 from simulation.books import is_true
-from simulation.changes import Changed, given, highest_told, newly_paid
+from simulation.changes import (
+    Changed,
+    full_price,
+    gifted,
+    given,
+    gone,
+    highest_told,
+    newly_paid,
+)
 from simulation.network import NAME, PromiseBroken, Provider, money_of
+from simulation.wall_calendar import end_by_calendar, rest_of
 
 Taken = Callable[[str], Money | None]
 """What a gateway's own books say that it took by a charge; None: nothing."""
@@ -39,6 +46,10 @@ PURCHASES_MOVE: Final[dict[str, set[str]]] = {
     "expired": {"expired", "paid"},
     "paid": {"paid", "refunded"},
 }
+SNAPSHOT: Final = (
+    *("id", "customer_id", "item", "amount", "reduction"),
+    *("created_at", "expires_at"),
+)
 CHECKOUTS_MOVE: Final[dict[str, set[str]]] = {
     "asked": {"asked", "unknown", "open", "declined", "paid", "lapsed"},
     "unknown": {"unknown", "open", "declined", "paid", "lapsed"},
@@ -85,7 +96,7 @@ class Invariants:
         self._check_purchases(changed, tables)
         self._check_checkouts(changed)
         self._check_subscriptions(changed, tables)
-        self._check_usage(changed)
+        self._check_usage(changed, tables)
         self._check_sessions(changed)
         for name, rows in changed.items():
             for key, _, row in rows:
@@ -141,13 +152,12 @@ class Invariants:
     def _check_purchases(self, changed: Changed, tables: Tables) -> None:
         for key, had, has in changed.get("purchase", ()):
             if had is None:
-                at_its_price = has.ware is None or has.amount in has.ware.terms.prices
+                at_its_price = has.ware is None or full_price(has) in has.ware.terms.prices
                 self.demand(at_its_price, "M19 price", has)
                 is_born = has.is_pending or (has.from_wallet and has.status is PurchaseStatus.PAID)
                 self.demand(is_born, "E10 born", has)
                 continue
-            frozen = ("id", "customer_id", "item", "amount", "created_at", "expires_at")
-            for name in frozen:
+            for name in SNAPSHOT:
                 self.demand(getattr(had, name) == getattr(has, name), "law 4 snapshot", name, has)
             moves = PURCHASES_MOVE.get(had.status, {had.status})
             self.demand(has.status in moves, "E10 purchase", had.status, has.status, key)
@@ -195,10 +205,13 @@ class Invariants:
             for _, had, has in changed.get("purchase", ())
             if had is not None and has.refunded != had.refunded
         }
+        gifts, left = gifted(changed, tables), gone(changed)
         for key, had, has in changed.get("subscription", ()):
             bought = paid.pop(key, [])
             if had is None:
                 self.demand(has.period is None and not bought, "E1 born with a period", has)
+            elif key in gifts:
+                self.demand(not bought, "E1 given and bought at once", had, has)
             elif not bought:
                 ended = had.period is not None and had.period.end <= self._now()
                 if has.trialed_at != had.trialed_at:
@@ -210,7 +223,7 @@ class Invariants:
                     self.demand(is_less, "E7 given back and not shortened", had, has)
                     continue
                 self.demand(
-                    had.period == has.period or (ended and has.period is None),
+                    had.period == has.period or ((ended or key in left) and has.period is None),
                     "E1 a period changed and nobody paid",
                     had,
                     has,
@@ -252,9 +265,9 @@ class Invariants:
             self.demand(period.start == at and period.count == count, "E3 starts now", period)
             self.demand(period.paid == bought.amount, "E3 paid", period)
             returned = 0 if rest is None else -rest.postings[0].amount.amount_minor
-            owed = 0 if running is None else _share(running, at)
+            owed = 0 if running is None else rest_of(running, at)
             self.demand(returned == owed, "E8 the rest of the former plan", returned, owed)
-        self.demand(period.end == _end_by_calendar(period), "R5 end", period)
+        self.demand(period.end == end_by_calendar(period), "R5 end", period)
 
     # Sessions.
 
@@ -278,7 +291,7 @@ class Invariants:
 
     # Usage.
 
-    def _check_usage(self, changed: Changed) -> None:
+    def _check_usage(self, changed: Changed, tables: Tables) -> None:
         units: defaultdict[tuple[str, str], int] = defaultdict(int)
         for key, had, receipt in changed.get("receipt", ()):
             if receipt is None:
@@ -292,7 +305,7 @@ class Invariants:
                 has_packs = decision.packs is not None  # Their units are not of the window.
                 self.demand(fits or has_packs, "Q1 more than the limit", receipt)
         returned = self._check_holds(changed)
-        given_by_packs = given(changed)
+        given_by_packs = given(changed, tables)
         counted: defaultdict[tuple[str, str], int] = defaultdict(int)
         for key, had, used in changed.get("counter", ()):
             if key == key.of_packs:
@@ -353,6 +366,8 @@ _TABLES: Final = {
     "counter": "counters",
     "usage_hold": "holds",
     "session": "sessions",
+    "redemption": "redemptions",
+    "customer": "customers",
 }
 
 
@@ -368,31 +383,6 @@ def _is_extended(running: PaidPeriod, bought: Purchase, at: datetime) -> bool:
     is_same = running.is_free or running.paid.currency == bought.amount.currency
     until = Anchor(running.end, running.anchor.zone).after(agreed.count, agreed.unit)
     return running.plan.code == bought.plan.code and is_same and until > at
-
-
-def _share(running: PaidPeriod, at: datetime) -> int:
-    whole = int((running.end - running.start).total_seconds())
-    left = max(0, int((running.end - at).total_seconds()))  # None in its grace.
-    return running.paid.amount_minor * min(left, whole) // whole
-
-
-def _end_by_calendar(period: PaidPeriod) -> datetime:
-    """Step by step from the anchor, as a person would with a wall calendar."""
-    zone = ZoneInfo(period.anchor.zone)
-    first = period.anchor.at.astimezone(zone)
-    assert period.plan.terms.period is not None
-    if period.plan.terms.period.unit is PeriodUnit.DAY:
-        day = first.date() + timedelta(days=period.count)
-    else:
-        year, month = first.year, first.month
-        for _ in range(period.count):
-            year, month = (year, month + 1) if month < 12 else (year + 1, 1)
-        last = calendar.monthrange(year, month)[1]
-        day = first.date().replace(year=year, month=month, day=min(first.day, last))
-    wall = datetime.combine(day, first.time(), tzinfo=zone)
-    utc = ZoneInfo("UTC")
-    ends = [wall.replace(fold=fold).astimezone(utc) for fold in (0, first.fold)]
-    return max(ends)
 
 
 def final_problems(

@@ -47,6 +47,8 @@ class Faults:
     payout_fails: float = 0
     payout_returns: float = 0
     pays_twice: float = 0
+    # Telegram, which takes so many letters and no more for now.
+    sent_too_fast: float = 0
     # People.
     anywhere: bool = False  # Who pays names no gateway; what fails then fails at the first.
     attack_every: float = 0
@@ -115,6 +117,12 @@ def draw_of_money(chance: random.Random, days: float) -> Faults:
     }
     refunds = days * 24 * HOUR / chance.uniform(2, 12)
     return replace(draw(chance), refund_every=refunds, anywhere=chance.random() < 0.5, **drawn)
+
+
+def draw_of_offers(chance: random.Random, days: float) -> Faults:
+    """The same, and a Telegram that is told too much at once."""
+    too_fast = chance.random() * (chance.random() < 0.5)
+    return replace(draw_of_money(chance, days), sent_too_fast=too_fast)
 
 
 def told(faults: Faults) -> str:

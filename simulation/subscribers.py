@@ -1,7 +1,7 @@
 """People who stay for weeks: they come by each other's codes, try, let it renew, stop, come back."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -50,7 +50,7 @@ def life_catalog() -> WantedCatalog:
 class Subscriber(Trader):
     """Comes by somebody's code, or by two at once, and has a plan that runs on by itself."""
 
-    async def lives(self, days: float, others: list["Subscriber"]) -> None:
+    async def lives(self, days: float, others: Sequence["Subscriber"]) -> None:
         chance = self._chance
         await asyncio.sleep(chance.uniform(0, 2 * HOUR))
         await self.comes(chance.sample(others, min(2, len(others))))

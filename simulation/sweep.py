@@ -9,11 +9,12 @@ from simulation.clients import Operator
 from simulation.flows import SHOP_FLOWS, Flow
 from simulation.growth_flows import GROWTH_FLOWS
 from simulation.money_flows import MONEY_FLOWS
+from simulation.offer_flows import OFFER_FLOWS
 from simulation.world import Outcome, World
 
 TAIL: Final = timedelta(hours=30)
 """Longer than a purchase lives and than a claim that nobody confirms is asked about."""
-FLOWS: Final[dict[str, type[Flow]]] = SHOP_FLOWS | MONEY_FLOWS | GROWTH_FLOWS
+FLOWS: Final[dict[str, type[Flow]]] = SHOP_FLOWS | MONEY_FLOWS | GROWTH_FLOWS | OFFER_FLOWS
 
 
 @dataclass(frozen=True, slots=True)

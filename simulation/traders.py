@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Final, Protocol
 
 from adapters.persistence.memory.tables import Tables
@@ -46,6 +47,8 @@ class Market(Surroundings, Protocol):
 
     @property
     def tables(self) -> Tables: ...
+
+    def now(self) -> datetime: ...
 
 
 class Trader(Shopper):

@@ -36,6 +36,7 @@ from simulation.invariants import Invariants, Taken, final_problems
 from simulation.loop import NODE, Node, SimulatedLoop
 from simulation.nemesis import CALM, HOUR, Faults, Nemesis, draw, draw_of_money, told
 from simulation.network import NAME, PromiseBroken, Provider, SimulatedYooKassa
+from simulation.offers import OfferInvariants, offer_problems
 from simulation.proof import access_problems
 from simulation.traders import ANYWHERE, AT_THE_BANK, Cashier, Impostor, Trader
 from simulation.visitors import Visitor
@@ -104,6 +105,9 @@ class World:
         self.invariants = Invariants(taken, asked, self._now_of_who_runs, self.loop.fail)
         self.money = MoneyInvariants(self.bank, self.loop.fail)
         self.growth = GrowthInvariants(self.loop.fail)
+        self.offers = OfferInvariants(
+            self.telegram.mailed, self.now, self._now_of_who_runs, self.loop.fail
+        )
         self.store = MemoryStore(
             consequences, self._store_pauses, watch=self._heard, owner=NODE.get
         )
@@ -300,6 +304,7 @@ class World:
         self.invariants.heard(committed)
         self.money.heard(committed)
         self.growth.heard(committed)
+        self.offers.heard(committed)
         for key in committed.changed.get("session", ()):
             session = committed.tables.sessions.rows.get(SessionId(str(key)))
             if session is None:  # It was over, and is forgotten.
@@ -316,6 +321,7 @@ class World:
         problems = final_problems(self.invariants, tables, self.provider, self.bank)
         problems += money_problems(tables, self.bank, self.provider)
         problems += growth_problems(tables, self.now())
+        problems += offer_problems(self.offers, tables)
         problems += access_problems(tables, self.panel, self.now(), tables.subscriptions.rows)
         problems += unheard(self.telegram, tables, self.now)
         if problems:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,6 +23,7 @@ from core.domain.broadcast import (
 )
 from core.domain.catalog import Catalog
 from core.domain.cause import Cause, claim
+from core.domain.errors import Unavailable
 from core.domain.event import Job
 from core.domain.subscription import Standing
 from core.domain.switch import SwitchName
@@ -264,7 +266,8 @@ class SendBroadcast:
         try:
             await self._notifier.mail(standing, letter)
         except CustomerUnreachable:
-            await mark_reach(self._store, customer.id, self._now, is_reachable=False)
+            with suppress(Unavailable):  # Else nobody after this one would be sent it.
+                await mark_reach(self._store, customer.id, self._now, is_reachable=False)
             return RecipientStatus.UNREACHABLE, None
         except LetterRefused:
             return RecipientStatus.FAILED, None

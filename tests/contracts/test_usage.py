@@ -78,6 +78,31 @@ async def test_what_packs_gave_is_locked_with_the_window_and_taken_once(shop):
     assert known == {KEY.of_packs: 1}, "who was given nothing has no counter of packs"
 
 
+async def test_what_is_given_while_somebody_waits_is_locked_or_not_seen(shop):
+    await use(shop, KEY, 1)
+    has_locked = asyncio.Event()
+
+    async def gives() -> None:
+        async with shop.write() as uow:
+            await uow.usage.lock([KEY])
+            has_locked.set()
+            await let_others_go_on()
+            await uow.usage.give(KEY.of_packs, 5)
+            await uow.commit()
+
+    async def uses() -> None:
+        await has_locked.wait()
+        async with shop.write() as uow:
+            counters = await uow.usage.lock([KEY, KEY.of_packs])
+            quota = UsageQuota(KEY, TOMORROW, limit=9, used=0).counted(counters)
+            await uow.usage.save([quota.decide(1)[0]])
+            await uow.commit()
+
+    await asyncio.gather(gives(), again(uses))
+
+    assert await used(shop, KEY, KEY.of_packs) == [2, 5]
+
+
 async def test_a_counter_that_was_never_used_stands_at_zero(shop):
     async with shop.write() as uow:
         assert await uow.usage.lock(KEYS) == dict.fromkeys(KEYS, 0)

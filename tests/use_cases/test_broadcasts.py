@@ -21,10 +21,16 @@ from core.domain.broadcast import (
     RecipientStatus,
     Segment,
 )
-from core.domain.cause import KeyUsedOtherwise
+from core.domain.cause import KeyUsedOtherwise, StoreBusy
 from core.domain.customer import CustomerId, identity
 from core.domain.plan import PlanCode
-from core.ports.notifier import Letter, LetterRefused, NotifierUnavailable, SentTooFast
+from core.ports.notifier import (
+    CustomerUnreachable,
+    Letter,
+    LetterRefused,
+    NotifierUnavailable,
+    SentTooFast,
+)
 from core.use_cases.broadcasts import BATCH
 from core.use_cases.consequences import consequences
 from tests.contracts.units import seen
@@ -157,6 +163,28 @@ async def test_trouble_is_counted_waited_for_and_never_repeated(shop: World) -> 
     done = await now(shop, offer)
     assert (done.status, told(done)) == (BroadcastStatus.DONE, (3, 1, 2, 0, 0))
     assert (await shop.me(away)).standing.customer.unreachable_since is not None
+
+
+async def test_a_store_that_cannot_note_who_has_left_keeps_it_from_nobody_else() -> None:
+    is_busy = [False]
+
+    async def pause() -> None:
+        await asyncio.sleep(0)
+        if is_busy[0] and not shop.notifier.mail_fails:
+            is_busy[0] = False
+            raise StoreBusy
+
+    shop = await World(MemoryStore(consequences, pause)).opens()
+    _, *others = await people(shop, 3)
+    offer = await created(shop)
+    await moves(shop, offer, START)
+    shop.notifier.mail_fails.append(CustomerUnreachable())
+    is_busy[0] = True
+    await shop.billing.send_broadcast(offer)
+
+    assert not is_busy[0]
+    assert sorted(reached(shop)) == sorted(others)
+    assert told(await now(shop, offer)) == (2, 1, 0, 0, 0)
 
 
 async def test_what_nobody_takes_is_paused_by_itself(shop: World) -> None:

@@ -135,12 +135,14 @@ class MemoryUsage(Repository):
 
     async def lock(self, keys: Collection[UsageKey]) -> Mapping[UsageKey, int]:
         await self._unit.called()
+        locked = []
         for key in sorted(keys):
             if key == key.of_packs and self._unit.get(self._tables.counters, key) is None:
-                continue
+                continue  # And what is given while the others are waited for is not seen either.
             if await self._unit.lock(self._tables.counters, key) is None:
                 await self._unit.put(self._tables.counters, key, 0)
-        return await self.used(keys)
+            locked.append(key)
+        return await self.used(locked)
 
     async def save(self, quotas: Sequence[UsageQuota]) -> None:
         await self._unit.called()
