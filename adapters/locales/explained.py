@@ -67,6 +67,10 @@ _SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "access.given": ("access outside was given, late",),
     "access.asked_again": ("an operator had access outside made again",),
     "renewal.due": ("it was to renew a subscription: {method_id} was charged",),
+    "renewal.price_told": (
+        "another price of {plan} was announced: {amount}",
+        ", for what begins at {from}",
+    ),
     "renewal.tried": ("its renewal was taken from the wallet, or its method charged",),
     "renewal.failed": ("the renewal could not be paid, tried at {try}",),
     "renewal.stopped": ("{plan} renews by itself no more",),

@@ -183,8 +183,8 @@ def _event(event: Event) -> Link:
     if "amount_minor" in facts:
         amount_minor, code = int(event.facts["amount_minor"]), str(event.facts["currency"])
         facts["amount"] = Money.of(amount_minor, code)
-    if "period_end" in facts:
-        facts["period_end"] = datetime.fromisoformat(str(facts["period_end"]))
+    for name in {"period_end", "from"} & facts.keys():
+        facts[name] = datetime.fromisoformat(str(facts[name]))
     return Link(event.at, event.name, facts)
 
 
