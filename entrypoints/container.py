@@ -111,13 +111,16 @@ from core.use_cases.switches import ListSwitches, TurnSwitch
 from core.use_cases.system_state import ShowSystemState
 from core.use_cases.trials import StartTrial
 from core.use_cases.updates import HandleUpdate
+from core.use_cases.waiting_withdrawals import (
+    ApproveWithdrawal,
+    MarkWithdrawalDone,
+    RejectWithdrawal,
+    ShowWaitingWithdrawals,
+)
 from core.use_cases.wallet import AdjustWallet, ReverseAdjustment, ShowStatement
 from core.use_cases.webhooks import TakeInWebhook
 from core.use_cases.withdrawals import (
-    ApproveWithdrawal,
     AskPayout,
-    MarkWithdrawalDone,
-    RejectWithdrawal,
     RequestWithdrawal,
     SendWithdrawal,
     ShowWithdrawals,
@@ -227,6 +230,7 @@ class Container(containers.DeclarativeContainer):
     reject_withdrawal = providers.Factory(RejectWithdrawal, store=store, now=now)
     mark_withdrawal_done = providers.Factory(MarkWithdrawalDone, store=store, now=now)
     show_withdrawals = providers.Factory(ShowWithdrawals, store=store)
+    show_waiting_withdrawals = providers.Factory(ShowWaitingWithdrawals, store=store)
 
     allow_payment = providers.Factory(AllowPayment, store=store, now=now)
     take_in_webhook = providers.Factory(
@@ -370,6 +374,7 @@ class Container(containers.DeclarativeContainer):
         reject_withdrawal=reject_withdrawal,
         mark_withdrawal_done=mark_withdrawal_done,
         show_withdrawals=show_withdrawals,
+        show_waiting_withdrawals=show_waiting_withdrawals,
         allow_payment=allow_payment,
         take_in_webhook=take_in_webhook,
         settle_payment=settle_payment,

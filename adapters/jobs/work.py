@@ -238,7 +238,7 @@ def news_ref_from_payload(payload: Payload) -> NewsRef:
         payload.get,
         ("purchase_id", "entry_id", "plan", "escrow_id", "part", "withdrawal_id", "reward_of"),
     )
-    feature, until = payload.get("feature"), payload.get("until")
+    feature, until, days = map(payload.get, ("feature", "until", "days"))
     return NewsRef(
         payload["news_id"],
         NewsKind(payload["kind"]),
@@ -252,4 +252,5 @@ def news_ref_from_payload(payload: Payload) -> NewsRef:
         None if reward_of is None else PurchaseId(reward_of),
         None if feature is None else Feature(feature),
         None if until is None else datetime.fromisoformat(until),
+        None if days is None else int(days),
     )

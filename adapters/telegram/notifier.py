@@ -131,7 +131,7 @@ def _in_a_line(news: News, texts: Texts) -> Screen:
 
 
 def _of_no_renewal(news: News, texts: Texts) -> Screen:
-    known = news.ended
+    known = news.plan
     some = texts("news.renews_no_more_some")
     title = None if known is None else known.terms.title(texts.language)
     told = some if title is None else texts("news.renews_no_more", plan=title)
@@ -139,7 +139,7 @@ def _of_no_renewal(news: News, texts: Texts) -> Screen:
 
 
 def _of_the_end(news: News, texts: Texts) -> Screen:
-    standing, ended = news.standing, news.ended
+    standing, ended = news.standing, news.plan
     default = standing.catalog.default.terms.title(texts.language)
     rows = [[_button(texts, "plans", "plans"), _button(texts, "status", "status")]]
     if ended is None:  # Not on offer any more.
@@ -148,6 +148,15 @@ def _of_the_end(news: News, texts: Texts) -> Screen:
         rows = [[_button(texts, "renew", "plan", ended.code)], *rows]
     title = ended.terms.title(texts.language)
     return Screen(texts(f"news.{news.kind}", plan=title, default=default), rows)
+
+
+def _of_a_gift(news: News, texts: Texts) -> Screen:
+    period = news.standing.subscription.at(news.at).period
+    assert period is not None, "it has been overtaken otherwise"
+    assert news.days is not None, "that is what was given"
+    title, span = period.plan.terms.title(texts.language), texts.count("span.days", news.days)
+    told = texts("news.given", span=span, plan=title, end=period.end)
+    return Screen(told, [[_button(texts, "status", "status")]])
 
 
 def _of_what_comes(news: News, texts: Texts) -> Screen:
@@ -219,6 +228,7 @@ def _of_the_quota(news: News, texts: Texts) -> Screen:
 
 
 _OF_TIME: Final[dict[NewsKind, Callable[[News, Texts], Screen]]] = {
+    NewsKind.GIVEN: _of_a_gift,
     NewsKind.ENDED: _of_the_end,
     NewsKind.COME_BACK: _of_the_end,
     NewsKind.ENDS_SOON: _of_what_comes,

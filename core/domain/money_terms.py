@@ -81,6 +81,23 @@ class Brake:
     customer_day: Money
     hour: Money
 
+    def holds(self, amount: Money, *, day: Money, hour: Money) -> "Braked | None":
+        """`day` and `hour` are what was asked for, with this. The first that is passed counts."""
+        asked = (
+            ("payout", amount, self.payout),
+            ("customer_day", day, self.customer_day),
+            ("hour", hour, self.hour),
+        )
+        return next((Braked(name, most) for name, it, most in asked if not it <= most), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Braked:
+    """Which of the brakes was passed, by its name in `Brake`, and what it lets go."""
+
+    brake: str
+    most: Money
+
 
 @dataclass(frozen=True, slots=True)
 class WithdrawalTerms:

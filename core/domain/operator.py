@@ -33,6 +33,7 @@ class Right(StrEnum):
     DAYS = "days"  # Give days of a plan.
     WALLET = "wallet"  # Give money, or take it.
     REFUND = "refund"  # Give back what was paid.
+    WITHDRAWALS = "withdrawals"  # See those that wait for a person, and decide about them.
     SWITCHES = "switches"  # Turn things off and on.
     BROADCAST = "broadcast"  # Write to many.
     ROLES = "roles"  # Say who has which role.

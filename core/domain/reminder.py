@@ -102,11 +102,45 @@ def renewal_offer(
     current, agreed = standing.catalog.plans[period.plan.code], _agreed(standing, price, at)
     if agreed is None or price <= agreed:
         return current, price
-    terms = standing.catalog.money.renewal
-    latest = period.end + terms.tries[0] - terms.price_notice
-    if notice is not None and notice.price == price and notice.told_at <= latest:
+    if notice is not None and notice.price == price and _is_in_time(notice, standing, period.end):
         return current, price
     return period.plan, agreed
+
+
+@dataclass(frozen=True, slots=True)
+class PriceChange:
+    """Another price as it is announced: what was agreed on, and when the first period of it begins."""
+
+    before: Money
+    price: Money
+    begins: datetime
+
+
+def price_change(standing: Standing, notice: PriceNotice, *, at: datetime) -> PriceChange:
+    """What the notice comes to; it is true `at` now. Until it has lasted the old price is renewed."""
+    subscription, price = standing.subscription.at(at), notice.price
+    agreed = _agreed(standing, price, at)
+    assert agreed is not None, "there is no notice of what was not agreed on"
+    while True:
+        period = subscription.period
+        assert period is not None, "only what runs renews"
+        if price <= agreed or _is_in_time(notice, standing, period.end):
+            return PriceChange(agreed, price, period.end)
+        assert period.plan.terms.period is not None, "it was sold"
+        subscription = subscription.extended_by(
+            period.plan,
+            period.plan.terms.period,
+            agreed,
+            zone=standing.customer.zone,
+            renewals=standing.catalog.money.renewal,
+            at=at,
+        ).subscription
+
+
+def _is_in_time(notice: PriceNotice, standing: Standing, end: datetime) -> bool:
+    """Whether it was told long enough before the first try of what follows this end."""
+    terms = standing.catalog.money.renewal
+    return notice.told_at <= end + terms.tries[0] - terms.price_notice
 
 
 def has_another_price(standing: Standing, at: datetime) -> bool:

@@ -113,6 +113,11 @@ class Withdrawal:
         }
 
     @property
+    def waits_for_a_person(self) -> bool:
+        """Nothing brings it on by itself: above a brake, to be sent by hand, or out of sight."""
+        return self.is_open and self.due_at is None
+
+    @property
     def is_out_of_sight(self) -> bool:
         """Its gateway may have acted and cannot be asked: a person has to look, and to say."""
         return self.status is WithdrawalStatus.SENT and self.due_at is None

@@ -169,6 +169,16 @@ class WithdrawalsRead(Protocol):
         """The newest first (by `requested_at`, then id); `after`: older than that one."""
         ...
 
+    async def waiting(self, *, limit: int, after: WithdrawalId | None = None) -> list[Withdrawal]:
+        """
+        Those that wait for a person, the oldest first; `after`: younger than that one, which may
+        wait no more.
+
+        Raises:
+            WithdrawalNotFound: there never was an `after`.
+        """
+        ...
+
     async def since(
         self, gateway: GatewayName, since: datetime, *, limit: int, after: str = ""
     ) -> list[Withdrawal]:

@@ -49,6 +49,7 @@ class NewsKind(StrEnum):
     AFTER_END = "after_end"  # Paid after it was given up: the money is in the wallet.
     MISMATCH = "mismatch"  # Another sum: the money is in the wallet, and a person looks.
     REFUNDED = "refunded"  # Money went back to whoever paid.
+    GIVEN = "given"  # Days of a plan, by an operator.
     ENDED = "ended"  # A paid period is over.
     NOT_RENEWED = "not_renewed"  # It was tried, and there was not the money.
     ACCESS_DELAYED = "access_delayed"  # What was bought is not there yet.
@@ -77,10 +78,10 @@ class News:
     One thing to tell one customer, as things stand `at` this moment. `id` is the same whenever
     it is told again. `received` is money that did not pay the purchase, or went back of it; or what
     a part of an escrow or a withdrawal is about. `title` is the escrow's, as its payer wrote it.
-    `ended` is the plan whose paid period is over. `in_wallet` is what can be spent now, where the
+    `plan` is the one that this is about, as it is on offer now. `in_wallet` is what can be spent now, where the
     purchase was of a deposit, or paid from there. `link` is where access is found. `until` is when
     what this is about ends, or has ended; `quota` the one that this is about, as it is now.
-    `charge` is what the next renewal by itself costs.
+    `charge` is what the next renewal by itself costs, `days` how many were given.
     """
 
     id: str
@@ -89,7 +90,7 @@ class News:
     at: datetime
     purchase: Purchase | None = None
     received: Money | None = None
-    ended: PlanVersion | None = None
+    plan: PlanVersion | None = None
     in_wallet: Money | None = None
     title: str | None = None
     reward: Reward | None = None
@@ -97,6 +98,7 @@ class News:
     until: datetime | None = None
     quota: UsageQuota | None = None
     charge: Money | None = None
+    days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class Figures:
     """
     How the business stands: `new`, `sold` and `sold_since_month` count from moments that were
     asked for, all else is of the present. Deposits, checks and parts of escrows are no sales. A
-    currency in which nothing was sold is left out.
+    currency in which nothing was sold is left out. `withdrawals` are those that wait for a person.
     """
 
     new: int

@@ -50,8 +50,8 @@ class Announcement:
 @dataclass(frozen=True, slots=True)
 class _Told:
     """
-    How an event is told: what its subject is called, and which of its facts are told; an amount
-    always is. `when`: only of such events. `once_per`: facts that make it the same announcement,
+    How an event is told: what its subject is called, and which of its facts are told; amounts
+    always are. `when`: only of such events. `once_per`: facts that make it the same announcement,
     however often it is recorded; none: it is as often as it is recorded.
     """
 
@@ -66,8 +66,9 @@ class _Told:
         data: dict[str, object] = {self.subject: event.subject}
         if event.customer_id is not None:
             data["customer_id"] = event.customer_id
-        if {"amount_minor", "currency"} <= facts.keys():
-            data["amount"] = {name: facts[name] for name in ("amount_minor", "currency")}
+        for amount, minor in _AMOUNTS.items():
+            if {minor, "currency"} <= facts.keys():
+                data[amount] = {"amount_minor": facts[minor], "currency": facts["currency"]}
         data |= {name: facts[name] for name in self.facts if name in facts}
         once: list[object] = [event.subject]
         once += [facts[name] for name in self.once_per] or [event.at.isoformat(), dict(facts)]
@@ -90,6 +91,7 @@ def _is_over(event: Event) -> bool:
     return event.facts.get("access") == "over"
 
 
+_AMOUNTS: Final = {"amount": "amount_minor", "former_amount": "former_minor"}
 _PLAN: Final = ("plan", "period_start", "period_end")
 _PACK: Final = ("pack", "feature", "units")
 _ITS_PART: Final = ("escrow_id", "part")
@@ -107,6 +109,7 @@ _TOLD: Final[Mapping[str, tuple[_Told, ...]]] = {
         _Told("subscription.activated", "customer_id", _PLAN, when=_begins),
         _Told("subscription.renewed", "customer_id", _PLAN, when=_prolongs),
     ),
+    "renewal.price_told": (_Told("subscription.price_announced", "customer_id", ("plan", "from")),),
     "subscription.past_due": (_Told("subscription.past_due", "customer_id"),),
     "subscription.canceled": (  # Past due, there is nothing left to be used.
         _Told("subscription.canceled", "customer_id", _PLAN),

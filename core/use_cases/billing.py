@@ -101,13 +101,16 @@ from core.use_cases.switches import ListSwitches, TurnSwitch
 from core.use_cases.system_state import ShowSystemState
 from core.use_cases.trials import StartTrial
 from core.use_cases.updates import HandleUpdate
+from core.use_cases.waiting_withdrawals import (
+    ApproveWithdrawal,
+    MarkWithdrawalDone,
+    RejectWithdrawal,
+    ShowWaitingWithdrawals,
+)
 from core.use_cases.wallet import AdjustWallet, ReverseAdjustment, ShowStatement
 from core.use_cases.webhooks import TakeInWebhook
 from core.use_cases.withdrawals import (
-    ApproveWithdrawal,
     AskPayout,
-    MarkWithdrawalDone,
-    RejectWithdrawal,
     RequestWithdrawal,
     SendWithdrawal,
     ShowWithdrawals,
@@ -186,6 +189,7 @@ class Billing:
     reject_withdrawal: RejectWithdrawal
     mark_withdrawal_done: MarkWithdrawalDone
     show_withdrawals: ShowWithdrawals
+    show_waiting_withdrawals: ShowWaitingWithdrawals
     # Money coming in
     allow_payment: AllowPayment
     take_in_webhook: TakeInWebhook

@@ -125,6 +125,11 @@ def _tell_of_the_end(event: Event) -> Job:
     return _tell(event, NewsKind.ENDED, f"{event.subject} {event.facts['period_end']}", plan=plan)
 
 
+def _tell_of_the_gift(event: Event) -> Job:
+    told = {name: str(event.facts[name]) for name in ("plan", "days")}
+    return _tell(event, NewsKind.GIVEN, event.subject, **told)
+
+
 def _remind_bought(event: Event) -> Job | None:
     return _remind(event) if "plan" in event.facts else None
 
@@ -221,6 +226,7 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job | None], ...]]] = {
     "subscription.ended": (_tell_of_the_end, _make_access),
     "subscription.trial_started": (_make_access, _remind),
     "subscription.given": (_make_access, _remind),
+    "gift.made": (_tell_of_the_gift,),
     "subscription.shortened": (_make_access, _remind),
     "subscription.renewal_changed": (_make_access,),
     "subscription.canceled": (_make_access,),

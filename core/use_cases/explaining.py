@@ -32,7 +32,7 @@ LATEST = 20
 
 TRACED = 3
 
-_MOMENTS = {"period_end", "until", "grace_until", "resets_at"}
+_MOMENTS = {"period_end", "until", "from", "grace_until", "resets_at"}
 """Facts of events that are moments."""
 
 Fact = str | int | Money | datetime | tuple[Posting | Line | str, ...] | None

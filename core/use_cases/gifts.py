@@ -79,7 +79,10 @@ async def give_days(
 
 
 class GrantDays:
-    """An operator gives days of a plan, as `give_days`. Once per cause, with a reason."""
+    """
+    An operator gives days of a plan, as `give_days`, and the customer is told. Once per cause,
+    with a reason.
+    """
 
     def __init__(self, store: Store, now: Now, new_id: NewId) -> None:
         self._store = store
@@ -109,6 +112,8 @@ class GrantDays:
             end = await give_days(uow, customer_id, plan_code, days, at=at)
             told: dict[str, str | int] = {"plan": plan_code, "days": days, "until": end.isoformat()}
             await uow.audit(line_of(deed, "customer.grant_days", customer_id, at=at, **told))
+            # Whoever redeems a code sees at once what it gave; this the customer has to be told.
+            await uow.record(Event("gift.made", taken.subject, at, customer_id, told))
             await uow.claims.save(taken.answered(end.isoformat()))
             await uow.commit()
         return end

@@ -15,7 +15,7 @@ from core.domain.plan import Feature, FeatureNotFound, PlanCode
 from core.domain.purchase import Purchase, PurchaseId, PurchaseStatus
 from core.domain.referral_program import RewardStatus
 from core.domain.reminder import has_another_price, renewal_offer
-from core.domain.subscription import Activation, Standing
+from core.domain.subscription import Activation, PaidPeriod, Standing
 from core.domain.usage_quota import QuotaLine, UsageQuota
 from core.domain.withdrawal import WithdrawalId
 from core.ports.notifier import (
@@ -43,7 +43,7 @@ REMINDERS: Final = frozenset(
 )
 """What a customer may ask us not to tell."""
 
-CAN_WAIT: Final = REMINDERS | {NewsKind.ENDED, NewsKind.PRICE_CHANGES}
+CAN_WAIT: Final = REMINDERS | {NewsKind.ENDED, NewsKind.PRICE_CHANGES, NewsKind.GIVEN}
 """What is told in no quiet hours. Whatever is about money comes at once."""
 
 
@@ -63,6 +63,7 @@ class NewsRef:
     reward_of: PurchaseId | None = None
     feature: Feature | None = None
     until: datetime | None = None
+    days: int | None = None
 
     @property
     def payload(self) -> dict[str, str]:
@@ -140,7 +141,7 @@ class TellCustomer:
     async def _news(self, view: View, ref: NewsRef) -> News:
         standing = (await view.subscriptions.standings([ref.customer_id]))[ref.customer_id]
         purchase = None if ref.purchase_id is None else await view.purchases.get(ref.purchase_id)
-        ended = None if ref.plan is None else standing.catalog.plans.get(ref.plan)
+        plan = None if ref.plan is None else standing.catalog.plans.get(ref.plan)
         at = self._now()
         return News(
             ref.id,
@@ -149,7 +150,7 @@ class TellCustomer:
             at,
             purchase,
             await _received(view, ref),
-            ended,
+            plan,
             await _in_wallet(view, purchase),
             None if ref.escrow_id is None else (await view.escrows.get(ref.escrow_id)).title,
             None if ref.reward_of is None else await view.rewards.find(ref.reward_of),
@@ -157,6 +158,7 @@ class TellCustomer:
             ref.until,
             None if ref.feature is None else await _quota(view, standing, ref.feature, at),
             await _charge(view, ref, standing, at),
+            ref.days,
         )
 
 
@@ -245,13 +247,20 @@ def _is_overtaken(news: News) -> bool:
             return news.reward is None or news.reward.status is not due
         case NewsKind.PRICE_CHANGES:
             return not has_another_price(news.standing, news.at)
-        case NewsKind.ENDED:
-            return news.standing.subscription.at(news.at).period is not None
+        case NewsKind.ENDED | NewsKind.GIVEN:
+            running = news.standing.subscription.at(news.at).period
+            return _is_lost(news, running) if news.kind is NewsKind.GIVEN else running is not None
         case NewsKind.ACCESS_DELAYED | NewsKind.ACCESS_GIVEN:
             is_there = news.standing.subscription.at(news.at).activation is Activation.ACTIVE
             return is_there is not (news.kind is NewsKind.ACCESS_GIVEN)
         case _:
             return news.kind in REMINDERS and not _is_to_be_reminded(news)
+
+
+def _is_lost(news: News, running: PaidPeriod | None) -> bool:
+    """Whether the plan of which days were given does not run any more, or serves nobody."""
+    is_had = running is not None and news.plan is not None and running.plan.code == news.plan.code
+    return not is_had or not news.standing.customer.is_served
 
 
 def _is_to_be_reminded(news: News) -> bool:

@@ -2,7 +2,7 @@
 
 from core.domain.customer import CustomerId
 from core.domain.event import Event
-from core.domain.reminder import look
+from core.domain.reminder import look, price_change
 from core.ports.unit_of_work import Now, Store
 from core.use_cases.customers import standing_of
 
@@ -22,17 +22,20 @@ class RemindCustomer:
             at = self._now()
             await uow.customers.lock(customer_id)
             known = await uow.reminders.find(customer_id)
-            found = look(known, await standing_of(uow, customer_id), at=at)
+            standing = await standing_of(uow, customer_id)
+            found = look(known, standing, at=at)
             reminder = found.reminder
             if reminder is None:
                 return
             await (uow.reminders.add if known is None else uow.reminders.save)(reminder)
             if found.has_notice and reminder.notice is not None:
-                price = reminder.notice.price
+                change = price_change(standing, reminder.notice, at=at)
                 said: dict[str, str | int] = {
                     "plan": reminder.plan,
-                    "amount_minor": price.amount_minor,
-                    "currency": price.currency.code,
+                    "amount_minor": change.price.amount_minor,
+                    "former_minor": change.before.amount_minor,
+                    "currency": change.price.currency.code,
+                    "from": change.begins.isoformat(),
                     "until": reminder.ends_at.isoformat(),
                 }
                 await uow.record(Event("renewal.price_told", customer_id, at, customer_id, said))

@@ -1,10 +1,9 @@
-"""Withdrawals: asked for, sent, ended by what the gateway says; an operator's word where it waits."""
+"""Withdrawals: asked for, sent, and ended by what the gateway says."""
 
 from datetime import datetime, timedelta
 from typing import Final
 
 from core.domain import ledger
-from core.domain.audit import Deed, line_of
 from core.domain.case import Case, CaseKind
 from core.domain.cause import Cause, claim
 from core.domain.customer import CustomerId
@@ -12,6 +11,7 @@ from core.domain.event import Event
 from core.domain.item import PaymentMethodId
 from core.domain.ledger import EntryId
 from core.domain.money import Money
+from core.domain.money_terms import Braked
 from core.domain.payment import OutgoingStatus, PayoutFacts, PayoutId
 from core.domain.payment_method import PaymentMethod
 from core.domain.plan import GatewayName
@@ -23,7 +23,6 @@ from core.domain.withdrawal import (
     WithdrawalId,
     WithdrawalNotFound,
     WithdrawalNotTaken,
-    WithdrawalSentByGateway,
     WithdrawalStatus,
 )
 from core.ports.payment_gateway import (
@@ -79,7 +78,7 @@ class RequestWithdrawal:
             method = await owned_method(uow, customer_id, method_id)
             method.require_verified()
             sends_it = self._sends(method, amount)
-            is_braked = await _is_braked(uow, customer_id, amount, at=at)
+            brake = await _brake(uow, customer_id, amount, at=at)
             id_ = WithdrawalId(fresh.subject)
             purse = await repaid(uow, customer_id, amount.currency, f"before {id_}", at=at)
             purse.require(amount, with_bonus=False)
@@ -91,14 +90,14 @@ class RequestWithdrawal:
                 method.account,
                 amount,
                 at,
-                WithdrawalStatus.HELD if is_braked else WithdrawalStatus.REQUESTED,
-                due_at=at + SENDING_LEASE if sends_it and not is_braked else None,
+                WithdrawalStatus.HELD if brake is not None else WithdrawalStatus.REQUESTED,
+                due_at=at + SENDING_LEASE if sends_it and brake is None else None,
             )
             await uow.withdrawals.add(withdrawal)
             await uow.ledger.post(withdrawal.entry(at=at))
-            if is_braked or not sends_it:
-                await _for_a_person(uow, withdrawal, at=at)
-            await _tell(uow, withdrawal, at=at)
+            if brake is not None or not sends_it:
+                await _for_a_person(uow, withdrawal, at=at, brake=brake)
+            await tell_of_withdrawal(uow, withdrawal, at=at)
             await uow.claims.save(taken.answered(id_))
             await uow.commit()
         return withdrawal
@@ -112,10 +111,12 @@ class RequestWithdrawal:
         return gateway.abilities.sends(amount, method.account.kind)
 
 
-async def _is_braked(
+async def _brake(
     uow: UnitOfWork, customer_id: CustomerId, amount: Money, *, at: datetime
-) -> bool:
+) -> Braked | None:
     """
+    What holds it; None: nothing does.
+
     Raises:
         WithdrawalNotTaken
     """
@@ -127,11 +128,7 @@ async def _is_braked(
         raise WithdrawalNotTaken(amount, least)
     today = await uow.withdrawals.asked_since(at - DAY, amount.currency, customer_id)
     lately = await uow.withdrawals.asked_since(at - HOUR, amount.currency)
-    return not (
-        amount <= brake.payout
-        and today + amount <= brake.customer_day
-        and lately + amount <= brake.hour
-    )
+    return brake.holds(amount, day=today + amount, hour=lately + amount)
 
 
 class SendWithdrawal:
@@ -220,14 +217,14 @@ async def learn_payout(
         withdrawal = became = await uow.withdrawals.get(withdrawal_id)
         if facts is not None:
             if withdrawal.is_out_of_sight:
-                await uow.close_case(_cause(withdrawal), reason="its gateway told of it", at=at)
+                await uow.close_case(case_cause(withdrawal), reason="its gateway told of it", at=at)
             withdrawal = became = withdrawal.named(facts.payout_id)
         if facts is not None and _contradicts(withdrawal, facts):
             await _differs(uow, withdrawal, facts, at=at)
         else:
             became = _became(withdrawal, facts, declined, at=at)
         if became.status is not withdrawal.status:
-            await _end(uow, became, facts, at=at)
+            await end_withdrawal(uow, became, facts, at=at)
             if became.status is WithdrawalStatus.DONE:
                 became = became.listened_to(is_told=is_told, at=at)
         elif withdrawal.status is WithdrawalStatus.SENT:
@@ -276,15 +273,16 @@ def _became(
     return withdrawal
 
 
-async def _end(
+async def end_withdrawal(
     uow: UnitOfWork, became: Withdrawal, facts: PayoutFacts | None, *, at: datetime
 ) -> None:
+    """Book what became of it, and tell; None: a person says so, and no gateway."""
     entry = became.entry(at=at)
     await uow.ledger.post(entry)
     await _book_fee(uow, became, None if facts is None else facts.fee, at=at)
     if became.status is not WithdrawalStatus.DONE:
         await uow.record(credited(became.customer_id, became.amount, entry.id, at=at))
-    await _tell(uow, became, at=at)
+    await tell_of_withdrawal(uow, became, at=at)
 
 
 async def _book_fee(uow: UnitOfWork, sent: Withdrawal, fee: Money | None, *, at: datetime) -> None:
@@ -296,7 +294,7 @@ async def _book_fee(uow: UnitOfWork, sent: Withdrawal, fee: Money | None, *, at:
     await uow.ledger.post(ledger.transfer(id_, "fee", fee, debit=debit, credit=credit, at=at))
 
 
-async def _tell(uow: UnitOfWork, withdrawal: Withdrawal, *, at: datetime) -> None:
+async def tell_of_withdrawal(uow: UnitOfWork, withdrawal: Withdrawal, *, at: datetime) -> None:
     told: dict[str, str | int] = {
         "status": withdrawal.status.value,
         "amount_minor": withdrawal.amount.amount_minor,
@@ -306,19 +304,24 @@ async def _tell(uow: UnitOfWork, withdrawal: Withdrawal, *, at: datetime) -> Non
     await uow.record(Event(name, withdrawal.id, at, withdrawal.customer_id, told))
 
 
-def _cause(withdrawal: Withdrawal) -> str:
+def case_cause(withdrawal: Withdrawal) -> str:
+    """The cause of the case that it is, while it waits for a person."""
     suffix = " out of sight" if withdrawal.is_out_of_sight else ""
     return f"withdrawal {withdrawal.id}{suffix}"
 
 
-async def _for_a_person(uow: UnitOfWork, withdrawal: Withdrawal, *, at: datetime) -> None:
-    cause = _cause(withdrawal)
+async def _for_a_person(
+    uow: UnitOfWork, withdrawal: Withdrawal, *, at: datetime, brake: Braked | None = None
+) -> None:
+    cause = case_cause(withdrawal)
     told = {
         "withdrawal": withdrawal.id,
         "amount_minor": str(withdrawal.amount.amount_minor),
         "currency": withdrawal.amount.currency.code,
         "status": withdrawal.status.value,
     }
+    if brake is not None:
+        told |= {"brake": brake.brake, "most_minor": str(brake.most.amount_minor)}
     await uow.open_case(
         Case(f"case {cause}", CaseKind.WITHDRAWAL, cause, at, told, withdrawal.customer_id)
     )
@@ -385,89 +388,6 @@ async def find_withdrawal(
     except WithdrawalNotFound:
         return None
     return named if named.gateway == gateway else None
-
-
-class _Deciding:
-    """What an operator decides about one withdrawal, with a reason, and so closes its case."""
-
-    def __init__(self, store: Store, now: Now) -> None:
-        self._store = store
-        self._now = now
-
-    async def _decide(self, withdrawal_id: WithdrawalId, action: str, deed: Deed) -> Withdrawal:
-        async with self._store.write() as uow:
-            at = self._now()
-            customer_id = (await uow.withdrawals.get(withdrawal_id)).customer_id
-            (await uow.customers.lock(customer_id)).require_another(deed.actor)
-            withdrawal = await uow.withdrawals.get(withdrawal_id)
-            became = self._become(withdrawal, deed, at)
-            if became == withdrawal:
-                return withdrawal
-            if not became.is_open:
-                await _end(uow, became, None, at=at)
-            else:
-                await _tell(uow, became, at=at)
-            await uow.withdrawals.save(became)
-            if became.gateway != QUEUE or not became.is_open:
-                await uow.close_case(_cause(withdrawal), reason=deed.reason.strip(), at=at)
-            await uow.audit(line_of(deed, action, withdrawal_id, at=at))
-            await uow.commit()
-        return became
-
-    def _become(self, withdrawal: Withdrawal, deed: Deed, at: datetime) -> Withdrawal:
-        raise NotImplementedError
-
-
-class ApproveWithdrawal(_Deciding):
-    """It may go, although it is above a brake. Approving again changes nothing."""
-
-    async def __call__(self, withdrawal_id: WithdrawalId, *, deed: Deed) -> Withdrawal:
-        """
-        Raises:
-            WithdrawalNotFound, WithdrawalMoved
-        """
-        return await self._decide(withdrawal_id, "withdrawal.approve", deed)
-
-    def _become(self, withdrawal: Withdrawal, deed: Deed, at: datetime) -> Withdrawal:  # noqa: ARG002
-        going = {WithdrawalStatus.REQUESTED, WithdrawalStatus.SENT, WithdrawalStatus.DONE}
-        return withdrawal if withdrawal.status in going else withdrawal.becomes_requested(at=at)
-
-
-class RejectWithdrawal(_Deciding):
-    """It does not go, and the customer has the money again. Unsent, or out of sight and not gone."""
-
-    async def __call__(self, withdrawal_id: WithdrawalId, *, deed: Deed) -> Withdrawal:
-        """
-        Raises:
-            WithdrawalNotFound, WithdrawalMoved
-            WithdrawalSentByGateway: it is on its way.
-        """
-        return await self._decide(withdrawal_id, "withdrawal.reject", deed)
-
-    def _become(self, withdrawal: Withdrawal, deed: Deed, at: datetime) -> Withdrawal:
-        if withdrawal.status is WithdrawalStatus.SENT and not withdrawal.is_out_of_sight:
-            raise WithdrawalSentByGateway(withdrawal.id)
-        if withdrawal.status is WithdrawalStatus.FAILED:
-            return withdrawal
-        return withdrawal.becomes_failed(deed.reason.strip(), at=at)
-
-
-class MarkWithdrawalDone(_Deciding):
-    """An operator has sent the money by hand, or found that it left where no gateway can be asked."""
-
-    async def __call__(self, withdrawal_id: WithdrawalId, *, deed: Deed) -> Withdrawal:
-        """
-        Raises:
-            WithdrawalNotFound, WithdrawalMoved, WithdrawalSentByGateway
-        """
-        return await self._decide(withdrawal_id, "withdrawal.mark_done", deed)
-
-    def _become(self, withdrawal: Withdrawal, deed: Deed, at: datetime) -> Withdrawal:  # noqa: ARG002
-        if withdrawal.status is WithdrawalStatus.DONE:
-            return withdrawal
-        if withdrawal.gateway != QUEUE and not withdrawal.is_out_of_sight:
-            raise WithdrawalSentByGateway(withdrawal.id)
-        return withdrawal.becomes_done(at=at)
 
 
 class ShowWithdrawals:

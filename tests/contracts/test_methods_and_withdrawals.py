@@ -11,7 +11,7 @@ from core.domain.payment import PayoutId, RefundId
 from core.domain.payment_method import PaymentMethodNotFound
 from core.domain.plan import GatewayName
 from core.domain.refund import OurRefundId
-from core.domain.withdrawal import WithdrawalId, WithdrawalNotFound, WithdrawalStatus
+from core.domain.withdrawal import QUEUE, WithdrawalId, WithdrawalNotFound, WithdrawalStatus
 from core.ports.unit_of_work import SavedMeanwhile, Store
 from tests.builders import ANNA, BORIS, NOON, YOOKASSA, a_purchase, rub
 from tests.contracts.units import seen, written
@@ -111,6 +111,40 @@ async def test_withdrawals_come_in_pages_the_newest_first(market: Store) -> None
     assert await page(None) == ["wd_00000004", "wd_00000003"]
     assert await page("wd_00000003") == ["wd_00000002", "wd_00000001"]
     assert await page("wd_00000001") == []
+
+
+async def test_what_waits_for_a_person_comes_the_oldest_first_and_is_counted(
+    market: Store,
+) -> None:
+    waits = {"due_at": None}
+    held = waits | {"status": WithdrawalStatus.HELD}
+    by_hand = waits | {"gateway": QUEUE}
+    await given(
+        market,
+        numbered(5, requested_at=NOON - HOUR, customer_id=BORIS, **held),
+        numbered(3, **held),
+        numbered(2, **by_hand),
+        numbered(4, requested_at=NOON + MOMENT, status=WithdrawalStatus.SENT, **waits),
+        numbered(6),
+        numbered(7, status=WithdrawalStatus.SENT),
+        a_withdrawal(),
+    )
+
+    async def waiting(**page):
+        found = await seen(market, lambda view: view.withdrawals.waiting(**page))
+        return [int(one.id[-1]) for one in found]
+
+    assert await waiting(limit=9) == [5, 2, 3, 4]
+    assert await waiting(limit=2) == [5, 2]
+    third = WithdrawalId("wd_00000002")
+    assert await waiting(limit=9, after=third) == [3, 4]
+    done = await seen(market, lambda view: view.withdrawals.get(third))
+    await written(market, lambda uow: uow.withdrawals.save(done.becomes_done(at=NOON)))
+    assert await waiting(limit=1, after=third) == [3], "also after one that waits no more"
+    with pytest.raises(WithdrawalNotFound):
+        await waiting(limit=9, after=WithdrawalId("wd_none"))
+    figures = await seen(market, lambda view: view.figures.told(NOON, day=NOON, month=NOON))
+    assert figures.withdrawals == 3
 
 
 async def test_the_withdrawals_of_a_gateway_since_come_in_pages(market: Store) -> None:

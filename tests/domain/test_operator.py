@@ -18,6 +18,7 @@ ALLOWED = {
     Right.DAYS: "om",
     Right.WALLET: "om",
     Right.REFUND: "om",
+    Right.WITHDRAWALS: "om",
     Right.SWITCHES: "om",
     Right.BROADCAST: "om",
     Right.ROLES: "o",

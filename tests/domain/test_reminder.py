@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.period import Anchor, time_zone
-from core.domain.reminder import STALE_AFTER, ReminderKind, look
+from core.domain.period import Anchor, Period, PeriodUnit, time_zone
+from core.domain.reminder import (
+    STALE_AFTER,
+    PriceChange,
+    PriceNotice,
+    ReminderKind,
+    look,
+    price_change,
+)
 from core.domain.reminder_terms import ReminderTerms
 from core.domain.renewal import Renewal
 from core.domain.subscription import Standing, Subscription, SubscriptionStatus
@@ -20,6 +27,7 @@ from tests.builders import (
     a_plan_version,
     a_reminder,
     a_subscription,
+    rub,
 )
 
 TERMS = ReminderTerms()
@@ -115,6 +123,27 @@ def test_what_is_not_sold_any_more_ends_though_it_was_to_renew():
     subscription = until(renewal=WALLET)
     subscription = replace(subscription, period=replace(subscription.period, plan=gone))
     assert told(subscription, [END - 3 * DAY])[0][1] is ReminderKind.ENDS_SOON
+
+
+@pytest.mark.parametrize(
+    ("price", "told_before_end", "ends_between"),
+    [(399, 5 * DAY + 5 * HOUR, 0), (399, 5 * DAY, 1), (399, timedelta(), 2), (199, timedelta(), 0)],
+)
+def test_a_higher_price_begins_after_as_many_periods_as_its_notice_lasts(
+    price, told_before_end, ends_between
+):
+    agreed = a_plan_version(period=Period(3, PeriodUnit.DAY))
+    asked = a_plan_version(period=Period(3, PeriodUnit.DAY), prices=(rub(price),), number=2)
+    subscription = until(renewal=WALLET)
+    period = replace(subscription.period, plan=agreed, count=30, given=0)
+    catalog = replace(a_catalog(), plans={**a_catalog().plans, asked.code: asked})
+    whose = Standing(a_customer(blocked_at=None), replace(subscription, period=period), catalog)
+    at = END - told_before_end - timedelta(seconds=told_before_end == timedelta())
+
+    change = price_change(whose, PriceNotice(rub(price), at), at=at)
+
+    begins = END + ends_between * 3 * DAY
+    assert change == PriceChange(rub(299), rub(price), begins)
 
 
 def test_whoever_has_just_paid_is_told_nothing_of_the_moments_before():

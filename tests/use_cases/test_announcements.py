@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,10 @@ from adapters.memory_notifier import MemoryWebhooks
 from adapters.persistence.memory import MemoryStore
 from core.domain.customer import CustomerId
 from core.domain.event import Event
+from core.domain.renewal import FROM_WALLET
 from core.use_cases.announcements import ANNOUNCED, announcements, announcing
 from core.use_cases.consequences import consequences
-from tests.builders import NOON
+from tests.builders import NOON, rub
 from tests.contracts.units import seen
 from tests.world import World
 
@@ -81,6 +83,20 @@ def bodies(world: World, event: str) -> list[dict]:
             ANNA,
             {"access": "over"},
             {"subscription.canceled": WHOSE, "subscription.expired": WHOSE},
+        ),
+        (
+            "renewal.price_told",
+            ANNA,
+            {"plan": "PRO", "former_minor": 19900, "from": LATER, "until": AT, **MONEY},
+            {
+                "subscription.price_announced": {
+                    **WHOSE,
+                    "plan": "PRO",
+                    "amount": MONEY,
+                    "former_amount": {"amount_minor": 19900, "currency": "RUB"},
+                    "from": LATER,
+                }
+            },
         ),
         (
             "subscription.ended",
@@ -190,6 +206,46 @@ async def test_what_ends_is_told(world: World) -> None:
     assert (expired["customer_id"], expired["plan"]) == (boris, "PRO_MONTHLY")
 
 
+@pytest.mark.parametrize(
+    ("days_before", "price", "kept"),
+    [(10, 399, 0), (8, 399, 1), (8, 199, 0)],
+    ids=["dearer in time", "dearer too late", "cheaper"],
+)
+async def test_another_price_is_told_once_with_the_day_from_which_it_counts(
+    world: World, days_before: int, price: int, kept: int
+) -> None:
+    anna = await world.customer("external:anna")  # Whom no chat reaches.
+    await world.pays_and_is_heard(await world.buys(anna))
+    await world.deposits(anna, rub(2000))
+    await world.billing.change_subscription.renew_from(anna, FROM_WALLET)
+    bought = (await world.me(anna)).standing.subscription.period
+    assert bought is not None
+    await world.time_passes(days=(bought.end - world.clock()).days - days_before)
+    plans = [
+        replace(one, prices=(rub(price),)) if one.code == "PRO_MONTHLY" else one
+        for one in world.wanted().plans
+    ]
+    await world.billing.apply_catalog(replace(world.wanted(), plans=tuple(plans)))
+    for _ in range(days_before + 31):
+        await world.time_passes(days=1)
+
+    [announced] = bodies(world, "subscription.price_announced")
+    assert announced == {
+        "customer_id": anna,
+        "plan": "PRO_MONTHLY",
+        "amount": {"amount_minor": price * 100, "currency": "RUB"},
+        "former_amount": MONEY,
+        "from": announced["from"],
+    }
+    ends = [
+        bought.end.isoformat(),
+        *(it["period_end"] for it in bodies(world, "subscription.renewed")),
+    ]
+    paid = [it["amount"]["amount_minor"] for it in bodies(world, "subscription.renewed")]
+    assert paid[: kept + 1] == [*[29900] * kept, price * 100], "as was announced"
+    assert announced["from"] == ends[kept]
+
+
 async def test_a_plan_that_is_refunded_is_over(world: World) -> None:
     anna = await world.customer()
     started = await world.buys(anna)
@@ -274,7 +330,14 @@ def test_all_that_can_be_told_is_named() -> None:
         *(f"purchase.{one}" for one in ("paid", "refunded", "expired")),
         *(
             f"subscription.{one}"
-            for one in ("activated", "renewed", "past_due", "canceled", "expired")
+            for one in (
+                "activated",
+                "renewed",
+                "past_due",
+                "canceled",
+                "expired",
+                "price_announced",
+            )
         ),
         "customer.erased",
         "quota.exhausted",

@@ -9,9 +9,13 @@ from core.domain.audit import Deed
 from core.domain.cause import Cause
 from core.domain.customer import CustomerId
 from core.domain.period import PeriodUnit
+from core.domain.plan import PlanCode
+from core.domain.promo_code import DaysOf
 from core.domain.renewal import FROM_WALLET
 from core.domain.subscription import PaidPeriod
+from core.ports.notifier import NewsKind
 from core.use_cases.gifts import AnotherPlanRuns, DaysNotGivable
+from core.use_cases.promo_codes import WantedCode
 from tests.builders import rub
 from tests.contracts.units import seen
 from tests.world import World
@@ -142,6 +146,56 @@ async def test_many_at_once_under_one_cause_give_once_and_all_else_each(world: W
     assert (await period(world, anna)).end == world.clock() + timedelta(days=5)
     events = await seen(world.store, lambda view: view.history(anna))
     assert [one.name for one in events].count("subscription.given") == 4
+
+
+async def test_days_that_an_operator_gives_are_told_once(world: World) -> None:
+    anna, key = await world.customer(), world.cause("once")
+
+    for _ in range(2):
+        await gives(world, anna, 7, cause=key)
+        await world.sweeps()
+
+    [told] = world.notifier.told
+    assert (told.kind, told.days) == (NewsKind.GIVEN, 7)
+    assert told.standing.subscription.period == await period(world, anna)
+    await gives(world, anna, 7)
+    await world.sweeps()
+    assert [one.kind for one in world.notifier.told] == [NewsKind.GIVEN] * 2
+
+
+async def test_days_of_a_promo_code_are_told_by_whoever_asked_for_it_alone(world: World) -> None:
+    anna = await world.customer()
+    wanted = WantedCode(DaysOf(PlanCode("PRO_MONTHLY"), 7), "WEEK")
+    await world.billing.create_promo_code(wanted, deed=ANN, cause=world.cause())
+
+    await world.billing.redeem_promo_code(anna, "week", cause=world.cause())
+    await world.sweeps()
+
+    assert (await period(world, anna)).end == world.clock() + timedelta(days=7)
+    assert world.notifier.told == []
+
+
+async def test_a_gift_at_night_is_told_in_the_morning_if_it_is_still_true(world: World) -> None:
+    anna, ben = await world.customer(), await world.customer("telegram:1002")
+    world.clock.advance(hours=12)  # Midnight in Moscow.
+    for who in (anna, ben):
+        await gives(world, who, 7)
+    await world.pays_and_is_heard(await world.buys(ben, "PRO_YEARLY"))
+    assert [one.kind for one in world.notifier.told] == [NewsKind.PAID]
+
+    await world.time_passes(hours=9)
+
+    assert [(one.kind, one.standing.customer.id) for one in world.notifier.told[1:]] == [
+        (NewsKind.GIVEN, anna)
+    ]
+
+
+async def test_who_is_not_served_is_told_of_no_gift(world: World) -> None:
+    anna = await world.customer()
+    await world.billing.block_customer(anna, deed=ANN)
+    await gives(world, anna, 7)
+    await world.sweeps()
+    assert world.notifier.told == []
 
 
 async def test_whoever_is_past_due_has_the_days_at_once(world: World) -> None:

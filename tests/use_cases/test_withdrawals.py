@@ -9,6 +9,7 @@ import pytest
 from core.domain import ledger
 from core.domain.cause import KeyUsedOtherwise
 from core.domain.money import Money
+from core.domain.money_terms import Braked
 from core.domain.payment import OutgoingStatus, PayoutId
 from core.domain.payment_method import (
     PaymentMethodNotFound,
@@ -301,6 +302,33 @@ async def test_above_a_brake_it_waits_for_a_person(
     assert (asked.status is WithdrawalStatus.HELD) == waits
     assert await market.cases() == (["withdrawal"] if waits else [])
     assert len(market.gateway.payouts) == len(before) + (0 if waits else 1)
+
+
+async def test_which_brake_holds_it_is_told_with_whose_it_is(market: World) -> None:
+    anna, ben = await market.customer(), await market.customer("telegram:1002")
+    methods = {who: await proves(market, who) for who in (anna, ben)}
+    for who in methods:
+        await market.deposits(who, rub(3000))
+    sums = [(anna, 501), (anna, 400), (ben, 500), (ben, 401), (ben, 500)]
+    for who, roubles in sums:
+        await withdraws(market, who, methods[who], rub(roubles))
+        market.clock.advance(minutes=1)
+
+    waiting = await market.billing.show_waiting_withdrawals.page(limit=9)
+
+    told = [(one.customer.id, one.withdrawal.amount, one.braked) for one in waiting]
+    assert told == [
+        (anna, rub(501), Braked("payout", rub(500))),
+        (anna, rub(400), Braked("customer_day", rub(900))),
+        (ben, rub(401), Braked("customer_day", rub(900))),
+        (ben, rub(500), Braked("customer_day", rub(900))),
+    ]
+    more = await market.customer("telegram:1003")
+    method = await proves(market, more)
+    await market.deposits(more, rub(100))
+    await withdraws(market, more, method, rub(50))
+    *_, newest = await market.billing.show_waiting_withdrawals.page(limit=9)
+    assert newest.braked == Braked("hour", rub(2000))
 
 
 async def test_the_brake_of_the_hour_counts_everybody_and_forgets(market: World) -> None:

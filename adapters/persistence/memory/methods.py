@@ -69,6 +69,17 @@ class MemoryWithdrawals(Dated):
         start = 0 if after is None else ids.index(after) + 1
         return [it for _, _, it in newest[start : start + limit]]
 
+    async def waiting(self, *, limit: int, after: WithdrawalId | None = None) -> list[Withdrawal]:
+        last = None if after is None else await self.get(after)
+        await self._unit.called()
+        found = [
+            (it.requested_at, id_, it)
+            for id_, it in self._unit.all(self._tables.withdrawals)
+            if it.waits_for_a_person
+            and (last is None or (last.requested_at, last.id) < (it.requested_at, id_))
+        ]
+        return [it for _, _, it in sorted(found, key=lambda one: one[:2])[:limit]]
+
     async def since(
         self, gateway: GatewayName, since: datetime, *, limit: int, after: str = ""
     ) -> list[Withdrawal]:

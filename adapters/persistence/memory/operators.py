@@ -51,14 +51,14 @@ class MemoryFigures(Repository):
         trials = running.count(SubscriptionStatus.TRIALING)
         cases = [one for _, one in self._unit.all(tables.cases) if one.closed_at is None]
         inbox = [one.status for _, one in self._unit.all(tables.inbox)]
-        open_ones = [one for _, one in self._unit.all(tables.withdrawals) if one.ended_at is None]
+        waiting = [one for _, one in self._unit.all(tables.withdrawals) if one.waits_for_a_person]
         return Figures(
             new=sum(one.created_at >= day for _, one in self._unit.all(tables.customers)),
             active=len(running) - trials,
             trials=trials,
             sold=self._sold(day),
             sold_since_month=self._sold(month),
-            withdrawals=len(open_ones),
+            withdrawals=len(waiting),
             cases=len(cases),
             failed_notices=inbox.count(InboxStatus.FAILED),
         )

@@ -38,7 +38,7 @@ class SqlFigures:
             "new": _count(customers, customers.c.created_at >= day),
             "active": _count(subscriptions, runs, ~is_trial),
             "trials": _count(subscriptions, runs, is_trial),
-            "withdrawals": _count(withdrawals, withdrawal_is_open),
+            "withdrawals": _count(withdrawals, withdrawal_is_open, withdrawals.c.due_at.is_(None)),
             "cases": _count(cases, cases.c.closed_at.is_(None)),
             "failed_notices": _count(inbox, inbox_is_not_done, failed),
         }

@@ -11,6 +11,7 @@ from adapters.persistence.sql.data_key import DataKey
 from adapters.persistence.sql.due import take_due
 from adapters.persistence.sql.money_tables import payment_method as methods
 from adapters.persistence.sql.money_tables import withdrawal as withdrawals
+from adapters.persistence.sql.money_tables import withdrawal_is_open
 from adapters.persistence.sql.statements import Statements
 from core.domain.customer import CustomerId
 from core.domain.item import PaymentMethodId
@@ -94,6 +95,17 @@ class SqlWithdrawals:
             )
             wanted = wanted.join(last, last.c.id == after).where(older)
         return await self._all(wanted.order_by(c.requested_at.desc(), c.id.desc()).limit(limit))
+
+    async def waiting(self, *, limit: int, after: WithdrawalId | None = None) -> list[Withdrawal]:
+        c = withdrawals.c
+        wanted = select(withdrawals).where(withdrawal_is_open, c.due_at.is_(None))
+        if after is not None:
+            last = await self.get(after)
+            at = last.requested_at
+            wanted = wanted.where(
+                or_(c.requested_at > at, and_(c.requested_at == at, c.id > after))
+            )
+        return await self._all(wanted.order_by(c.requested_at, c.id).limit(limit))
 
     async def since(
         self, gateway: GatewayName, since: datetime, *, limit: int, after: str = ""

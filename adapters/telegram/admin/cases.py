@@ -7,6 +7,7 @@ from typing import Final
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.visits import Visit
 from core.domain.case import Case
+from core.domain.operator import Right
 from core.use_cases.operators import CaseNotFound
 
 PAGE: Final = 8
@@ -82,5 +83,8 @@ async def case(visit: Visit, words: Sequence[str]) -> Screen:
     )
     about = [fact for fact in found.facts.values() if fact.startswith("pur_")][:1]
     whose += [visit.button("to_purchase", "apur", one) for one in about]
+    if visit.may(Right.WITHDRAWALS):
+        stuck = [fact for fact in found.facts.values() if fact.startswith("wd_")][:1]
+        whose += [visit.button("to_withdrawal", "awithdrawal", one) for one in stuck]
     close = Button(texts.label("button.deed_close"), press=press("adeed", "close", word))
     return Screen("\n".join(lines), [whose, [close], [visit.button("back", "acases")]])

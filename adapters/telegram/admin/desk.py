@@ -13,6 +13,7 @@ from core.ports.operators import Sold
 BUTTONS: Final[Sequence[tuple[str, str, Right]]] = (
     ("button.find", "afind", Right.CUSTOMERS),
     ("button.cases", "acases", Right.CASES),
+    ("button.withdrawals", "awithdrawals", Right.WITHDRAWALS),
     ("button.doors", "adoors", Right.NOTICES),
     ("button.broadcasts", "abroadcasts", Right.BROADCAST),
     ("button.roles", "aroles", Right.ROLES),

@@ -5,7 +5,7 @@ from typing import Final
 
 from telegram.error import TelegramError
 
-from adapters.telegram.admin.deeds import DEEDS, switch_word
+from adapters.telegram.admin.kinds import DEEDS, switch_word
 from adapters.telegram.screens import Button, Screen, press
 from adapters.telegram.visits import Visit
 from core.use_cases.operators import NoticeNotFound

@@ -4,7 +4,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from adapters.telegram.admin import broadcasts, cases, customers, deeds, desk, doors, roles
+from adapters.telegram.admin import (
+    broadcasts,
+    cases,
+    customers,
+    deeds,
+    desk,
+    doors,
+    roles,
+    withdrawals,
+)
+from adapters.telegram.admin.kinds import DEEDS
 from adapters.telegram.screens import Pressed, Screen
 from adapters.telegram.visits import Action, Visit
 from core.domain.cause import StillRunning
@@ -40,6 +50,9 @@ VERBS: Final[Mapping[str, Verb]] = {
     "acases": Verb(cases.first, 0, Right.CASES),
     "acasespage": Verb(cases.cases, 1, Right.CASES),
     "acase": Verb(cases.case, 1, Right.CASES),
+    "awithdrawals": Verb(withdrawals.first, 0, Right.WITHDRAWALS),
+    "awithdrawalspage": Verb(withdrawals.withdrawals, 1, Right.WITHDRAWALS),
+    "awithdrawal": Verb(withdrawals.withdrawal, 1, Right.WITHDRAWALS),
     "adoors": Verb(doors.doors, 0, Right.NOTICES),
     "aswitches": Verb(doors.switches, 0, Right.NOTICES),
     "anotices": Verb(doors.notices, 0, Right.NOTICES),
@@ -61,7 +74,7 @@ VERBS: Final[Mapping[str, Verb]] = {
 LISTENERS: Final[Mapping[str, Listener]] = {
     "find": Listener(customers.hear, Right.CUSTOMERS),
     broadcasts.COMPOSE: Listener(broadcasts.hear, Right.BROADCAST),
-    **{name: Listener(deeds.hear, kind.right) for name, kind in deeds.DEEDS.items()},
+    **{name: Listener(deeds.hear, kind.right) for name, kind in DEEDS.items()},
 }
 """By `Draft.deed`."""
 

@@ -19,11 +19,13 @@ from core.domain.operator import DRAFT_LIFE, Role
 from core.domain.payment import InboxStatus
 from core.domain.plan import PlanCode
 from core.domain.safety import BILLHOOK
+from core.domain.withdrawal import WithdrawalId
 from core.use_cases.checkouts import Started
 from core.use_cases.roles import RoleNotFound
 from tests.adapters.telegram.chat_room import ANNA, BEN, ChatRoom, forged, labels
 from tests.builders import NOON, a_job, an_inbox_item, rub
 from tests.contracts.units import written
+from tests.money_builders import a_requested_withdrawal
 
 WHY = Deed("boss", "works here")
 
@@ -340,7 +342,7 @@ async def test_names_are_found_and_turn_nothing_round(room: ChatRoom) -> None:
 
 
 async def everything_waits(room: ChatRoom) -> None:
-    """Cases of a purchase, a notice that was given up, and broadcasts in every state."""
+    """Withdrawals, cases of a purchase, a notice that was given up, and broadcasts in every state."""
     anna, started = await a_sale(room, Role.OWNER)
     world = room.world
     facts = {"purchase": started.purchase.id, "why": "<i>odd</i>"}
@@ -349,6 +351,9 @@ async def everything_waits(room: ChatRoom) -> None:
         cause = f"charge <b>{number}"
         case = Case(f"case {cause}", CaseKind.MISMATCH, cause, at, facts, anna)
         await written(world.store, lambda uow, it=case: uow.open_case(it))  # type: ignore[misc]
+        id_ = WithdrawalId(f"wd_{number}")
+        asked = a_requested_withdrawal(id=id_, customer_id=anna, payout_id=None, due_at=None)
+        await written(world.store, lambda uow, it=asked: uow.withdrawals.add(it))  # type: ignore[misc]
     failed = an_inbox_item(status=InboxStatus.FAILED, result="no_such_payment")
     await written(world.store, lambda uow: uow.inbox.take(failed))
     for number in range(10):

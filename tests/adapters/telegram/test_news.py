@@ -8,6 +8,7 @@ import pytest
 from telegram.error import InvalidToken, NetworkError, RetryAfter, TelegramError
 
 from adapters.telegram.notifier import TelegramNotifier, screen_from_news
+from core.domain.audit import Deed
 from core.domain.money import Money
 from core.domain.plan import PlanCode
 from core.ports.notifier import News, NewsKind, NotifierUnavailable
@@ -294,6 +295,26 @@ async def test_bad_news_that_payment_has_overtaken_is_not_told(
     )
     await room.world.billing.tell_customer(late)
     assert len(news(room, BEN)) == 1
+
+
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [
+        (BEN, "7 days of PRO, one month as a gift: you have it until 17 Mar 2026, 12:00 MSK."),
+        (ANNA, "Вам подарили 7 дней тарифа «PRO на месяц»: он действует до 17 мар. 2026, 12:00"),
+    ],
+)
+async def test_a_gift_of_days_is_told_with_its_end(room: ChatRoom, who: int, words: str) -> None:
+    await room.says("/start", who)
+    customer = await room.customer(who)
+    deed, cause = Deed("olga", "we were away"), room.world.cause()
+    await room.world.billing.grant_days(customer, "PRO_MONTHLY", 7, deed=deed, cause=cause)
+    await room.world.sweeps()
+
+    [told] = news(room, who)
+    assert words in told.replace("\xa0", " ")
+    assert "we were away" not in told, "the reason is for the audit trail"
+    assert labels(room.screen(who)) == [{BEN: "My plan", ANNA: "Мой тариф"}[who]]
 
 
 ABOUT_THE_WALLET = [one for one in NewsKind if one.startswith(("escrow_", "withdrawal_"))]

@@ -12,7 +12,8 @@ from babel.messages.pofile import read_po
 
 from adapters.locales.translations import FOLDER, LANGUAGES, translation
 from adapters.telegram.admin.broadcasts import SEGMENTS
-from adapters.telegram.admin.deeds import ANSWERS, DEEDS
+from adapters.telegram.admin.deeds import ANSWERS
+from adapters.telegram.admin.kinds import DEEDS
 from adapters.telegram.chat import COMMANDS, HIDDEN_COMMANDS, PRESSED
 from adapters.telegram.screens import DATA_BYTES_MAX, Button, Screen, press, pressed
 from adapters.telegram.texts import Texts
@@ -20,10 +21,12 @@ from core.domain.broadcast import BroadcastMove, BroadcastStatus
 from core.domain.case import CaseKind
 from core.domain.errors import BillingError
 from core.domain.money import Money
+from core.domain.money_terms import Brake
 from core.domain.operator import Role
 from core.domain.purchase import PurchaseStatus
 from core.domain.referral_program import ReferralStatus
 from core.domain.subscription import Activation
+from core.domain.withdrawal import WithdrawalStatus
 from core.ports.notifier import NewsKind
 from core.use_cases.buying import WALLET
 from core.use_cases.pre_checkout import Refusal
@@ -79,6 +82,10 @@ def put_together() -> set[str]:
     found |= {f"admin.broadcast.{count}" for count in ("unreachable", "failed", "unsure")}
     found |= {f"admin.segment.{name}" for name in (*SEGMENTS, "other")} | trouble_keys()
     found |= {f"admin.letter.{question}" for question in ("text", "skip", "plan", "segment")}
+    found |= {f"admin.withdrawal.{state}" for state in (*WithdrawalStatus, "by_hand", "unsure")}
+    found |= {f"admin.withdrawal.over_{one.name}" for one in fields(Brake)}
+    found |= {f"admin.withdrawal.way_{way}" for way in ("hand", "gateway")}
+    found |= {f"admin.withdrawals.{count}" for count in ("some", "none")}
     found |= {f"admin.access.{state}" for state in Activation}
     found |= {f"admin.doors.{state}" for state in ("well", "down", "off")}
     found |= {f"admin.sold.{span}{none}" for span in ("today", "month") for none in ("", ".none")}
