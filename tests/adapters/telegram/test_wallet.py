@@ -471,6 +471,25 @@ async def test_stars_can_be_kept_in_the_wallet_too(two_ways: ChatRoom) -> None:
     assert "In your wallet: 250\u00a0⭐" in room.screen(BEN)["text"]
 
 
+async def test_a_plan_renews_from_the_wallet_only_where_that_can_hold_its_money(
+    two_ways: ChatRoom,
+) -> None:
+    room = two_ways
+    await room.says("/start p_PRO_MONTHLY", BEN)
+    await room.presses("Choose", BEN)
+    await room.presses("Telegram Stars", BEN)
+    slug = link(await room.presses("Order for 250", BEN)).partition("$")[2]
+    room.rules.pay(slug, BEN, at=room.world.clock())
+    await room.delivers()
+    await room.delivers()
+    await room.world.pump.drain()
+    assert "Renew from the wallet" in labels(await room.says("/status", BEN))
+
+    await sells_for_stars(room, (rub(100), rub(1000)))
+
+    assert "Renew from the wallet" not in labels(await room.says("/status", BEN))
+
+
 async def test_a_gateways_bounds_count_as_well(two_ways: ChatRoom) -> None:
     assert "From RUB\u00a0100.00 to RUB\u00a0500.00" in (await two_ways.says("501", BEN))["text"]
     assert labels(await two_ways.says("500", BEN))[0] == "Card or SBP · RUB\u00a0500.00"
