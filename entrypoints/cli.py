@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from core.domain.errors import BillingError
+from core.domain.errors import BillingError, Unavailable
 from entrypoints.broadcast_cli import broadcast_cli
 from entrypoints.command_line import DataDir, read, run_to_end
 from entrypoints.forecast_cli import simulate
@@ -73,7 +73,10 @@ def main() -> None:
     except SettingsNotUsable as error:
         sys.exit("These settings cannot be used:\n" + "\n".join(f"  {p}" for p in error.problems))
     except BillingError as error:
-        sys.exit(f"billhook: {(error.__doc__ or '').strip()}\n{error}")
+        told = f"billhook: {(error.__doc__ or '').strip()}\n{error}"
+        if isinstance(error, Unavailable) and error.__cause__ is not None:
+            told += f"\n{str(error.__cause__).partition('(Background on')[0].strip()}"
+        sys.exit(told)
 
 
 @cli.command()
@@ -84,6 +87,7 @@ def run(
     from entrypoints import commands  # noqa: PLC0415
 
     settings = read(host=host, port=port, data_dir=data_dir, catalog=catalog)
+    commands.require_free_port(settings)
     commands.prepare(settings)
     commands.serve(settings, whole=True)
 
@@ -93,7 +97,9 @@ def web(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
     """The web alone, and Telegram's webhook; jobs are worked off by `billhook worker`."""
     from entrypoints import commands  # noqa: PLC0415
 
-    commands.serve(read(host=host, port=port, data_dir=data_dir), whole=False)
+    settings = read(host=host, port=port, data_dir=data_dir)
+    commands.require_free_port(settings)
+    commands.serve(settings, whole=False)
 
 
 @cli.command()
@@ -156,7 +162,8 @@ def catalog_apply(catalog: CatalogPath = None, data_dir: DataDir = None) -> None
 def keys_create(
     name: str,
     scope: Annotated[
-        list[str] | None, typer.Option(help="May be repeated; default: all three of a backend.")
+        list[str] | None,
+        typer.Option(help="customers, purchases, usage (these by default), operator; repeatable."),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:

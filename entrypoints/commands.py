@@ -5,7 +5,7 @@ import contextlib
 import secrets
 import signal
 from datetime import timedelta
-from socket import socket
+from socket import AF_INET, AF_INET6, create_server, socket
 from typing import Final
 
 import typer
@@ -41,13 +41,31 @@ from entrypoints.process import (
     ready,
     worker,
 )
-from entrypoints.settings import Settings
+from entrypoints.settings import Settings, SettingsNotUsable
 from entrypoints.webhook_commands import webhook_problems
 
 DEVELOPMENT_KEY_NAME: Final = "development"
 BACKEND_SCOPES: Final = frozenset({Scope.CUSTOMERS, Scope.PURCHASES, Scope.USAGE})
 CLOCK_SKEW_MAX: Final = timedelta(seconds=5)
 WORKER_SILENT_MAX: Final = timedelta(seconds=5)
+
+
+def require_free_port(settings: Settings) -> None:
+    """
+    Before anything is done to the database: what runs there already may be of another catalog.
+
+    Raises:
+        SettingsNotUsable
+    """
+    family = AF_INET6 if ":" in settings.host else AF_INET
+    try:
+        create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        said = str(error.strerror).partition(" (while")[0].lower()
+        why = f"nobody can listen at {where} ({said})"
+        remedy = "stop what does, or take another port: --port 8001, `make run PORT=8001`"
+        raise SettingsNotUsable([f"BILLHOOK_PORT: {why}; {remedy}"]) from error
 
 
 def migrate_database(settings: Settings) -> str:

@@ -173,13 +173,16 @@ async def revoke_role(settings: Settings, ref: str, deed: Deed) -> int:
 
 async def list_roles(settings: Settings) -> int:
     async with ready(settings) as parts:
-        for one in await parts.billing.list_roles():
+        found = await parts.billing.list_roles()
+        for one in found:
             given = (
                 f"since {one.since:%Y-%m-%d %H:%M} UTC, by {one.by}"
                 if one.since
                 else "by BILLHOOK_OWNER"
             )
             typer.echo(f"{one.role:<8} {one.identity}  {given}")
+        if not found:
+            typer.echo("nobody has a role; BILLHOOK_OWNER names the first owner")
     return 0
 
 

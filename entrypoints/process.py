@@ -150,7 +150,9 @@ async def not_ready(store: SqlStore) -> list[str]:
     present, expected = await store.revision()
     if present == expected:
         return []
-    return [f"the database is at revision {present}, not {expected}: run `billhook migrate`"]
+    return [
+        f"the database is at revision {present}, not {expected}: run `billhook migrate`, or the version it is at"
+    ]
 
 
 def application(settings: Settings, *, whole: bool) -> ASGIApp:

@@ -27,7 +27,7 @@ async def list_deliveries(settings: Settings, status: DeliveryStatus | None) -> 
 def _told(one: Delivery) -> str:
     said = [
         f"{one.created_at:%Y-%m-%d %H:%M}  {one.id}  {one.event}  {one.host}",
-        f"{one.status}, {one.attempts} tries",
+        f"{one.status}, {one.attempts} {'try' if one.attempts == 1 else 'tries'}",
     ]
     if one.answer:
         said.append(f"answer: {one.answer}")

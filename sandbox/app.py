@@ -52,7 +52,7 @@ DEMO_WEBHOOK_SECRET: Final = "whsec_c2FuZGJveC13ZWJob29rLXNlY3JldC1rbm93bi10by1h
 """What proves our webhooks to the double of the business's own system: as above."""
 DEMO_BOT_TOKEN: Final = "100500:development-bot-token"  # noqa: S105 - as above.
 DEMO_BOT_USERNAME: Final = "billhook_demo_bot"
-DEMO_BOT_NAME: Final = "Calories by photo"
+DEMO_BOT_NAME: Final = "Billhook demo"
 PAYMENTS_SHOWN: Final = 50
 
 

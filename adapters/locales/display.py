@@ -10,24 +10,31 @@ from babel.core import Locale, UnknownLocaleError
 from babel.dates import format_datetime, get_timezone_location
 from babel.numbers import format_currency, format_decimal
 
-from core.domain.money import Money
+from core.domain.money import Currency, Money
 from core.domain.period import time_zone
 
 _OWN_NAMES: Final = {("ru", "MSK"): "МСК"}
+_OF_NO_STATE: Final = {"XTR": "⭐", "USDT": "USDT", "TON": "TON"}
+"""Money that CLDR lacks, by what stands behind its number: Stars as Telegram itself draws them."""
 
 
 def money_text(money: Money, language: str) -> str:
     """`299,00 ₽`."""
     number = Decimal(money.amount_minor).scaleb(-money.currency.exponent)
-    if money.currency.code in {"XTR", "USDT", "TON"}:  # No coins of a state: CLDR lacks them.
+    if money.currency.code in _OF_NO_STATE:
         digits = "0" * money.currency.exponent
         pattern = f"#,##0.{digits}" if money.currency.exponent <= 2 else "#,##0.00#######"
         told = format_decimal(number, pattern.rstrip("."), _locale(language))
-        return f"{told} {money.currency.code}"
+        return f"{told}\xa0{unit_text(money.currency)}"
     code = money.currency.code
     told = format_currency(number, code, locale=_locale(language))
     # Where a language has no sign for it, letters and digits would run together.
     return f"{code}\xa0{told.removeprefix(code)}" if told.startswith(code) else told
+
+
+def unit_text(unit: Currency) -> str:
+    """`RUB`; `⭐`."""
+    return _OF_NO_STATE.get(unit.code, unit.code)
 
 
 def date_text(at: datetime, zone: str, language: str) -> str:

@@ -88,8 +88,9 @@ def _what_follows(texts: Texts, account: Account) -> str:
 
 async def _renewal_switch(visit: Visit, account: Account) -> list[list[Button]]:
     """
-    Off wherever it is on. From the wallet where that is of use, from each saved method, if the plan
-    is sold; what a gateway renews by itself is stopped before it is renewed otherwise.
+    Off wherever it is on. From the wallet where money of the plan's currency is in it or can be put
+    into it, from each saved method, if the plan is sold; what a gateway renews by itself is stopped
+    before it is renewed otherwise.
     """
     subscription = account.standing.subscription.at(account.at)
     renews, renewal = subscription.renews, subscription.renewal
@@ -102,7 +103,10 @@ async def _renewal_switch(visit: Visit, account: Account) -> list[list[Button]]:
     if plan is None or not plan.terms.prices:
         return off
     ways = []
-    if _to_the_wallet(visit, account) and (renews is None or renews.source != FROM_WALLET):
+    unit = subscription.period.paid.currency
+    deposits = account.standing.catalog.money.deposit
+    is_payable = deposits.bounds_in(unit) is not None or account.purse(unit).free.is_positive
+    if is_payable and (renews is None or renews.source != FROM_WALLET):
         ways.append([visit.button("renewal_on", "renewal", "on")])
     for one in await visit.billing.change_subscription.sources(visit.customer.id):
         if renews is None or renews.source != one.id:

@@ -13,7 +13,7 @@ ROUND: Final = (1, 2, 5)
 _WORD: Final = re.compile(r"([0-9]{1,16})_([A-Z]{3,8})", re.ASCII)
 _LOOKS: Final = re.compile(r"[-+−]?\s*\d")
 _TYPED: Final = re.compile(
-    r"((?:[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+)|[0-9]+)(?:[.,]([0-9]+))?(?:\s*([A-Za-z]{3,8}))?",
+    r"((?:[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+)|[0-9]+)(?:[.,]([0-9]+))?(?:\s*([A-Za-z]{3,8}|⭐\ufe0f?))?",
     re.ASCII,
 )
 
@@ -43,7 +43,7 @@ def looks_like_a_sum(text: str) -> bool:
 
 def sum_typed(text: str, usual: Currency) -> Money | None:
     """
-    "500", "1 000,50", "20 USDT"; without a currency it is of the usual one. None: it can be read
+    "500", "1 000,50", "20 USDT", "50 ⭐"; without a currency it is of the usual one. None: it can be read
     in no way or in two ("1,000" is a thousand to some and one to others), so nobody guesses.
     """
     found = _TYPED.fullmatch(text)
@@ -52,8 +52,9 @@ def sum_typed(text: str, usual: Currency) -> Money | None:
     whole, fraction, code = re.sub(r"\D", "", found[1]), found[2] or "0", found[3]
     if len(fraction) == 3:  # As many digits as stand between two marks of thousands.
         return None
+    unit = "XTR" if code and code.startswith("⭐") else code or usual.code
     with suppress(Invalid):
-        return Money.from_decimal_text(f"{whole}.{fraction}", (code or usual.code).upper())
+        return Money.from_decimal_text(f"{whole}.{fraction}", unit.upper())
     return None
 
 

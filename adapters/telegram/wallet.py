@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from adapters.locales.display import unit_text
 from adapters.telegram.home import support_line
 from adapters.telegram.orders import order
 from adapters.telegram.screens import Button, Screen, press
@@ -88,7 +89,7 @@ async def deposit(visit: Visit, _: Sequence[str] = ()) -> Screen:
         return _sums(visit, ways, units[0])
     if not units:
         return await _no_way(visit)
-    choices = [Button(unit.code, press=press("sums", unit.code)) for unit in units]
+    choices = [Button(unit_text(unit), press=press("sums", unit.code)) for unit in units]
     return Screen(visit.texts("deposit.currency"), [choices, [visit.button("back", "wallet")]])
 
 
@@ -243,7 +244,7 @@ def _sums(visit: Visit, ways: Sequence[Way], unit: Currency) -> Screen:
     whole, _, fraction = (offered or [least])[0].decimal_text().partition(".")
     example = f"{whole}.{fraction}" if fraction.strip("0") else whole
     if unit != _units(ways)[0]:
-        example += f" {unit.code}"
+        example += f" {unit_text(unit)}"
     lines = [
         texts("deposit.title"),
         "",
@@ -316,5 +317,5 @@ def _other_accounts(visit: Visit, account: Account, kind: str, unit: Currency) -
     for amount in account.cash:
         if amount.currency != unit:
             said = press("history", *_newest(amount.currency))
-            buttons.append(Button(amount.currency.code, press=said))
+            buttons.append(Button(unit_text(amount.currency), press=said))
     return buttons

@@ -45,7 +45,7 @@ class SignInTooOldForMoney(Refused):
 
 @dataclass(eq=False)
 class UnknownScope(Invalid):
-    """There is no such scope."""
+    """There is no such scope; there are customers, operator, purchases and usage."""
 
     scope: str
 

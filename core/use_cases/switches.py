@@ -11,7 +11,7 @@ from core.ports.unit_of_work import Now, Store
 
 @dataclass(eq=False)
 class SwitchNotFound(NotFound):
-    """There is no such switch."""
+    """There is no such switch; their list has all there are."""
 
     name: str
 

@@ -18,12 +18,14 @@ from adapters.catalog_file import catalog_from_file
 from adapters.http.limits import TooManyRequests
 from adapters.jobs.pump import Ended, Ending
 from adapters.metrics import Metrics
+from adapters.persistence.sql.migrate import DatabaseOfANewerVersion
 from core.domain.audit import Deed
 from core.domain.customer import CustomerNotFound, identity
-from entrypoints.commands import examine, migrate_database
+from entrypoints.commands import examine, migrate_database, require_free_port
 from entrypoints.operator_commands import block_customer, unblock_customer
 from entrypoints.process import DatabaseOfAnotherVersion, application, opened, rate_limits
-from entrypoints.settings import Settings
+from entrypoints.settings import Settings, SettingsNotUsable
+from tests.typing_commands import typist
 from tests.world import FITNESS
 
 NOWHERE = "redis://:hidden@127.0.0.1:1/0"
@@ -83,6 +85,60 @@ async def test_a_command_on_a_database_of_another_version_says_what_to_do(tmp_pa
 
     assert told.value.revision == "0002"
     assert "billhook migrate" in (told.value.__doc__ or "")
+
+
+@pytest.mark.parametrize("words", [("migrate",), ("keys", "list")])
+def test_a_database_that_is_not_there_is_said_with_where_it_was_looked_for(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / ".env").write_text(
+        "BILLHOOK_DATABASE_URL=postgresql://ann:hidden@127.0.0.1:1/none\n"
+    )
+    with typist() as typed:
+        told = typed(*words, cwd=tmp_path)
+    assert told.returncode == 1
+    assert 'at "127.0.0.1", port 1 failed' in told.stderr
+    assert "Traceback" not in told.stderr
+    assert "hidden" not in told.stderr
+
+
+@pytest.mark.parametrize("url", ["mysql://ann:hidden@db/none", "billhook.db"])
+def test_another_kind_of_database_is_refused_with_those_there_are(tmp_path: Path, url: str) -> None:
+    (tmp_path / ".env").write_text(f"BILLHOOK_DATABASE_URL={url}\n")
+    with typist() as typed:
+        told = typed("migrate", cwd=tmp_path)
+    assert told.returncode == 1
+    assert "BILLHOOK_DATABASE_URL: postgresql://" in told.stderr
+    assert "Traceback" not in told.stderr
+    assert "hidden" not in told.stderr
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    settings = await a_shop(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "billhook.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(DatabaseOfANewerVersion) as told:
+        migrate_database(settings)
+
+    assert told.value.revision == "9999"
+
+
+def test_a_port_that_is_taken_is_said_before_anything_is_done() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = Settings(_env_file=None, port=taken.getsockname()[1])
+        with pytest.raises(SettingsNotUsable, match="take another port"):
+            require_free_port(settings)
+    require_free_port(settings)
+
+
+def test_a_folder_that_cannot_be_made_is_said_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with typist() as typed:
+        told = typed("migrate", "--data-dir", str(tmp_path / "file" / "below"), cwd=tmp_path)
+    assert told.returncode == 1
+    assert "BILLHOOK_DATA_DIR" in told.stderr
+    assert "Traceback" not in told.stderr
 
 
 async def test_the_doctor_looks_whether_the_shared_limits_answer(

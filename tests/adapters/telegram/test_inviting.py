@@ -35,7 +35,7 @@ async def test_a_link_is_shown_with_what_it_earns_and_can_be_shared(shop: ChatRo
 
     assert f"https://t.me/tea_room_bot?start=r_{await code(shop, ANNA)}" in screen["text"]
     assert "вы получаете <b>10 %</b>" in screen["text"] or "10 %" in screen["text"]
-    assert "номер 5 это 25.5 %" in screen["text"]
+    assert "с 5-го платящего друга — 25.5 %" in screen["text"]
     assert "t.me/share/url?url=https%3A%2F%2Ft.me" in link(screen)
 
 

@@ -220,7 +220,7 @@ def test_times_are_written_as_people_of_the_zone_write_them():
     english, russian = Texts("en", "Europe/Moscow"), Texts("ru", "Asia/Omsk")
     assert english.label("plan.until", plan="PRO", end=NOON).endswith("10 Mar 2026, 12:00 MSK")
     assert russian.when(NOON, NOON) == "15:00 UTC+06"
-    assert english.label("price", price=Money.of(250, "XTR")) == "250 XTR"
+    assert english.label("price", price=Money.of(250, "XTR")) == "250\u00a0⭐"
 
 
 def test_what_is_left_is_told_in_the_largest_units_that_there_are():

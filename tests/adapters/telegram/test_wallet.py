@@ -417,30 +417,35 @@ async def two_ways(now: Clock) -> AsyncIterator[ChatRoom]:
     """PRO costs 250 Stars too, and deposits are taken in both currencies."""
     async with a_stage() as stage, a_telegram_desk(stage, now, "telegram_stars") as desk:
         room = await ChatRoom(MemoryStore(consequences), desk).opens()
-        wanted = room.world.wanted()
-        plans = [
-            replace(one, prices=(*one.prices, STARS), gateways=(), receipt=None)
-            if one.code == "PRO_MONTHLY"
-            else one
-            for one in wanted.plans
-        ]
-        bounds = ((rub(100), rub(1000)), (Money.of(50, "XTR"), Money.of(500, "XTR")))
-        money = MoneyTerms(deposit=DepositTerms(bounds=bounds))
-        await room.world.billing.apply_catalog(replace(wanted, plans=tuple(plans), money=money))
+        await sells_for_stars(
+            room, (rub(100), rub(1000)), (Money.of(50, "XTR"), Money.of(500, "XTR"))
+        )
         room.world.gateway.abilities = replace(
             room.world.gateway.abilities, bounds={"RUB": (rub(1), rub(500))}
         )
         yield room
 
 
+async def sells_for_stars(room: ChatRoom, *bounds: tuple[Money, Money]) -> None:
+    wanted = room.world.wanted()
+    plans = [
+        replace(one, prices=(*one.prices, STARS), gateways=(), receipt=None)
+        if one.code == "PRO_MONTHLY"
+        else one
+        for one in wanted.plans
+    ]
+    money = MoneyTerms(deposit=DepositTerms(bounds=bounds))
+    await room.world.billing.apply_catalog(replace(wanted, plans=tuple(plans), money=money))
+
+
 async def test_each_way_says_what_it_asks_for(two_ways: ChatRoom) -> None:
     room = two_ways
     await room.says("/start p_PRO_MONTHLY", BEN)
     ways = await room.presses("Choose", BEN)
-    assert labels(ways)[:2] == ["⭐ Stars · 250 XTR", "Card or SBP · RUB\u00a0299.00"]
-    by_stars = await room.presses("⭐ Stars", BEN)
-    assert "To pay: 250 XTR" in by_stars["text"]
-    assert link(await room.presses("Order for 250 XTR", BEN)).startswith("https://t.me/$")
+    assert labels(ways)[:2] == ["Telegram Stars · 250\u00a0⭐", "Card or SBP · RUB\u00a0299.00"]
+    by_stars = await room.presses("Telegram Stars", BEN)
+    assert "To pay: 250\u00a0⭐" in by_stars["text"]
+    assert link(await room.presses("Order for 250", BEN)).startswith("https://t.me/$")
     await room.presses("Another way", BEN)
     await room.presses("Card or SBP", BEN)
     await pays(room, await room.presses("Order for RUB\u00a0299.00", BEN))
@@ -451,11 +456,11 @@ async def test_stars_can_be_kept_in_the_wallet_too(two_ways: ChatRoom) -> None:
     room = two_ways
     await room.says("/start", BEN)
     await room.presses("Wallet", BEN)
-    assert {"XTR", "RUB"} < set(labels(await room.presses("Add money", BEN)))
-    choice = await room.presses("XTR", BEN)
-    assert "such as 50 XTR" in choice["text"]
-    assert labels(await room.says("250 XTR", BEN))[0] == "⭐ Stars · 250 XTR"
-    slug = link(await room.presses("⭐ Stars", BEN)).partition("$")[2]
+    assert {"⭐", "RUB"} < set(labels(await room.presses("Add money", BEN)))
+    choice = await room.presses("⭐", BEN)
+    assert "such as 50 ⭐" in choice["text"]
+    assert labels(await room.says("250 ⭐", BEN))[0] == "Telegram Stars · 250\u00a0⭐"
+    slug = link(await room.presses("Telegram Stars", BEN)).partition("$")[2]
 
     room.rules.pay(slug, BEN, at=room.world.clock())
     await room.delivers()
@@ -463,7 +468,26 @@ async def test_stars_can_be_kept_in_the_wallet_too(two_ways: ChatRoom) -> None:
     await room.world.pump.drain()
 
     assert await room.world.cash(await room.customer(BEN)) == {"XTR": 250}
-    assert "In your wallet: 250 XTR" in room.screen(BEN)["text"]
+    assert "In your wallet: 250\u00a0⭐" in room.screen(BEN)["text"]
+
+
+async def test_a_plan_renews_from_the_wallet_only_where_that_can_hold_its_money(
+    two_ways: ChatRoom,
+) -> None:
+    room = two_ways
+    await room.says("/start p_PRO_MONTHLY", BEN)
+    await room.presses("Choose", BEN)
+    await room.presses("Telegram Stars", BEN)
+    slug = link(await room.presses("Order for 250", BEN)).partition("$")[2]
+    room.rules.pay(slug, BEN, at=room.world.clock())
+    await room.delivers()
+    await room.delivers()
+    await room.world.pump.drain()
+    assert "Renew from the wallet" in labels(await room.says("/status", BEN))
+
+    await sells_for_stars(room, (rub(100), rub(1000)))
+
+    assert "Renew from the wallet" not in labels(await room.says("/status", BEN))
 
 
 async def test_a_gateways_bounds_count_as_well(two_ways: ChatRoom) -> None:
