@@ -11,8 +11,7 @@ from core.domain.event import Event
 from core.domain.item import PackItem, PlanItem, Verification
 from core.domain.money import Money
 from core.domain.payment import OutgoingStatus, RefundFacts
-from core.domain.plan import PlanCode
-from core.domain.purchase import Purchase, PurchaseStatus
+from core.domain.purchase import Purchase
 from core.domain.refund import OurRefundId, Refund, RefundStatus
 from core.domain.subscription import PaidPeriod
 from core.ports.unit_of_work import UnitOfWork
@@ -210,7 +209,7 @@ async def _pays_for(uow: UnitOfWork, purchase: Purchase, running: PaidPeriod) ->
     """
     Whether the running stretch is longer by this purchase. One that was paid before it began is of
     another, which has ended, unless it was bought during days that were free: then it is among the
-    latest, which make up what was paid for.
+    latest, whose money makes up what was paid.
     """
     paid_at = purchase.ended_at
     assert paid_at is not None, "it was paid"
@@ -218,21 +217,19 @@ async def _pays_for(uow: UnitOfWork, purchase: Purchase, running: PaidPeriod) ->
         return False
     if paid_at >= running.start:
         return True
-    later, after = 0, None
+    later, after = running.paid - running.paid, None
     while page := await uow.purchases.page(purchase.customer_id, limit=PAGE, after=after):
-        later += sum(_paid_for(one, running.plan.code, after=paid_at) for one in page)
+        for one in page:
+            if _is_for(one, running) and one.ended_at is not None and one.ended_at > paid_at:
+                later += one.refundable
         after = page[-1].id
-    return later < running.count
+    return later < running.paid
 
 
-def _paid_for(purchase: Purchase, plan_code: PlanCode, *, after: datetime) -> int:
-    """How many units of time of the plan; none, where it was paid before that or is given back."""
-    plan, paid_at = purchase.plan, purchase.ended_at
-    if plan is None or plan.code != plan_code or purchase.status is not PurchaseStatus.PAID:
-        return 0
-    assert plan.terms.period is not None, "a plan without a period is never sold"
-    assert paid_at is not None
-    return plan.terms.period.count if paid_at > after else 0
+def _is_for(purchase: Purchase, running: PaidPeriod) -> bool:
+    plan, currency = running.plan, running.paid.currency
+    is_of_it = purchase.plan is not None and purchase.plan.code == plan.code
+    return is_of_it and purchase.amount.currency == currency
 
 
 async def tell(
