@@ -112,7 +112,8 @@ class RefundPurchase:
                     done = await _taken_back(uow, purchase, charge, refund, at=at)
                 else:
                     done = await self._set_aside(uow, purchase, charge, refund, at=at)
-            back = done.purchase.amount if amount is None else amount
+            back = purchase.refundable - done.purchase.refundable
+            back = back if done.refund is None else done.refund.amount
             told: dict[str, str | int] = {
                 "refund": fresh.subject,
                 "amount_minor": back.amount_minor,
