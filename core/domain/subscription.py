@@ -63,6 +63,11 @@ class PaidPeriod:
         """A trial, or a gift."""
         return not self.paid.is_positive
 
+    @property
+    def units(self) -> int:
+        """What there is of `count`: nothing, where it ends where its chain begins."""
+        return self.count if self.end > self._later(self.anchor.at, self.given) else 0
+
     def rest(self, at: datetime) -> Money:
         """What of `paid` is for the time after `at`, by time, rounded down. Gifts come last."""
         paid_until = max(self._later(self.end, -self.given), self.start + timedelta(seconds=1))
@@ -224,13 +229,18 @@ class Subscription:
         )
         if period is None:
             return replace(present, period=running)
-        count = running.count - period.count
-        had = running.plan.terms.period
-        end = at if had is None else running.paid_for(running.anchor, max(count, 0), had.unit)
+        had, anchor, count = running.plan.terms.period, running.anchor, running.units
+        if had is not None and had.unit is period.unit and period.count <= count:
+            count -= period.count
+        else:  # It was paid for before the unit was changed: the chain since then begins earlier.
+            earlier = anchor.after(-period.count, period.unit)
+            anchor = Anchor(max(earlier, running.start), anchor.zone)
+        end = at if had is None else running.paid_for(anchor, count, had.unit)
         if end <= at or (end <= running.start and present.has_tried(running)):
             return present.over()
-        start = running.start if count > 0 else min(running.start, at)
-        shorter = replace(running, start=start, end=end, count=max(count, 1))
+        is_ahead = running.is_free or end <= running.start
+        start = min(running.start, at) if is_ahead else running.start
+        shorter = replace(running, start=start, end=end, anchor=anchor, count=max(count, 1))
         return replace(present, period=shorter, renewal=None)
 
     def has_tried(self, period: PaidPeriod) -> bool:
@@ -374,26 +384,27 @@ def _on(
 def _prolonged(
     running: PaidPeriod, plan: PlanVersion, period: Period, paid: Money, of_bonus: Money
 ) -> PaidPeriod:
-    had = running.plan.terms.period
-    if (
-        running.is_free
-    ):  # What is paid for begins where the trial ends, whatever that was counted in.
-        anchor, nothing = Anchor(running.end, running.anchor.zone), paid - paid
-        running = replace(running, start=running.end, paid=nothing, of_bonus=nothing, given=0)
-        count = period.count
-    elif had is not None and had.unit is period.unit:
-        anchor, count = running.anchor, running.count + period.count
-    else:  # The unit was changed in a new version: the chain starts anew where the old ends.
-        anchor, count = Anchor(running.end, running.anchor.zone), period.count
-        running = replace(running, given=0)
+    if running.is_free:  # What is paid for begins where the trial ends.
+        fresh, nothing = Anchor(running.end, running.anchor.zone), paid - paid
+        running = replace(
+            running, start=running.end, anchor=fresh, paid=nothing, of_bonus=nothing, given=0
+        )
+    had, anchor, count, unit = running.plan.terms.period, running.anchor, running.units, period.unit
     # A late payment for older terms does not take newer ones away.
     latest = max(plan, running.plan, key=lambda version: version.number)
+    if had is not None and had.unit is unit:
+        count += period.count
+    elif had is None or latest is plan:  # In a new unit the chain starts anew where the old ends.
+        anchor, count = Anchor(running.end, anchor.zone), period.count
+        running = replace(running, given=0)
+    else:  # In a former unit it comes before the chain, which starts so much later.
+        anchor, unit = Anchor(anchor.after(period.count, unit), anchor.zone), had.unit
     return replace(
         running,
         plan=latest,
-        end=running.paid_for(anchor, count, period.unit),
+        end=running.paid_for(anchor, count, unit),
         anchor=anchor,
-        count=count,
+        count=max(count, 1),
         paid=running.paid + paid,
         of_bonus=running.of_bonus + of_bonus,
     )

@@ -113,8 +113,8 @@ class Jobs(JobsRead, Protocol):
 
     async def park(self, job: ClaimedJob, *, error: str) -> bool:
         """
-        Give up on it: kept, shown, and not tried again by itself. Whether it was still the
-        worker's to give up.
+        Give up on it: kept, shown, and not tried again by itself. Its like that were given up on
+        before make way: what is found by time comes again. Whether it was still the worker's.
         """
         ...
 

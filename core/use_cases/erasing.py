@@ -18,7 +18,7 @@ from core.domain.plan import GatewayName
 from core.domain.purchase import Purchase, PurchaseId
 from core.domain.refund import RefundStatus
 from core.domain.withdrawal import Withdrawal, WithdrawalId, WithdrawalStatus
-from core.ports.access_provisioner import AccessProvisioner
+from core.ports.access_provisioner import AccessProvisioner, AccessUnavailable
 from core.ports.payment_gateway import Gateways
 from core.ports.unit_of_work import Now, Store, UnitOfWork
 from core.use_cases.access import MakeAccess
@@ -91,7 +91,7 @@ class FinishErasing:
     """
     Stop what a gateway charges by itself, take access back, and then forget the person: those two
     are known outside by the identity that goes. Each step reads the present, so a death in between
-    is continued by the next try.
+    is continued by the next try. A panel that is away is waited for until a person is told of it.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class FinishErasing:
         `renewal`: by which charge a gateway knows what it has to stop.
 
         Raises:
-            GatewayUnavailable: try again later.
+            GatewayUnavailable, AccessUnavailable: try again later.
         """
         async with self._store.read() as view:
             if (await view.customers.get(customer_id)).erased_at is not None:
@@ -115,6 +115,10 @@ class FinishErasing:
         if renewal is not None:
             await self._match_renewal(customer_id, renewal)
         await self._make_access(customer_id)
+        async with self._store.read() as view:
+            access = await view.access.find(customer_id)
+        if access and access.waiting_since and not access.is_overdue(self._now()):
+            raise AccessUnavailable
         async with self._store.write() as uow:
             at = self._now()
             customer = await uow.customers.lock(customer_id)

@@ -1,4 +1,4 @@
-"""Renewals that a gateway charges by itself: what each charge pays for, who may stop them, and how."""
+"""Renewals: what a charge that a gateway makes by itself pays for, who stops it, and what ends any."""
 
 import hashlib
 from dataclasses import replace
@@ -75,12 +75,36 @@ async def began_with(uow: UnitOfWork, facts: PaymentFacts) -> ChargeKey:
 async def hand_on(
     uow: UnitOfWork, before: Subscription, after: Subscription, *, at: datetime
 ) -> None:
-    """What was renewed by a gateway and is not any more, or is again, the gateway is to be told."""
-    renewal = before.renewal
-    if renewal is None or renewal.at_gateway is None:
+    """
+    The renewal of what runs is another now, or none. What had been ordered for it is given up; and
+    what was renewed by a gateway and is not any more, or is again, the gateway is to be told.
+    """
+    renewal, follows = before.renewal, after.renews
+    if renewal is None:
+        return
+    if follows is None or follows.purchase_id != renewal.purchase_id:
+        await give_up_order(uow, before, at=at)
+    if renewal.at_gateway is None:
         return
     if before.renews_by(renewal.source) != after.renews_by(renewal.source):
         await ask_to_match(uow, renewal.at_gateway, after.customer_id, at=at)
+
+
+async def give_up_order(uow: UnitOfWork, subscription: Subscription, *, at: datetime) -> None:
+    """
+    The order of a renewal that is not wanted any more: no money that comes into the wallet pays it.
+    Where it is being paid at a gateway already, it can still be paid there.
+    """
+    renewal = subscription.renewal
+    if renewal is None or renewal.purchase_id is None:
+        return
+    order = await uow.purchases.get(renewal.purchase_id)
+    checkouts = await uow.checkouts.of_purchases([order.id])
+    if order.is_pending and not any(one.is_settling for one in checkouts):
+        await uow.purchases.save(order.canceled(at=at))
+        await uow.record(Event("purchase.canceled", order.id, at, order.customer_id))
+    elif order.is_pending and order.from_wallet:
+        await uow.purchases.save(replace(order, from_wallet=False))
 
 
 async def ask_to_match(

@@ -13,7 +13,7 @@ from core.domain.money import Money
 from core.domain.subscription import Subscription
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.customers import standing_of
-from core.use_cases.subscriptions import give_up_order
+from core.use_cases.gateway_renewals import hand_on
 
 DAYS_MAX: Final = 3660
 
@@ -64,10 +64,10 @@ async def give_days(
         renewals=catalog.money.renewal,
         at=at,
     )
-    await give_up_order(uow, before, at=at)
     period = given.period
     assert period is not None, "it was just given"
     await uow.subscriptions.save(given)
+    await hand_on(uow, before, given, at=at)
     told: dict[str, str | int] = {
         "plan": plan.code,
         "days": days,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Final
 
 from core.domain import ledger
@@ -9,10 +10,11 @@ from core.domain.case import Case, CaseKind
 from core.domain.charge import Charge
 from core.domain.event import Event
 from core.domain.item import PackItem, PlanItem, Verification
+from core.domain.ledger import EntryId
 from core.domain.money import Money
 from core.domain.payment import OutgoingStatus, RefundFacts
 from core.domain.plan import PlanCode
-from core.domain.purchase import Purchase, PurchaseStatus
+from core.domain.purchase import PAID, Purchase
 from core.domain.refund import OurRefundId, Refund, RefundStatus
 from core.domain.subscription import PaidPeriod
 from core.ports.unit_of_work import UnitOfWork
@@ -115,7 +117,7 @@ async def _failed(
 ) -> Refunded:
     charge = await uow.charges.find(refund.charge)
     assert charge is not None, "a refund is of a charge in the books"
-    moves = given_again(refund, purchase, settled=charge.settled)
+    moves = await given_again(uow, refund, purchase, settled=charge.settled)
     entry = ledger.entry_of(
         f"refund {refund.id} ended",
         "refund_failed",
@@ -210,7 +212,7 @@ async def _pays_for(uow: UnitOfWork, purchase: Purchase, running: PaidPeriod) ->
     """
     Whether the running stretch is longer by this purchase. One that was paid before it began is of
     another, which has ended, unless it was bought during days that were free: then it is among the
-    latest, which make up what was paid for.
+    latest, whose money makes up what was paid.
     """
     paid_at = purchase.ended_at
     assert paid_at is not None, "it was paid"
@@ -218,21 +220,49 @@ async def _pays_for(uow: UnitOfWork, purchase: Purchase, running: PaidPeriod) ->
         return False
     if paid_at >= running.start:
         return True
-    later, after = 0, None
+    later, paid = running.paid - running.paid, running.paid
+    for one in await _paid_since(uow, purchase):
+        if _is_of(one, running.plan.code, paid):
+            later += one.refundable
+    return later < paid
+
+
+async def in_wallet_again(uow: UnitOfWork, purchase: Purchase) -> Money:
+    """
+    How much of it came back to the wallet already, as the rest of a plan that gave way to another.
+    A rest is of what was paid last: those that were paid for the same plan later come first.
+    """
+    later = nothing = purchase.amount - purchase.amount
+    if purchase.plan is None:
+        return nothing
+    own = ledger.revenue(purchase.plan.code)
+    for one in await _paid_since(uow, purchase):
+        rest = await uow.ledger.find(EntryId(f"rest {one.id}"))
+        for posting in () if rest is None else rest.postings:
+            if posting.account == own and posting.amount.currency == nothing.currency:
+                return min(max(-posting.amount - later, nothing), purchase.amount)
+        if _is_of(one, purchase.plan.code, nothing):
+            later += one.amount
+    return nothing
+
+
+async def _paid_since(uow: UnitOfWork, purchase: Purchase) -> list[Purchase]:
+    """The customer's other purchases of plans that were paid no earlier, in order."""
+    found: list[tuple[datetime, Purchase]] = []
+    after, paid_at = None, purchase.ended_at
+    assert paid_at is not None, "it was paid"
     while page := await uow.purchases.page(purchase.customer_id, limit=PAGE, after=after):
-        later += sum(_paid_for(one, running.plan.code, after=paid_at) for one in page)
+        for one in page:
+            is_plan = one.plan is not None and one.status in PAID and one.id != purchase.id
+            if is_plan and one.ended_at is not None and one.ended_at >= paid_at:
+                found.append((one.ended_at, one))
         after = page[-1].id
-    return later < running.count
+    return [one for _, one in sorted(found, key=itemgetter(0))]
 
 
-def _paid_for(purchase: Purchase, plan_code: PlanCode, *, after: datetime) -> int:
-    """How many units of time of the plan; none, where it was paid before that or is given back."""
-    plan, paid_at = purchase.plan, purchase.ended_at
-    if plan is None or plan.code != plan_code or purchase.status is not PurchaseStatus.PAID:
-        return 0
-    assert plan.terms.period is not None, "a plan without a period is never sold"
-    assert paid_at is not None
-    return plan.terms.period.count if paid_at > after else 0
+def _is_of(purchase: Purchase, code: PlanCode, price: Money) -> bool:
+    is_of_plan = purchase.plan is not None and purchase.plan.code == code
+    return is_of_plan and purchase.amount.currency == price.currency
 
 
 async def tell(
@@ -247,25 +277,38 @@ async def tell(
 
 
 async def taken_from(uow: UnitOfWork, purchase: Purchase, charge: Charge, amount: Money) -> Moves:
-    """Where the money that goes back comes from: what is not there any more is owed."""
+    """
+    Where the money that goes back comes from: what is not there any more is owed. Of a plan it is
+    the business's own as far as that has kept any; what is in the wallet again comes from there.
+    """
     purse = await purse_of(uow, purchase.customer_id, amount.currency)
     if not charge.settled:
         return purse.given_up(amount)
     match purchase.item:
         case PlanItem() | PackItem():
-            return [(ledger.revenue(purchase.item.terms.code), -amount)]
+            kept = charge.left - await in_wallet_again(uow, purchase)
+            own = min(max(kept, amount - amount), amount)
+            revenue = ledger.revenue(purchase.item.terms.code)
+            return [(revenue, -own), *purse.given_up(amount - own)]
         case Verification():
             return purse.given_up(amount, from_bonus=True)
         case _:
             return purse.given_up(amount)
 
 
-def given_again(refund: Refund, purchase: Purchase, *, settled: bool) -> Moves:
+async def given_again(
+    uow: UnitOfWork, refund: Refund, purchase: Purchase, *, settled: bool
+) -> Moves:
     """The reverse, when a refund failed. What was owed because of it is repaid from it at once."""
-    own = ledger.cash(refund.customer_id)
+    own, nothing = ledger.cash(refund.customer_id), refund.amount - refund.amount
     match purchase.item:
         case PlanItem() | PackItem() if settled:
-            return [(ledger.revenue(purchase.item.terms.code), refund.amount)]
+            revenue = ledger.revenue(purchase.item.terms.code)
+            asked = await uow.ledger.find(EntryId(f"refund {refund.id}"))
+            assert asked is not None, "it was set aside when it was asked for"
+            lost = [-one.amount for one in asked.postings if one.account == revenue]
+            back = sum(lost, start=nothing)
+            return [(revenue, back), (own, refund.amount - back)]
         case Verification() if settled:
             own = ledger.bonus(refund.customer_id)
         case _:

@@ -30,7 +30,15 @@ from core.ports.payment_gateway import (
     Refunding,
 )
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
-from core.use_cases.giving_back import Refunded, book_done, gave_back, learn, taken_from, tell
+from core.use_cases.giving_back import (
+    Refunded,
+    book_done,
+    gave_back,
+    in_wallet_again,
+    learn,
+    taken_from,
+    tell,
+)
 from core.use_cases.wallet import credited
 
 WALLET: Final = GatewayName("wallet")
@@ -104,7 +112,8 @@ class RefundPurchase:
                     done = await _taken_back(uow, purchase, charge, refund, at=at)
                 else:
                     done = await self._set_aside(uow, purchase, charge, refund, at=at)
-            back = done.purchase.amount if amount is None else amount
+            back = purchase.refundable - done.purchase.refundable
+            back = back if done.refund is None else done.refund.amount
             told: dict[str, str | int] = {
                 "refund": fresh.subject,
                 "amount_minor": back.amount_minor,
@@ -226,13 +235,17 @@ async def _into_the_wallet(
 ) -> Refunded:
     """
     It was paid from the wallet, so it goes back there: cash first, and never more of it than
-    was spent of it, so that bonus does not become money that can be withdrawn.
+    was spent of it, so that bonus does not become money that can be withdrawn. What is there again
+    as the rest of its plan does not come a second time.
     """
-    back = purchase.refundable if amount is None else amount
-    if not back.is_positive or not back <= purchase.refundable:
-        raise RefundTooLarge(purchase.id, purchase.refundable)
     if purchase.ware is None:
         raise RefundNotPossible(WALLET, "escrow")
+    left = purchase.refundable - await in_wallet_again(uow, purchase)
+    if not left.is_positive:
+        raise NothingToRefund(purchase.id)
+    back = left if amount is None else amount
+    if not back.is_positive or not back <= left:
+        raise RefundTooLarge(purchase.id, left)
     paid = await uow.ledger.find(EntryId(f"purchase {purchase.id}"))
     assert paid is not None, "paid and booked in one unit"
     of_cash = -sum(
@@ -240,7 +253,7 @@ async def _into_the_wallet(
         for posting in paid.postings
         if posting.account == ledger.cash(purchase.customer_id)
     )
-    before = purchase.amount - purchase.refundable
+    before = purchase.amount - left
     cash_left = max(of_cash - before.amount_minor, 0)
     cash = Money(min(cash_left, back.amount_minor), back.currency)
     entry = ledger.entry_of(

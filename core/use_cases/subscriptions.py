@@ -20,7 +20,7 @@ from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
 from core.use_cases.buying import pay_from_wallet
 from core.use_cases.charging import ChargeMethod, may_be_charged, require_chargeable
 from core.use_cases.customers import standing_of
-from core.use_cases.gateway_renewals import hand_on
+from core.use_cases.gateway_renewals import give_up_order, hand_on
 from core.use_cases.payment_methods import owned_method
 from core.use_cases.safety import count_try, has_tried_enough
 from core.use_cases.wallet import WalletTooLow
@@ -121,8 +121,6 @@ class ChangeSubscription:
     ) -> None:
         if after == before:
             return
-        if after.renews is None:
-            await give_up_order(uow, before, at=at)
         await uow.subscriptions.save(after)
         await hand_on(uow, before, after, at=at)
         whose = after.customer_id
@@ -310,15 +308,3 @@ class ChargeRenewal:
                 told = {"try": try_}
                 await uow.record(Event("renewal.failed", purchase_id, at, customer_id, told))
                 await uow.commit()
-
-
-async def give_up_order(uow: UnitOfWork, subscription: Subscription, *, at: datetime) -> None:
-    """The order of a renewal that is not wanted any more, unless it is being charged already."""
-    renewal = subscription.renewal
-    if renewal is None or renewal.purchase_id is None:
-        return
-    order = await uow.purchases.get(renewal.purchase_id)
-    checkouts = await uow.checkouts.of_purchases([order.id])
-    if order.is_pending and not any(one.is_settling for one in checkouts):
-        await uow.purchases.save(order.canceled(at=at))
-        await uow.record(Event("purchase.canceled", order.id, at, order.customer_id))

@@ -215,6 +215,23 @@ async def test_a_parked_job_does_not_stand_in_the_way_of_a_new_one(shop):
     assert await waiting(shop) == 1
 
 
+async def test_of_what_is_found_and_given_up_on_again_and_again_the_latest_is_kept(shop):
+    keyless = a_job(dedupe=None)
+    for error in ("broke", "broke again"):
+        await enqueue(shop, a_job(), a_job(dedupe="another"), keyless)
+        for poison in await claim(shop):
+            await written(shop, lambda uow: uow.jobs.park(poison, error=error))  # noqa: B023
+
+    parked = await seen(shop, lambda view: view.jobs.parked(limit=9))
+
+    assert [(job.job.dedupe, error) for job, error in parked] == [
+        (None, "broke again"),
+        ("another", "broke again"),
+        (a_job().dedupe, "broke again"),
+        (None, "broke"),
+    ]
+
+
 async def test_only_parked_jobs_of_a_key_are_dropped(shop):
     alike, other, keyless = a_job(), a_job(dedupe="another"), a_job(dedupe=None)
     await enqueue(shop, alike, other, keyless)

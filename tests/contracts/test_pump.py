@@ -228,7 +228,7 @@ async def test_what_is_enqueued_again_and_fails_again_is_one_case(shop, kitchen,
             await kitchen.pump.drain()
             now.advance(minutes=1)
 
-    assert len(await parked(shop)) == 3
+    assert len(await parked(shop)) == 1
     assert len(await seen(shop, lambda view: view.open_cases(limit=9))) == 1
 
 

@@ -274,6 +274,87 @@ def test_a_new_unit_is_counted_from_where_the_old_one_ends(first, second):
     assert running(newer).paid == Money.of(3 * 29900, "RUB")
 
 
+UNITS = pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (Period(1, PeriodUnit.MONTH), Period(30, PeriodUnit.DAY)),
+        (Period(30, PeriodUnit.DAY), Period(1, PeriodUnit.MONTH)),
+        (Period(30, PeriodUnit.DAY), Period(12, PeriodUnit.MONTH)),
+    ],
+)
+
+
+def refunded(subscription: Subscription, plan: PlanVersion, at: datetime) -> Subscription:
+    return subscription.without(plan, plan.terms.period, rub(299), rub(0), at=at)
+
+
+@UNITS
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_refund_of_the_old_unit_takes_its_time_and_leaves_the_new(first, second, times):
+    older, newer = plan_for(first), plan_for(second, number=2)
+    subscription = bought(FREE, older, NOON).subscription
+    for _ in range(times):
+        subscription = bought(subscription, newer, NOON).subscription
+
+    left = refunded(subscription, older, NOON).period
+
+    assert left is not None
+    assert left.end == Anchor(NOON, MOSCOW).after(times * second.count, second.unit)
+    assert left.paid == Money.of(29900 * times, "RUB")
+    assert left.plan == newer
+
+
+@UNITS
+def test_what_is_bought_after_a_refund_of_the_new_unit_is_as_long_as_ever(first, second):
+    older, newer = plan_for(first), plan_for(second, number=2)
+    old = bought(FREE, older, NOON)
+    left = refunded(bought(old.subscription, newer, NOON).subscription, newer, NOON)
+    assert left.period is not None
+    assert left.period.end == old.end
+
+    again = bought(left, newer, NOON)
+
+    assert again.end == Anchor(old.end, MOSCOW).after(second.count, second.unit)
+
+
+@UNITS
+def test_a_refund_of_the_old_unit_and_the_new_leaves_nothing(first, second):
+    older, newer = plan_for(first), plan_for(second, number=2)
+    both = bought(bought(FREE, older, NOON).subscription, newer, NOON).subscription
+
+    for order in ((older, newer), (newer, older)):
+        left = both
+        for plan in order:
+            left = refunded(left, plan, NOON)
+        assert left.period is None
+
+
+@UNITS
+@pytest.mark.parametrize("is_free", [False, True])
+def test_a_late_payment_of_the_old_unit_adds_its_time_and_a_refund_takes_it(first, second, is_free):
+    older, newer = plan_for(first), plan_for(second, number=2)
+    if is_free:
+        had = FREE.given(newer, 10, rub(0), zone=MOSCOW, renewals=TERMS, at=NOON)
+    else:
+        had = bought(FREE, newer, NOON).subscription
+    assert had.period is not None
+
+    late = bought(had, older, NOON)
+    again = bought(late.subscription, newer, NOON)
+
+    def after(moment: datetime, period: Period) -> datetime:
+        return Anchor(moment, MOSCOW).after(period.count, period.unit)
+
+    assert abs(late.end - after(had.period.end, first)) < timedelta(days=3)
+    assert abs(again.end - after(late.end, second)) < timedelta(days=3)
+    assert running(again).plan == newer
+    [shorter, as_before] = (refunded(again.subscription, one, NOON) for one in (newer, older))
+    assert shorter.period is not None
+    assert as_before.period is not None
+    assert shorter.period.end == late.end
+    assert as_before.period.end == bought(had, newer, NOON).end
+
+
 def test_a_new_length_in_the_same_unit_is_counted_from_the_same_anchor():
     old = bought(FREE, MONTHLY, JANUARY_31)
 

@@ -6,6 +6,7 @@ from core.domain import ledger
 from core.domain.audit import Deed
 from core.domain.money import Money
 from core.domain.payment import PaymentId
+from core.domain.plan import PlanCode
 from core.domain.purchase import PurchaseStatus
 from core.domain.reconciliation import Found
 from core.domain.refund import NothingToRefund, RefundStatus, RefundTooLarge
@@ -212,3 +213,77 @@ async def test_a_bank_takes_no_more_than_was_paid_and_nothing_of_a_wallet(world:
 
     assert await statuses(world, started) == []
     assert await world.plan(boris) == "PRO_MONTHLY"
+
+
+async def changes_plan(world: World) -> tuple[Started, PaymentId]:
+    """Anna buys a year, and at once changes to a month: most of the year is cash again."""
+    anna = await world.customer()
+    started = await world.buys(anna, "PRO_YEARLY")
+    payment = await world.pays_and_is_heard(started)
+    await world.pays_and_is_heard(await world.buys(anna))
+    assert await world.cash(anna) == {"RUB": 299000}
+    return started, payment
+
+
+async def test_what_a_bank_takes_back_is_not_also_kept_as_the_rest_of_a_plan(world: World) -> None:
+    started, payment = await changes_plan(world)
+    anna = started.purchase.customer_id
+    await world.billing.adjust_wallet(
+        anna, -rub(1000), account="cash", deed=Deed("ann", "spent"), cause=world.cause()
+    )
+
+    world.gateway.dispute(payment)
+    await world.hears(payment, "dispute.lost")
+
+    assert await world.cash(anna) == {}
+    assert await world.books(ledger.receivable(anna)) == 100000
+    assert await world.books(ledger.revenue(PlanCode("PRO_YEARLY"))) == 0
+    assert await world.plan(anna) == "PRO_MONTHLY"
+
+
+async def test_parts_given_back_are_the_business_own_as_long_as_it_keeps_some(
+    world: World,
+) -> None:
+    anna = await world.customer()
+    started = await world.buys(anna, "PRO_YEARLY")
+    await world.pays_and_is_heard(started)
+    await world.time_passes(days=73)
+    await world.pays_and_is_heard(await world.buys(anna))
+    rest = (await world.cash(anna))["RUB"]
+    assert rest == 239200
+
+    for back, cash in ((500_00, rest), (200_00, 2290_00), (2290_00, 0)):
+        await world.refunds(started, Money.of(back, "RUB"))
+        assert (await world.cash(anna)).get("RUB", 0) == cash
+
+    assert await world.books(ledger.revenue(PlanCode("PRO_YEARLY"))) == 0
+
+
+async def test_a_refund_of_what_is_in_the_wallet_again_gives_it_back_when_it_fails(
+    world: World,
+) -> None:
+    started, _ = await changes_plan(world)
+    anna = started.purchase.customer_id
+    world.gateway.refuse_refunds(1)
+
+    await world.refunds(started)
+
+    assert await world.cash(anna) == {"RUB": 299000}
+    assert await world.books(ledger.revenue(PlanCode("PRO_YEARLY"))) == 0
+
+
+async def test_what_was_paid_from_the_wallet_and_came_back_there_does_not_come_twice(
+    world: World,
+) -> None:
+    anna = await world.customer()
+    await world.deposits(anna, rub(2990))
+    started = await world.billing.start_purchase(
+        anna, "PRO_YEARLY", return_url=RETURN, cause=world.cause(), gateway=WALLET
+    )
+    await world.pays_and_is_heard(await world.buys(anna))
+    assert await world.cash(anna) == {"RUB": 299000}
+
+    with pytest.raises(NothingToRefund):
+        await world.refunds(started)
+
+    assert await world.cash(anna) == {"RUB": 299000}

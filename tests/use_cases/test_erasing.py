@@ -199,6 +199,31 @@ async def test_what_a_gateway_renews_is_stopped_there_before_the_payer_is_forgot
     assert await shop.world.plan(anna) == "FREE"
 
 
+@pytest.mark.parametrize("away", [3, 1000])
+async def test_access_is_taken_back_before_the_panel_is_asked_for_nobody(
+    world: World, away: int
+) -> None:
+    wanted = world.wanted()
+    plans = tuple(
+        replace(one, grants=("vpn",)) if one.code == "PRO_MONTHLY" else one for one in wanted.plans
+    )
+    await world.billing.apply_catalog(replace(wanted, plans=plans))
+    anna = await world.customer(REF)
+    await world.pays_and_is_heard(await world.buys(anna))
+    assert anna in world.panel.given
+    world.panel.down(away)
+
+    await world.billing.erase_customer(anna)
+    await world.pump.drain()
+    assert (await world.me(anna)).standing.customer.identities, "the panel may know no other name"
+    for _ in range(20):
+        await world.time_passes(minutes=1)
+
+    assert (await world.me(anna)).standing.customer.identities == ()
+    was_made = anna not in world.panel.given
+    assert (was_made, await world.cases()) == ((True, []) if away == 3 else (False, ["poison"]))
+
+
 async def test_rewards_that_wait_are_given_up_and_no_others_come(world: World) -> None:
     terms = ReferralTerms((RewardLevel(1, 1000),), hold=timedelta(days=3), in_cash=True)
     wanted = world.wanted()

@@ -1,6 +1,7 @@
 """Days that nobody pays for: from where they are counted, and that they never become money."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from core.domain.audit import Deed
 from core.domain.cause import Cause
 from core.domain.customer import CustomerId
-from core.domain.period import PeriodUnit
+from core.domain.period import Period, PeriodUnit
 from core.domain.plan import PlanCode
 from core.domain.promo_code import DaysOf
 from core.domain.renewal import FROM_WALLET
@@ -228,6 +229,30 @@ async def test_days_had_before_a_purchase_outlive_its_refund(world: World) -> No
     assert (left.end, left.is_free) == (given.end, True)
     await world.pays_and_is_heard(await world.buys(anna))
     assert (await period(world, anna)).start == given.end
+
+
+async def test_a_refund_of_what_was_bought_during_days_takes_its_time_in_whatever_unit(
+    world: World,
+) -> None:
+    anna = await world.customer()
+    given = await gives(world, anna, 30)
+    world.clock.advance(days=2)
+    bought = await world.buys(anna)
+    await world.pays_and_is_heard(bought)
+    wanted = world.wanted()
+    plans = tuple(
+        replace(one, period=Period(30, PeriodUnit.DAY)) if one.code == "PRO_MONTHLY" else one
+        for one in wanted.plans
+    )
+    await world.billing.apply_catalog(replace(wanted, plans=plans))
+    world.clock.advance(days=2)
+    await world.pays_and_is_heard(await world.buys(anna))
+
+    await world.refunds(bought)
+
+    left = await period(world, anna)
+    assert (left.start, left.end) == (given.end, given.end + timedelta(days=30))
+    assert left.paid == rub(299)
 
 
 async def test_a_refund_of_what_has_ended_leaves_days_as_they_are(world: World) -> None:

@@ -464,3 +464,20 @@ async def test_every_refund_leaves_a_line_in_the_audit_trail(world: World) -> No
         [(_, line, _)] = await view.audit_trail(limit=9, subject=started.purchase.id)
     assert (line.actor, line.action, line.reason) == ("ann", "purchase.refund", "asked for it")
     assert line.facts["amount_minor"] == 10000
+
+
+async def test_the_audit_trail_tells_how_much_went_back_each_time(world: World) -> None:
+    anna = await world.customer()
+    await world.deposits(anna, rub(299))
+    from_wallet = await world.billing.start_purchase(
+        anna, "PRO_MONTHLY", return_url=RETURN, cause=world.cause(), gateway=WALLET
+    )
+    at_gateway = await world.buys(anna)
+    await world.pays_and_is_heard(at_gateway)
+
+    for started in (from_wallet, at_gateway):
+        await world.refunds(started, rub(100))
+        await world.refunds(started)
+
+        lines = await world.billing.show_audit(limit=9, subject=started.purchase.id)
+        assert sorted(int(line.facts["amount_minor"]) for _, line, _ in lines) == [10000, 19900]

@@ -16,7 +16,7 @@ from core.use_cases.charging import MethodNotChargeable
 from core.use_cases.subscriptions import NothingToRenew
 from tests.builders import rub
 from tests.market import ANN, opens_market, proves
-from tests.world import World
+from tests.world import RETURN, World
 
 PRICE = rub(299)
 
@@ -302,3 +302,89 @@ async def test_paying_by_hand_meanwhile_is_the_renewal(market: World) -> None:
     ]
     assert PurchaseStatus.PENDING not in statuses
     assert Money.of(59800, "RUB") == (await now(market, anna)).period.paid  # type: ignore[union-attr]
+
+
+async def test_who_buys_another_plan_while_the_renewal_waits_for_money_stays_on_it(
+    market: World,
+) -> None:
+    anna, end = await subscribes(market)
+    await comes(market, end, hours=-24)
+    await market.pays_and_is_heard(await market.buys(anna, "PRO_YEARLY"))
+
+    await market.deposits(anna, rub(1000))
+    await comes(market, end, hours=1)
+
+    assert await market.plan(anna) == "PRO_YEARLY"
+    assert (await market.cash(anna))["RUB"] >= 100000, "and what was left of the month"
+
+
+async def test_a_page_to_pay_the_renewal_at_stays_open_when_the_wallet_is_to_pay_it_no_more(
+    market: World,
+) -> None:
+    anna, end = await subscribes(market)
+    await comes(market, end, hours=-24)
+    page = await market.buys(anna)
+    await market.pays_and_is_heard(await market.buys(anna, "PRO_YEARLY"))
+    rest = await market.cash(anna)
+
+    await market.deposits(anna, rub(1000))
+    assert await market.plan(anna) == "PRO_YEARLY"
+    await market.pays_and_is_heard(page)
+
+    assert await market.plan(anna) == "PRO_MONTHLY"
+    assert (await market.cash(anna))["RUB"] > rest["RUB"] + 100000
+
+
+async def test_who_buys_the_plan_otherwise_while_the_renewal_waits_for_money_pays_once(
+    market: World,
+) -> None:
+    anna, end = await subscribes(market)
+    await comes(market, end, hours=-24)
+    wanted, money = market.wanted(), (await market.billing.show_catalog()).money
+    cheaper = tuple(
+        replace(one, prices=(rub(199),)) if one.code == "PRO_MONTHLY" else one
+        for one in wanted.plans
+    )
+    await market.billing.apply_catalog(replace(wanted, plans=cheaper, money=money))
+    await market.pays_and_is_heard(await market.buys(anna))
+
+    await market.deposits(anna, rub(1000))
+    await comes(market, end, hours=1)
+
+    assert await market.cash(anna) == {"RUB": 100000}
+
+
+async def test_what_is_given_back_does_not_pay_the_renewal_that_waited_for_money(
+    market: World,
+) -> None:
+    anna = await market.customer()
+    await market.deposits(anna, rub(299))
+    started = await market.billing.start_purchase(
+        anna, "PRO_MONTHLY", return_url=RETURN, cause=market.cause(), gateway=FROM_WALLET
+    )
+    await market.billing.change_subscription.renew_from(anna, FROM_WALLET)
+    await comes(market, await end_of(market, anna), hours=-24)
+    assert told(market, NewsKind.NOT_RENEWED) == 1
+
+    await market.refunds(started)
+    await market.sweeps()
+
+    assert await market.cash(anna) == {"RUB": 29900}
+    assert await market.plan(anna) == "FREE"
+
+
+async def test_what_is_not_sold_any_more_is_not_renewed_by_money_that_comes_later(
+    market: World,
+) -> None:
+    anna, end = await subscribes(market)
+    await comes(market, end, hours=-24)
+    wanted, money = market.wanted(), (await market.billing.show_catalog()).money
+    gone = tuple(one for one in wanted.plans if one.code != "PRO_MONTHLY")
+    await market.billing.apply_catalog(replace(wanted, plans=gone, money=money))
+    await comes(market, end, hours=-1)
+    await comes(market, end, seconds=-1)
+    assert told(market, NewsKind.RENEWS_NO_MORE) == 1
+
+    await market.deposits(anna, rub(1000))
+
+    assert await market.cash(anna) == {"RUB": 100000}

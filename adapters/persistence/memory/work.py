@@ -165,6 +165,10 @@ class MemoryJobs(Repository):
         if not await self._is_its_own(job):
             return False
         kept = KeptJob(job.job, JobStatus.PARKED, job.attempt, error, job.by)
+        for id_, other in self._unit.find(self._tables.jobs, "status", JobStatus.PARKED):
+            like = (other.job.name, other.job.dedupe) == (job.job.name, job.job.dedupe)
+            if like and job.job.dedupe is not None:
+                await self._unit.put(self._tables.jobs, id_, None)
         await self._unit.put(self._tables.jobs, job.id, kept)
         return True
 

@@ -109,6 +109,10 @@ class SqlJobs:
         parked = await self._statements.run(
             update(jobs).where(*_is_its_own(job)).values(state=PARKED, error=error)
         )
+        if parked.rowcount and job.job.dedupe is not None:
+            like = (jobs.c.name == job.job.name, jobs.c.dedupe == job.job.dedupe)
+            before = (*like, jobs.c.state == PARKED, jobs.c.id != job.id)
+            await self._statements.run(delete(jobs).where(*before))
         return bool(parked.rowcount)
 
     async def drop_parked(self, dedupe: str) -> int:
