@@ -106,7 +106,10 @@ class Shop:
             command = [sys.executable, "-m", "tests.torture.mortal", role]
             one = subprocess.Popen(command, env=self.environment(), stdout=subprocess.DEVNULL)
             self.processes.append(one)
-        self.until(lambda: self.client.get(f"{self.url}/health/ready", timeout=2).is_success)
+        self.until(self._is_ready)
+
+    def _is_ready(self) -> bool:
+        return self.client.get(f"{self.url}/health/ready", timeout=2).is_success
 
     def restarts(self) -> None:
         """
@@ -244,7 +247,10 @@ class Shop:
         return [one["key"] for one in made]
 
     def rests(self) -> None:
-        """All that was begun has come to an end, nothing waits for a person, and the books hold."""
+        """
+        All that was begun has come to an end, nothing waits for a person, and the books hold. Nobody
+        dies any more: whoever looks now at what came of it is answered.
+        """
         left: list[str] = []
 
         def is_at_rest() -> bool:
@@ -255,6 +261,8 @@ class Shop:
             return not left
 
         self.until(is_at_rest, lambda: left)
+        self._disarm()
+        self.until(self._is_ready)
 
     def _passes(self, sandbox: object, time: timedelta) -> None:
         moved = httpx.post(f"{sandbox}clock/advance", json={"seconds": time.total_seconds()})
