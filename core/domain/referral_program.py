@@ -240,15 +240,16 @@ class Reward:
         referrer: Customer,
         terms: ReferralTerms,
         *,
+        kept: Money,
         others: int,
         on_that_day: Money,
         at: datetime,
     ) -> "Reward":
         """
-        `others` counts the referrer's other paying referrals; `on_that_day` is what was earned on
+        `kept` is what did not go back of the price. `others` counts the referrer's other paying referrals; `on_that_day` is what was earned on
         this day so far.
         """
-        base, nothing = purchase.refundable, purchase.amount - purchase.amount
+        base, nothing = kept, purchase.amount - purchase.amount
         level = terms.level(others + 1)
         amount = base.share(level.basis_points, _WHOLE)
         limit = terms.limit_in(base.currency)
@@ -288,7 +289,7 @@ class Reward:
         return self.ripe_at if self.status is RewardStatus.WAITING else None
 
     def excess(self, kept: Money) -> Money:
-        """What is too much of it, now that so much of the purchase is not refunded."""
+        """What is too much of it, now that so much of the purchase did not go back."""
         due = min(kept.share(self.basis_points, _WHOLE), self.amount)
         return max(self.left - due, self.left - self.left)
 

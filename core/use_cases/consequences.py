@@ -221,6 +221,7 @@ _FOLLOWS: Final[dict[str, tuple[Callable[[Event], Job | None], ...]]] = {
     "payment.left_in_wallet": (_tell_of_the_money,),
     "purchase.refunded": (_tell_of_the_refund, _tend_the_reward),
     "referral.paid": (_tend_the_reward,),
+    "referral.gave_way": (_tend_the_reward,),
     "reward.booked": (_tell_of_the_reward(NewsKind.REWARD_BOOKED),),
     "reward.earned": (_tell_of_the_reward(NewsKind.REWARD_EARNED),),
     "subscription.ended": (_tell_of_the_end, _make_access),

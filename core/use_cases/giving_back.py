@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from operator import itemgetter
 from typing import Final
 
 from core.domain import ledger
@@ -13,14 +12,14 @@ from core.domain.item import PackItem, PlanItem, Verification
 from core.domain.ledger import EntryId
 from core.domain.money import Money
 from core.domain.payment import OutgoingStatus, RefundFacts
-from core.domain.plan import PlanCode
-from core.domain.purchase import PAID, Purchase
+from core.domain.purchase import Purchase
 from core.domain.refund import OurRefundId, Refund, RefundStatus
 from core.domain.subscription import PaidPeriod
 from core.ports.unit_of_work import UnitOfWork
 from core.use_cases.gateway_renewals import hand_on
 from core.use_cases.granting import Moves
 from core.use_cases.packs import take_units
+from core.use_cases.rests import in_wallet_again, is_of, paid_since
 from core.use_cases.wallet import credited, purse_of
 
 PAGE: Final = 100
@@ -221,48 +220,10 @@ async def _pays_for(uow: UnitOfWork, purchase: Purchase, running: PaidPeriod) ->
     if paid_at >= running.start:
         return True
     later, paid = running.paid - running.paid, running.paid
-    for one in await _paid_since(uow, purchase):
-        if _is_of(one, running.plan.code, paid):
+    for one in await paid_since(uow, purchase):
+        if is_of(one, running.plan.code, paid):
             later += one.refundable
     return later < paid
-
-
-async def in_wallet_again(uow: UnitOfWork, purchase: Purchase) -> Money:
-    """
-    How much of it came back to the wallet already, as the rest of a plan that gave way to another.
-    A rest is of what was paid last: those that were paid for the same plan later come first.
-    """
-    later = nothing = purchase.amount - purchase.amount
-    if purchase.plan is None:
-        return nothing
-    own = ledger.revenue(purchase.plan.code)
-    for one in await _paid_since(uow, purchase):
-        rest = await uow.ledger.find(EntryId(f"rest {one.id}"))
-        for posting in () if rest is None else rest.postings:
-            if posting.account == own and posting.amount.currency == nothing.currency:
-                return min(max(-posting.amount - later, nothing), purchase.amount)
-        if _is_of(one, purchase.plan.code, nothing):
-            later += one.amount
-    return nothing
-
-
-async def _paid_since(uow: UnitOfWork, purchase: Purchase) -> list[Purchase]:
-    """The customer's other purchases of plans that were paid no earlier, in order."""
-    found: list[tuple[datetime, Purchase]] = []
-    after, paid_at = None, purchase.ended_at
-    assert paid_at is not None, "it was paid"
-    while page := await uow.purchases.page(purchase.customer_id, limit=PAGE, after=after):
-        for one in page:
-            is_plan = one.plan is not None and one.status in PAID and one.id != purchase.id
-            if is_plan and one.ended_at is not None and one.ended_at >= paid_at:
-                found.append((one.ended_at, one))
-        after = page[-1].id
-    return [one for _, one in sorted(found, key=itemgetter(0))]
-
-
-def _is_of(purchase: Purchase, code: PlanCode, price: Money) -> bool:
-    is_of_plan = purchase.plan is not None and purchase.plan.code == code
-    return is_of_plan and purchase.amount.currency == price.currency
 
 
 async def tell(

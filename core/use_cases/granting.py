@@ -27,6 +27,7 @@ from core.use_cases.customers import standing_of
 from core.use_cases.discounts import is_gone, use_up
 from core.use_cases.gateway_renewals import began_with, hand_on
 from core.use_cases.packs import give_units
+from core.use_cases.rests import whose_rest
 from core.use_cases.wallet import credited, purse_of
 
 Moves = list[tuple[Account, Money]]
@@ -174,6 +175,8 @@ async def _grant_plan(
         )
         await uow.ledger.post(rest)
         await uow.record(credited(customer, extension.returned, rest.id, at=at))
+        for one in await whose_rest(uow, purchase, former.code, extension.returned):
+            await referrals.gave_way(uow, one, at=at)
     began = extension.subscription.period
     assert began is not None, "it was just paid for"
     told: dict[str, str | int] = {

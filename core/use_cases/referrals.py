@@ -10,7 +10,7 @@ from core.domain.customer import Customer, CustomerId, CustomerNotFound
 from core.domain.event import Event, Job
 from core.domain.ledger import Account, Entry
 from core.domain.money import Money
-from core.domain.money_terms import NotOffered
+from core.domain.money_terms import MoneyTerms, NotOffered
 from core.domain.period import WindowKind, local_window
 from core.domain.purchase import Purchase, PurchaseId
 from core.domain.referral_program import (
@@ -35,6 +35,7 @@ from core.domain.referral_program import (
 from core.domain.switch import SwitchName
 from core.ports.unit_of_work import Now, Store, UnitOfWork
 from core.use_cases.consequences import TEND_REWARD
+from core.use_cases.rests import in_wallet_again
 from core.use_cases.wallet import credited, purse_of
 
 SWITCHED_OFF_WAIT: Final = timedelta(minutes=15)
@@ -140,6 +141,12 @@ async def paid(uow: UnitOfWork, purchase: Purchase, *, at: datetime) -> None:
         await uow.record(Event("referral.paid", purchase.id, at, purchase.customer_id))
 
 
+async def gave_way(uow: UnitOfWork, purchase: Purchase, *, at: datetime) -> None:
+    """Some of what it cost is in the wallet again: what a referrer may keep of it is looked at."""
+    if not purchase.from_wallet and await uow.referrals.find(purchase.customer_id) is not None:
+        await uow.record(Event("referral.gave_way", purchase.id, at, purchase.customer_id))
+
+
 async def _moved(
     uow: UnitOfWork, referral: Referral, status: ReferralStatus, *, at: datetime
 ) -> None:
@@ -154,7 +161,8 @@ class TendReward:
     """
     Make the reward for a purchase what it has to be now: decided once, in the referrer's hold
     until its time has come, then in the wallet; and less of it where money of the purchase went
-    back, whether it waits or was spent meanwhile (then the rest is owed). What waits for a referrer
+    back, whether it waits or was spent meanwhile (then the rest is owed). What a change of plan put
+    into the wallet has gone back where it can be withdrawn from there. What waits for a referrer
     who is erased is the business's again. Repeats change nothing,
     and nothing here touches the purchase or its buyer's money. While rewards are switched off
     nothing is decided and nothing ripens, but both are looked at again; taking back goes on.
@@ -206,6 +214,7 @@ class TendReward:
             purchase,
             referrer,
             terms.referral,
+            kept=await _kept(uow, purchase, terms),
             others=await uow.rewards.count_paying(referrer.id, but=purchase.customer_id),
             on_that_day=await uow.rewards.sum_since(referrer.id, unit, day),
             at=at,
@@ -236,7 +245,7 @@ class TendReward:
         *,
         is_off: bool,
     ) -> None:
-        excess = reward.excess(purchase.refundable)
+        excess = reward.excess(await _kept(uow, purchase, (await uow.catalogs.current()).money))
         if referrer.is_leaving and reward.status is RewardStatus.WAITING:
             excess = reward.left  # Nobody could ever spend it.
         if excess.is_positive:
@@ -281,6 +290,14 @@ class TendReward:
             Event("reward.taken_back", reward.purchase_id, at, reward.referrer_id, told)
         )
         return less
+
+
+async def _kept(uow: UnitOfWork, purchase: Purchase, terms: MoneyTerms) -> Money:
+    """What the business has of its price, and the buyer cannot have back by a withdrawal."""
+    if terms.withdrawal.brake(purchase.amount) is None:
+        return purchase.refundable
+    back = await in_wallet_again(uow, purchase)
+    return max(purchase.refundable - back, back - back)
 
 
 async def _post(

@@ -34,11 +34,11 @@ from core.use_cases.giving_back import (
     Refunded,
     book_done,
     gave_back,
-    in_wallet_again,
     learn,
     taken_from,
     tell,
 )
+from core.use_cases.rests import in_wallet_again
 from core.use_cases.wallet import credited
 
 WALLET: Final = GatewayName("wallet")

@@ -195,6 +195,28 @@ async def test_a_deposit_that_can_be_withdrawn_earns_nothing(shop: World) -> Non
     assert await waits(shop, anna) == 2990
 
 
+@pytest.mark.parametrize("can_be_withdrawn", [True, False])
+async def test_the_rest_of_a_former_plan_earns_nothing_where_it_can_be_withdrawn(
+    shop: World, can_be_withdrawn: bool
+) -> None:
+    brake = Brake(rub(100), rub(100), rub(100))
+    terms = WithdrawalTerms((), (brake,)) if can_be_withdrawn else WithdrawalTerms()
+    await offers(shop, withdrawal=terms)
+    anna, boris = await pair(shop)
+    former = [await buys(shop, boris, "PRO_YEARLY") for _ in range(2)]
+    await shop.time_passes(days=400)
+
+    await buys(shop, boris)
+    await shop.sweeps()
+
+    [back] = (await shop.cash(boris)).values()
+    assert 0 < back < 299000, "of the second year"
+    left = [reward.left.amount_minor for one in former if (reward := await reward_for(shop, one))]
+    assert left == [29900, (299000 - back) // 10 if can_be_withdrawn else 29900]
+    assert await bonus(shop, anna) == sum(left), "which had ripened long ago"
+    await books_hold(shop)
+
+
 async def test_what_is_refunded_while_it_waits_never_arrives(shop: World) -> None:
     anna, boris = await pair(shop)
     started = await buys(shop, boris)
