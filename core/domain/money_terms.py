@@ -82,13 +82,15 @@ class Brake:
     hour: Money
 
     def holds(self, amount: Money, *, day: Money, hour: Money) -> "Braked | None":
-        """`day` and `hour` are what was asked for, with this. The first that is passed counts."""
+        """`day` and `hour` are what was asked for before this. The first that is passed counts."""
         asked = (
-            ("payout", amount, self.payout),
-            ("customer_day", day, self.customer_day),
-            ("hour", hour, self.hour),
+            ("payout", 0, self.payout),
+            ("customer_day", day.amount_minor, self.customer_day),
+            ("hour", hour.amount_minor, self.hour),
         )
-        return next((Braked(name, most) for name, it, most in asked if not it <= most), None)
+        wanted = amount.amount_minor  # With what was before it may be more than any money is.
+        passed = (Braked(name, most) for name, it, most in asked if it + wanted > most.amount_minor)
+        return next(passed, None)
 
 
 @dataclass(frozen=True, slots=True)

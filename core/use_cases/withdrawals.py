@@ -128,7 +128,7 @@ async def _brake(
         raise WithdrawalNotTaken(amount, least)
     today = await uow.withdrawals.asked_since(at - DAY, amount.currency, customer_id)
     lately = await uow.withdrawals.asked_since(at - HOUR, amount.currency)
-    return brake.holds(amount, day=today + amount, hour=lately + amount)
+    return brake.holds(amount, day=today, hour=lately)
 
 
 class SendWithdrawal:
