@@ -4,6 +4,7 @@ import base64
 import os
 import secrets
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -52,13 +53,29 @@ cli.add_typer(roles_cli, name="roles")
 cli.add_typer(webhooks_cli, name="webhooks")
 cli.add_typer(broadcast_cli, name="broadcast")
 cli.add_typer(books_cli, name="books")
-cli.command()(switch)
-cli.command()(simulate)
 cli.add_typer(explain_cli, name="explain")
 
 Port = Annotated[int | None, typer.Option(min=1, max=65535)]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
 CatalogPath = Annotated[Path | None, typer.Option("--catalog", help="The catalog file.")]
+
+
+def _tell_the_version(asked: bool) -> None:
+    if asked:
+        typer.echo(version("billhook"))
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    *,
+    tell_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Which one this is.", callback=_tell_the_version, is_eager=True
+        ),
+    ] = False,
+) -> None: ...
 
 
 def main() -> None:
@@ -221,3 +238,7 @@ def reconcile(
 
     begin = command.moment(since)
     run_to_end(command.reconcile(read(data_dir=data_dir), gateway, begin, as_json=as_json))
+
+
+cli.command()(switch)
+cli.command()(simulate)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Final
 
 from starlette.applications import Starlette
@@ -37,7 +38,7 @@ from adapters.http.wallet_routes import wallet_operations
 from adapters.http.withdrawal_routes import withdrawal_operations
 
 TITLE: Final = "Billhook"
-VERSION: Final = "0.1.0"
+VERSION: Final = version("billhook")
 SECURITY_SCHEMES: Final[Mapping[str, object]] = {
     SESSION: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     COOKIE_SESSION: {"type": "apiKey", "in": "cookie", "name": COOKIE},

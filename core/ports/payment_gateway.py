@@ -137,6 +137,7 @@ class Abilities:
     kinds of account that it can send to (empty: of any kind). `charges_saved`: a token that it
     gave can be charged later. `subscribes`: it can charge a plan again by itself. `lists`: it can be asked for all that happened since a time.
     `fees`: what it is expected to keep of a payment, by currency; no entry: not known before.
+    `coins`: what it pays on as it came. A price in one of them needs no rate, so it is the first asked for.
     """
 
     bounds: Bounds
@@ -148,6 +149,7 @@ class Abilities:
     subscribes: bool = False
     lists: bool = False
     fees: Mapping[str, FeeRule] = field(default_factory=dict)
+    coins: frozenset[str] = frozenset()
 
     @property
     def currencies(self) -> frozenset[str]:

@@ -410,7 +410,8 @@ def offer(
 ) -> tuple[PaymentGateway, Money]:
     """
     Which gateway would take which price: the one asked for, else the first in the operator's
-    order that the item allows and that takes one of them; those that are down come last.
+    order that the item allows and that takes one of them; those that are down come last. Of
+    several prices it takes the first of the catalog's, but rather one in coins of its own.
 
     Raises:
         GatewayNotFound
@@ -421,9 +422,10 @@ def offer(
     for one in by_preference(gateways) if gateway is None else [gateways.get(gateway)]:
         if allowed and one.name not in allowed:
             continue
-        for price in prices:
-            if one.abilities.takes(price):
-                return one, price
+        taken = [price for price in prices if one.abilities.takes(price)]
+        if taken:
+            in_coins = (price for price in taken if price.currency.code in one.abilities.coins)
+            return one, next(in_coins, taken[0])
     if isinstance(item, PlanItem):
         is_offered = any(not allowed or one.name in allowed for one in gateways)
         if prices and not is_offered:

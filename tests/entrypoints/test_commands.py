@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
@@ -85,6 +86,12 @@ async def test_a_command_on_a_database_of_another_version_says_what_to_do(tmp_pa
 
     assert told.value.revision == "0002"
     assert "billhook migrate" in (told.value.__doc__ or "")
+
+
+def test_the_version_is_told(tmp_path: Path) -> None:
+    with typist() as typed:
+        told = typed("--version", cwd=tmp_path)
+    assert (told.returncode, told.stdout) == (0, f"{version('billhook')}\n")
 
 
 @pytest.mark.parametrize("words", [("migrate",), ("keys", "list")])

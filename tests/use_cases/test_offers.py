@@ -49,6 +49,26 @@ async def test_a_plan_is_paid_by_whoever_may_and_takes_its_price(world: World) -
     assert offer.of_ware(PlanItem(replace(monthly, terms=only_others))) == []
 
 
+async def test_a_gateway_of_coins_asks_for_the_price_in_coins_where_there_is_one(
+    world: World,
+) -> None:
+    anna = await world.customer()
+    bounds = {code: (Money.of(1, code), Money.of(10**9, code)) for code in ("RUB", "USDT")}
+    world.gateway.abilities = replace(
+        world.gateway.abilities, bounds=bounds, coins=frozenset({"USDT"})
+    )
+    coins = Money.of(3_500_000, "USDT")
+    wanted = world.wanted()
+    plans = tuple(
+        replace(one, prices=(*one.prices, coins)) if one.code == "PRO_MONTHLY" else one
+        for one in wanted.plans
+    )
+    await world.billing.apply_catalog(replace(wanted, plans=plans))
+
+    assert (await world.buys(anna)).purchase.amount == coins
+    assert (await world.buys(anna, "PRO_YEARLY")).purchase.amount.currency.code == "RUB"
+
+
 async def test_a_deposit_is_taken_where_its_bounds_and_the_gateways_meet(world: World) -> None:
     takes(world, (rub(10), rub(100)))
     offer = await world.billing.show_offer()

@@ -96,6 +96,7 @@ class CryptoPayGateway(TakesPayments):
             },
             accounts=frozenset({"telegram"}),
             lists=True,
+            coins=frozenset({"USDT", "TON"}),
         )
 
     async def close(self) -> None:
