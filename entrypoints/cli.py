@@ -28,6 +28,7 @@ from entrypoints.operator_cli import (
 )
 from entrypoints.promo_cli import promo_cli
 from entrypoints.webhooks_cli import webhooks_cli
+from entrypoints.withdrawals_cli import withdrawals_cli
 
 cli = typer.Typer(
     name="billhook",
@@ -43,6 +44,7 @@ cli.add_typer(catalog_cli, name="catalog")
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(customers_cli, name="customers")
 cli.add_typer(wallet_cli, name="wallet")
+cli.add_typer(withdrawals_cli, name="withdrawals")
 cli.add_typer(purchases_cli, name="purchases")
 cli.add_typer(promo_cli, name="promo")
 cli.add_typer(cases_cli, name="cases")

@@ -115,6 +115,7 @@ from core.use_cases.waiting_withdrawals import (
     ApproveWithdrawal,
     MarkWithdrawalDone,
     RejectWithdrawal,
+    ShowPayoutAccount,
     ShowWaitingWithdrawals,
 )
 from core.use_cases.wallet import AdjustWallet, ReverseAdjustment, ShowStatement
@@ -231,6 +232,7 @@ class Container(containers.DeclarativeContainer):
     mark_withdrawal_done = providers.Factory(MarkWithdrawalDone, store=store, now=now)
     show_withdrawals = providers.Factory(ShowWithdrawals, store=store)
     show_waiting_withdrawals = providers.Factory(ShowWaitingWithdrawals, store=store)
+    show_payout_account = providers.Factory(ShowPayoutAccount, store=store, now=now)
 
     allow_payment = providers.Factory(AllowPayment, store=store, now=now)
     take_in_webhook = providers.Factory(
@@ -375,6 +377,7 @@ class Container(containers.DeclarativeContainer):
         mark_withdrawal_done=mark_withdrawal_done,
         show_withdrawals=show_withdrawals,
         show_waiting_withdrawals=show_waiting_withdrawals,
+        show_payout_account=show_payout_account,
         allow_payment=allow_payment,
         take_in_webhook=take_in_webhook,
         settle_payment=settle_payment,

@@ -27,7 +27,7 @@ from adapters.http.escrow_routes import EscrowBody, EscrowPath, body_from_escrow
 from adapters.http.limits import TooManyRequests
 from adapters.http.operations import Closed, Operation
 from adapters.http.public_routes import GatewayPath
-from adapters.http.withdrawal_routes import WithdrawalBody, body_from_withdrawal
+from adapters.http.withdrawal_routes import PayoutAccountBody, WithdrawalBody, body_from_withdrawal
 from core.domain.audit import REASON_MAX, REASON_MIN, Deed, ReasonMissing
 from core.domain.cause import StoreBusy
 from core.domain.credentials import NotSignedIn, Scope, ScopeMissing
@@ -314,6 +314,17 @@ def _deciding(name: str) -> Any:
     return decide
 
 
+async def show_payout_account(
+    request: Request, params: WithdrawalPath, body: ReasonRequest
+) -> PayoutAccountBody:
+    call, deed = await operator_of(request, body.reason)
+    show = call.billing.show_payout_account
+    found = await show(WithdrawalId(params.withdrawal_id), deed=deed)
+    return PayoutAccountBody(
+        type=found.kind, account_number=found.number, holder_name=found.holder_name
+    )
+
+
 async def list_cases(request: Request, query: CasesQuery) -> CasesBody:
     await key_of(request, Scope.OPERATOR)
     cases = await edge_of(request).billing.list_cases(limit=query.limit + 1, after=query.cursor)
@@ -438,6 +449,10 @@ def operator_operations() -> list[Operation]:
                 ("mark-done", "mark_withdrawal_done", "Say that it was sent by hand"),
             )
         ),
+        operator_operation("POST", "/withdrawals/{withdrawal_id}/account/", show_payout_account,
+                   "Where to send it by hand; each look is in the audit trail", PayoutAccountBody,
+                   WithdrawalNotFound, WithdrawalMoved, WithdrawalSentByGateway, OwnAffair,
+                   params=WithdrawalPath, body=ReasonRequest),
         operator_operation("GET", "/cases/", list_cases, "What waits for a person, the oldest first",
                    CasesBody, CaseNotFound, query=CasesQuery),
         operator_operation("POST", "/cases/close/", close_case, "Say how a case was seen to", DoneBody,

@@ -131,6 +131,14 @@ class WithdrawalBody(BaseModel):
     reason: str | None
 
 
+class PayoutAccountBody(BaseModel):
+    """Where to send it by hand."""
+
+    type: str
+    account_number: str
+    holder_name: str
+
+
 class WithdrawalsBody(BaseModel):
     items: list[WithdrawalBody]
     next_cursor: str | None

@@ -105,6 +105,7 @@ from core.use_cases.waiting_withdrawals import (
     ApproveWithdrawal,
     MarkWithdrawalDone,
     RejectWithdrawal,
+    ShowPayoutAccount,
     ShowWaitingWithdrawals,
 )
 from core.use_cases.wallet import AdjustWallet, ReverseAdjustment, ShowStatement
@@ -190,6 +191,7 @@ class Billing:
     mark_withdrawal_done: MarkWithdrawalDone
     show_withdrawals: ShowWithdrawals
     show_waiting_withdrawals: ShowWaitingWithdrawals
+    show_payout_account: ShowPayoutAccount
     # Money coming in
     allow_payment: AllowPayment
     take_in_webhook: TakeInWebhook

@@ -7,10 +7,12 @@ from core.domain.audit import Deed, line_of
 from core.domain.customer import Customer
 from core.domain.money import Money
 from core.domain.money_terms import Braked
+from core.domain.payout import PayoutAccount
 from core.domain.withdrawal import (
     QUEUE,
     Withdrawal,
     WithdrawalId,
+    WithdrawalMoved,
     WithdrawalSentByGateway,
     WithdrawalStatus,
 )
@@ -66,6 +68,36 @@ async def _told(view: View, withdrawal: Withdrawal) -> WaitingWithdrawal:
         braked = Braked(facts["brake"], most)
     customer = await view.customers.get(withdrawal.customer_id)
     return WaitingWithdrawal(withdrawal, customer, braked)
+
+
+class ShowPayoutAccount:
+    """
+    Where a withdrawal is to be sent by hand: the account whole, which is masked everywhere else.
+    Each look leaves an audit line. What a gateway sends nobody has to see.
+    """
+
+    def __init__(self, store: Store, now: Now) -> None:
+        self._store = store
+        self._now = now
+
+    async def __call__(self, withdrawal_id: WithdrawalId, *, deed: Deed) -> PayoutAccount:
+        """
+        Raises:
+            WithdrawalNotFound, WithdrawalSentByGateway, OwnAffair
+            WithdrawalMoved: it has ended.
+        """
+        async with self._store.write() as uow:
+            at = self._now()
+            customer_id = (await uow.withdrawals.get(withdrawal_id)).customer_id
+            (await uow.customers.lock(customer_id)).require_another(deed.actor)
+            withdrawal = await uow.withdrawals.get(withdrawal_id)
+            if withdrawal.gateway != QUEUE:
+                raise WithdrawalSentByGateway(withdrawal.id)
+            if not withdrawal.is_open:
+                raise WithdrawalMoved(withdrawal.id, withdrawal.status)
+            await uow.audit(line_of(deed, "withdrawal.show_account", withdrawal_id, at=at))
+            await uow.commit()
+        return withdrawal.account
 
 
 class _Deciding:

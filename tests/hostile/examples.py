@@ -204,6 +204,7 @@ async def a_scene(api: Api) -> Scene:
         ("pause_broadcast", "broadcast_id"): things.operators_ids("brd_", "running"),
         ("resume_broadcast", "broadcast_id"): things.operators_ids("brd_", "paused"),
         ("mark_withdrawal_done", "withdrawal_id"): things.operators_ids("wd_", "queued"),
+        ("show_payout_account", "withdrawal_id"): things.operators_ids("wd_", "queued"),
     }
     texts = {
         "plan": "PRO_MONTHLY",

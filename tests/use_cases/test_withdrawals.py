@@ -8,6 +8,7 @@ import pytest
 
 from core.domain import ledger
 from core.domain.cause import KeyUsedOtherwise
+from core.domain.customer import OwnAffair
 from core.domain.money import Money
 from core.domain.money_terms import Braked
 from core.domain.payment import OutgoingStatus, PayoutId
@@ -390,6 +391,32 @@ async def test_what_is_on_its_way_is_ended_by_the_gateway_alone(market: World) -
     for decide in (market.billing.reject_withdrawal, market.billing.mark_withdrawal_done):
         with pytest.raises(WithdrawalSentByGateway):
             await decide(asked.id, deed=ANN)
+
+
+async def test_an_operator_sees_where_to_send_by_hand_and_leaves_a_line(market: World) -> None:
+    anna = await market.customer()
+    bank = PayoutAccount("bank_bdo", "001234567890", "JUAN DELA CRUZ")
+    method = await proves(market, anna, bank)
+    await market.deposits(anna, rub(1000))
+    by_hand = await withdraws(market, anna, method, rub(500))
+    sent = await withdraws(market, anna, await proves(market, anna), rub(100))
+    show = market.billing.show_payout_account
+
+    assert await show(by_hand.id, deed=ANN) == bank
+
+    with pytest.raises(WithdrawalSentByGateway):
+        await show(sent.id, deed=ANN)
+    with pytest.raises(OwnAffair):
+        await show(by_hand.id, deed=replace(ANN, actor="telegram:1001"))
+    await market.billing.mark_withdrawal_done(by_hand.id, deed=ANN)
+    with pytest.raises(WithdrawalMoved):
+        await show(by_hand.id, deed=ANN)
+    async with market.store.read() as view:
+        trail = await view.audit_trail(limit=9, subject=by_hand.id)
+    assert [line.action for _, line, _ in trail] == [
+        "withdrawal.show_account",
+        "withdrawal.mark_done",
+    ]
 
 
 async def test_where_no_gateway_pays_out_an_operator_does(market: World) -> None:
