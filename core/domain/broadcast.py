@@ -1,5 +1,6 @@
 """A broadcast: one message of the operator to many customers, each of whom is sent it at most once."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ URL_MAX: Final = 512
 DAYS_MAX: Final = 3650
 FALLBACK: Final = "en"
 """Read by whoever's language nobody wrote in; without it, the first text there is."""
+_LANGUAGE: Final = re.compile(r"[a-z]{2}", re.ASCII)
 RUNNING_MAX: Final = 3
 """At once, so that there is always room for those who tell customers of their own payments."""
 
@@ -99,6 +101,8 @@ class Segment:
     def __post_init__(self) -> None:
         if self.expired_days is not None and not 1 <= self.expired_days <= DAYS_MAX:
             raise BroadcastNotUsable(f"days since the end: 1 to {DAYS_MAX}")
+        if self.language is not None and not _LANGUAGE.fullmatch(self.language):
+            raise BroadcastNotUsable("a language has two small letters, such as en")
 
     def holds(
         self, standing: Standing, *, has_paid: bool, ended_at: datetime | None, at: datetime
@@ -154,6 +158,8 @@ class Draft:
         if not self.texts:
             raise BroadcastNotUsable("no text")
         for language, text in self.texts.items():
+            if not _LANGUAGE.fullmatch(language):
+                raise BroadcastNotUsable("a language has two small letters, such as en")
             if not text.strip() or "\0" in text:
                 raise BroadcastNotUsable(f"the text {language} is empty or not plain")
             if len(text.encode("utf-16-le", "surrogatepass")) // 2 > TEXT_MAX:

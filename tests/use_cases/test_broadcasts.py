@@ -286,6 +286,8 @@ async def test_one_key_makes_one(shop: World) -> None:
         lambda: Draft({"en": "Hi"}, url="https://"),
         lambda: Draft({"en": "Hi"}, plan=PlanCode("PRO_MONTHLY"), url="https://example.com/"),
         lambda: Draft({"en": "Hi"}, Segment(expired_days=0)),
+        lambda: Draft({"en": "Hi"}, Segment(language="english")),
+        lambda: Draft({"English": "Hi"}),
     ],
 )
 def test_what_could_not_be_sent_is_refused_at_once(draft) -> None:

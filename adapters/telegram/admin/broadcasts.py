@@ -168,7 +168,7 @@ async def hear(visit: Visit, draft: Draft, text: str) -> Screen:
     if question not in _text_questions(visit):
         return await _next(visit, draft)
     try:
-        BroadcastDraft({question: text})
+        BroadcastDraft({question.removeprefix("text_"): text})
     except BroadcastNotUsable:
         return (await _next(visit, draft)).after(visit.texts("admin.letter.not_read"))
     drafting, message = visit.billing.drafting, visit.cause.key
