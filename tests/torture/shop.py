@@ -221,7 +221,14 @@ class Shop:
         return f"customers/{self.customer}/{path}"
 
     def status(self) -> Any:
-        return httpx.get(f"{self.url}/health/status", timeout=10).raise_for_status().json()
+        answers: list[httpx.Response] = []
+
+        def is_told() -> bool:
+            answers.append(httpx.get(f"{self.url}/health/status", timeout=10))
+            return answers[-1].is_success
+
+        self.until(is_told, lambda: [one.text for one in answers[-1:]])
+        return answers[-1].json()
 
     def welcomes(self, name: str) -> None:
         """Somebody new, who does all that is done from now on, and is not registered yet."""
