@@ -246,8 +246,8 @@ class Reward:
         at: datetime,
     ) -> "Reward":
         """
-        `kept` is what did not go back of the price. `others` counts the referrer's other paying referrals; `on_that_day` is what was earned on
-        this day so far.
+        `kept` is what did not go back of the price. `others` counts the referrer's other paying
+        referrals; `on_that_day` is what was earned on this day so far.
         """
         base, nothing = kept, purchase.amount - purchase.amount
         level = terms.level(others + 1)

@@ -1,9 +1,10 @@
 """Rests: what is left of a plan that gave way to another lies in the wallet; whose money it was."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from core.domain import ledger
-from core.domain.ledger import EntryId
+from core.domain.ledger import Entry, EntryId
 from core.domain.money import Money
 from core.domain.plan import PlanCode
 from core.domain.purchase import PAID, Purchase, PurchaseId
@@ -15,20 +16,36 @@ PAGE = 100
 async def in_wallet_again(uow: UnitOfWork, purchase: Purchase) -> Money:
     """
     How much of it came back to the wallet already, as the rest of a plan that gave way to another.
-    A rest is of what was paid last: those that were paid for the same plan later come first.
+    A rest is of what was paid last: what was had then of those that were paid for the same plan
+    later comes first.
     """
-    later = nothing = purchase.amount - purchase.amount
+    later: list[Purchase] = []
+    nothing = purchase.amount - purchase.amount
     if purchase.plan is None:
         return nothing
     own = ledger.revenue(purchase.plan.code)
     for one in await paid_since(uow, purchase):
         rest = await uow.ledger.find(EntryId(f"rest {one.id}"))
-        for posting in () if rest is None else rest.postings:
-            if posting.account == own and posting.amount.currency == nothing.currency:
-                return min(max(-posting.amount - later, nothing), purchase.amount)
+        back = nothing if rest is None else -_booked([rest], own, nothing)
+        if rest is not None and back.is_positive:
+            for former in later:
+                until = [it for it in await uow.ledger.of_purchase(former.id) if it.at <= rest.at]
+                back -= _booked(until, own, nothing)
+            return min(max(back, nothing), purchase.amount)
         if is_of(one, purchase.plan.code, nothing):
-            later += one.amount
+            later.append(one)
     return nothing
+
+
+def _booked(entries: Iterable[Entry], account: ledger.Account, nothing: Money) -> Money:
+    """What these put into the account, in that currency."""
+    lines = (line for entry in entries for line in entry.postings)
+    sums = (
+        line.amount
+        for line in lines
+        if line.account == account and line.amount.currency == nothing.currency
+    )
+    return sum(sums, start=nothing)
 
 
 async def whose_rest(
@@ -41,7 +58,7 @@ async def whose_rest(
     for one in sorted(paid, key=_when_paid, reverse=True):
         if one.id != changed_by.id and rest.is_positive:
             found.append(one)
-            rest -= one.amount
+            rest -= one.refundable
     return found
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from core.domain import ledger
 from core.domain.audit import Deed
+from core.domain.customer import CustomerId
 from core.domain.money import Money
 from core.domain.payment import PaymentId
 from core.domain.plan import PlanCode
@@ -287,3 +288,27 @@ async def test_what_was_paid_from_the_wallet_and_came_back_there_does_not_come_t
         await world.refunds(started)
 
     assert await world.cash(anna) == {"RUB": 299000}
+
+
+@pytest.mark.parametrize("back", [299, 100])
+async def test_a_rest_is_of_what_the_later_purchases_had_not_given_back_by_then(
+    world: World, back: int
+) -> None:
+    anna = await world.customer()
+    former, later = [await buys_later(world, anna) for _ in range(2)]
+    await world.refunds(later, rub(back))
+    await buys_later(world, anna, "PRO_YEARLY")
+    [rest] = (await world.cash(anna)).values()
+    assert rest == 2 * 29900 - back * 100 - 1, "a second of it is over"
+
+    await world.refunds(former)
+
+    assert await world.books(ledger.revenue(PlanCode("PRO_MONTHLY"))) == 0
+    assert (await world.cash(anna)).get("RUB", 0) == rest - 29899
+
+
+async def buys_later(world: World, who: CustomerId, plan: str = "PRO_MONTHLY") -> Started:
+    world.clock.advance(seconds=1)
+    started = await world.buys(who, plan)
+    await world.pays_and_is_heard(started)
+    return started
