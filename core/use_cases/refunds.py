@@ -30,14 +30,7 @@ from core.ports.payment_gateway import (
     Refunding,
 )
 from core.ports.unit_of_work import NewId, Now, Store, UnitOfWork
-from core.use_cases.giving_back import (
-    Refunded,
-    book_done,
-    gave_back,
-    learn,
-    taken_from,
-    tell,
-)
+from core.use_cases.giving_back import Refunded, book_done, gave_back, learn, taken_from, tell
 from core.use_cases.rests import in_wallet_again
 from core.use_cases.wallet import credited
 

@@ -153,20 +153,18 @@ def _row_from_code(code: PromoCode) -> Mapping[str, Any]:
             gives = {"days": days, "plans": plan}
         case UnitsOf(feature, units):
             gives = {"units": units, "feature": feature}
-    kinds = {"percent": None, "days": None, "plans": "", "units": None, "feature": None}
-    return (
-        kinds
-        | gives
-        | {
-            "name": code.name,
-            "max_uses": code.limit,
-            "until": code.until,
-            "only_new": code.only_new,
-            "used": code.used,
-            "created_at": code.created_at,
-            "stopped_at": code.stopped_at,
-        }
-    )
+    return {
+        **dict.fromkeys(("percent", "days", "units", "feature")),
+        "plans": "",
+        **gives,
+        "name": code.name,
+        "max_uses": code.limit,
+        "until": code.until,
+        "only_new": code.only_new,
+        "used": code.used,
+        "created_at": code.created_at,
+        "stopped_at": code.stopped_at,
+    }
 
 
 def _row_from_redemption(redemption: Redemption) -> dict[str, Any]:
